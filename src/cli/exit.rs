@@ -1,0 +1,68 @@
+//! Exit codes, after sysexits.h.
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use crate::config::Problems;
+use crate::inference::InferenceError;
+use crate::outbox::OutboxError;
+use crate::telemetry::redact::redact;
+
+/// How a command ended, for whoever started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The command line is wrong.
+    Usage = 64,
+    /// A model, a recording or a camera is not what it should be.
+    Data = 65,
+    /// Our own fault.
+    Internal = 70,
+    /// Try again later.
+    TryAgain = 75,
+    /// The configuration, or something it names, is wrong.
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// The code of an error.
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        for cause in error.chain() {
+            if cause.is::<Problems>() || cause.is::<OutboxError>() || cause.is::<crate::config::Problem>() {
+                return Self::Config;
+            }
+            if let Some(error) = cause.downcast_ref::<InferenceError>() {
+                return match error {
+                    InferenceError::Library { .. } | InferenceError::File { .. } => Self::Config,
+                    InferenceError::Load { .. } | InferenceError::Head { .. } => Self::Data,
+                    InferenceError::Run { .. } => Self::Internal,
+                };
+            }
+            if let Some(error) = cause.downcast_ref::<BadInput>() {
+                let _ = error;
+                return Self::Data;
+            }
+            if cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+                return Self::Done;
+            }
+        }
+        Self::Internal
+    }
+}
+
+/// A recording or camera that is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct BadInput(pub(super) String);
+
+/// The whole chain, once, on stderr.
+pub(super) fn print(error: &anyhow::Error) {
+    eprintln!("{}", redact(&format!("{error:#}")));
+}

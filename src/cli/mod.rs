@@ -1,0 +1,101 @@
+//! What the user types. One file per command.
+
+mod analyze;
+mod check;
+mod exit;
+mod probe;
+mod run;
+mod schema;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// Multi-stream video analytics: cameras in, events out.
+#[derive(Debug, Parser)]
+#[command(name = "watchkeeper", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the daemon until SIGTERM
+    Run(ConfigArg),
+    /// Checks a configuration and names everything that is wrong with it
+    Check(check::Args),
+    /// Says stage by stage what works with a camera and what does not
+    Probe(probe::Args),
+    /// Runs one recording through the pipeline, every frame, and writes its tracks
+    Analyze(analyze::Args),
+    /// Prints the JSON Schema of the configuration
+    Schema,
+    /// Prints the version
+    Version {
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The configuration file.
+#[derive(Debug, clap::Args)]
+struct ConfigArg {
+    /// Configuration file; `conf.d/*.toml` beside it is read too
+    #[arg(long, short, value_name = "FILE", default_value = "/etc/watchkeeper/watchkeeper.toml")]
+    config: PathBuf,
+}
+
+/// Parses the command line, runs it, and turns its outcome into an exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let result = match cli.command {
+        Command::Run(args) => run::main(&args.config),
+        Command::Check(args) => check::main(&args),
+        Command::Probe(args) => probe::main(&args),
+        Command::Analyze(args) => analyze::main(&args),
+        Command::Schema => schema::main(),
+        Command::Version { json } => version(json),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = Exit::of(&error);
+            // A reader that closed its end (`| head`) wants no more words.
+            if exit != Exit::Done {
+                exit::print(&error);
+            }
+            exit.into()
+        }
+    }
+}
+
+fn version(json: bool) -> anyhow::Result<Exit> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    let gstreamer = gst::version();
+    let gstreamer = format!("{}.{}.{}", gstreamer.0, gstreamer.1, gstreamer.2);
+    if json {
+        let version = serde_json::json!({ "watchkeeper": env!("CARGO_PKG_VERSION"), "gstreamer": gstreamer });
+        writeln!(out, "{version}")?;
+    } else {
+        writeln!(out, "watchkeeper {} (GStreamer {gstreamer})", env!("CARGO_PKG_VERSION"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads a configuration; its problems are printed by the caller's error path.
+fn load(path: &std::path::Path) -> anyhow::Result<crate::config::Loaded> {
+    Ok(crate::config::load(path)?)
+}

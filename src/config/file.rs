@@ -1,0 +1,194 @@
+//! The configuration as written: these types mirror the TOML. A field's comment is its manual.
+//!
+//! What every key must be is said here, in attributes, and nowhere else: the schema is made from them and the check
+//! walks the schema. A key that must be there is an `Option` with `required`, so that what was refused can be left
+//! out while the rest is checked further.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::meaning;
+use super::words::NAME;
+
+mod cameras;
+mod models;
+
+pub(super) use cameras::Camera;
+pub(super) use models::{Backend, Channels, Input, Model, Provider};
+
+/// A configuration file of Watchkeeper.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct File {
+    /// The process.
+    pub runtime: Runtime,
+    /// Log lines.
+    pub log: Log,
+    /// Health, readiness and metrics over HTTP. Without this section there is no listener.
+    pub http: Option<Http>,
+    /// Models by name: lower-case letters, digits, `_` and `-`, at most 64.
+    #[schemars(extend("propertyNames" = json!({ "pattern": NAME })))]
+    pub models: BTreeMap<String, Model>,
+    /// The tracker, one setting for all cameras.
+    pub tracking: Tracking,
+    /// Cameras; files in `conf.d` add theirs.
+    pub cameras: Vec<Camera>,
+    /// Where events go; files in `conf.d` add theirs.
+    pub sinks: Vec<Sink>,
+}
+
+/// The process.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Runtime {
+    /// May anything run on the CPU? `gpu-only`: hardware decode and GPU inference, or nothing. `any`: whatever the
+    /// config names.
+    pub policy: meaning::Policy,
+    /// How inferences of one engine share a GPU: `parallel`, `serial` (one at a time, all models together), or `auto`
+    /// (parallel until an engine proves that it cannot bear it).
+    pub concurrency: meaning::Concurrency,
+    /// Folder for event numbers and whatever else must outlive the process.
+    #[schemars(length(min = 1))]
+    pub state_dir: String,
+    /// Name of this device in events. Default: the host name.
+    #[schemars(length(min = 1, max = 64))]
+    pub device: Option<String>,
+    /// How long a first SIGTERM may take to finish work in hand, seconds.
+    #[schemars(range(min = 0, max = 600))]
+    pub drain_s: f64,
+    /// Inferences that run at once on the CPU, all cameras together. Default: the number of CPUs.
+    #[schemars(range(min = 1, max = 1024))]
+    pub inference_workers: Option<u32>,
+    /// Threads inside one inference on the CPU.
+    #[schemars(range(min = 1, max = 256))]
+    pub threads_per_inference: u32,
+    /// The file of the ONNX Runtime library (`libonnxruntime.so`). Default: looked for in the usual places.
+    #[schemars(length(min = 1))]
+    pub onnxruntime_library: Option<String>,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self {
+            policy: meaning::Policy::GpuOnly,
+            concurrency: meaning::Concurrency::Auto,
+            state_dir: "/var/lib/watchkeeper".to_owned(),
+            device: None,
+            drain_s: 4.0,
+            inference_workers: None,
+            threads_per_inference: 1,
+            onnxruntime_library: None,
+        }
+    }
+}
+
+/// Log lines.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or a list such as
+    /// `info,watchkeeper::source=debug`.
+    #[schemars(length(min = 1))]
+    pub filter: String,
+    /// Shape and destination. `auto`: the journal where stderr is connected to it, else text.
+    pub format: meaning::LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: meaning::LogFormat::Auto }
+    }
+}
+
+/// Health, readiness and metrics over HTTP.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Http {
+    /// Address and port. Loopback only in this version.
+    pub listen: String,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8780".to_owned() }
+    }
+}
+
+/// The tracker, one setting for all cameras; times in seconds, so that it serves every frame rate.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tracking {
+    /// Which one.
+    pub tracker: meaning::TrackerKind,
+    /// Detections from this score up take part in the first association, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub high_score: f64,
+    /// Detections below this score take no part at all, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub low_score: f64,
+    /// Unmatched detections from this score up begin a track, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub start_score: f64,
+    /// Least overlap (IoU) of prediction and detection in the first association, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub match_iou: f64,
+    /// Frames in a row with a detection before a track is published.
+    #[schemars(range(min = 1, max = 1000))]
+    pub confirm_frames: u32,
+    /// A track without a detection for longer ends, seconds.
+    #[schemars(range(min = 0, max = 3600))]
+    pub max_gap_s: f64,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        let meant = meaning::Tracking::default();
+        Self {
+            tracker: meant.tracker,
+            high_score: short(meant.high_score),
+            low_score: short(meant.low_score),
+            start_score: short(meant.start_score),
+            match_iou: short(meant.match_iou),
+            confirm_frames: meant.confirm_frames,
+            max_gap_s: meant.max_gap.as_secs_f64(),
+        }
+    }
+}
+
+/// 0.6 as a person writes it, and not 0.6000000238418579.
+fn short(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_else(|_| value.into())
+}
+
+/// Where events go.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["type", "path"]))]
+pub(super) struct Sink {
+    /// Kind of sink. `jsonl`: one JSON object a line.
+    #[serde(rename = "type")]
+    pub kind: Option<SinkKind>,
+    /// The file that lines are added to; `-` is standard output.
+    #[schemars(length(min = 1))]
+    pub path: Option<String>,
+    /// A new file is begun at this size, megabytes. Files only.
+    #[schemars(range(min = 1, max = 1_000_000), extend("default" = ROTATE_MB))]
+    pub rotate_mb: Option<u64>,
+    /// Rotated files kept; `<path>.1` is the newest. Files only.
+    #[schemars(range(min = 0, max = 1000), extend("default" = ROTATED_KEPT))]
+    pub keep: Option<u32>,
+}
+
+pub(super) const ROTATE_MB: u64 = 100;
+pub(super) const ROTATED_KEPT: u32 = 5;
+
+/// Kind of sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SinkKind {
+    /// One JSON object a line.
+    Jsonl,
+}

@@ -1,0 +1,370 @@
+//! The configuration as meant: right by type, defaults filled in, names resolved. After
+//! [`super::load`] no stage checks any of it again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::types::secret::Secret;
+
+/// A whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The process.
+    pub runtime: Runtime,
+    /// Where log lines go.
+    pub log: Log,
+    /// Health, readiness and metrics over HTTP; `None`: no listener.
+    pub http: Option<Http>,
+    /// In order of name.
+    pub models: Vec<Arc<Model>>,
+    /// The tracker, one setting for all cameras.
+    pub tracking: Tracking,
+    /// In order of the files.
+    pub cameras: Vec<Arc<Camera>>,
+    /// In order of the files.
+    pub sinks: Vec<Sink>,
+}
+
+impl Config {
+    /// Every password, so that whatever leaves the process can be searched for them.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.cameras.iter().filter_map(|c| c.credentials.as_ref()).map(|c| c.password.clone()).collect()
+    }
+}
+
+/// The process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Runtime {
+    /// May anything run on the CPU?
+    pub policy: Policy,
+    /// May the contexts of one engine run at once?
+    pub concurrency: Concurrency,
+    /// Event numbers and whatever else must outlive the process.
+    pub state_dir: PathBuf,
+    /// `device` in events.
+    pub device: String,
+    /// How long a first SIGTERM may drain.
+    pub drain: Duration,
+    /// Inferences that run at once on the CPU, all cameras together.
+    pub inference_workers: usize,
+    /// Threads inside one inference.
+    pub threads_per_inference: usize,
+    /// The library file; `None`: look in the usual places.
+    pub onnxruntime_library: Option<PathBuf>,
+}
+
+/// May anything run on the CPU?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// Hardware decode and GPU inference, or nothing.
+    GpuOnly,
+    /// Whatever the config names.
+    Any,
+}
+
+/// May the contexts of one engine run at once?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Concurrency {
+    /// Yes.
+    Parallel,
+    /// No: one inference at a time, all models together.
+    Serial,
+    /// Parallel until an engine proves that it cannot bear it.
+    Auto,
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    /// `tracing_subscriber::EnvFilter` directives.
+    pub filter: String,
+    /// Shape and destination.
+    pub format: LogFormat,
+}
+
+/// Shape and destination of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// Journald where stderr is connected to it, else text.
+    Auto,
+    /// Text on stderr.
+    Text,
+    /// One JSON object a line on stderr.
+    Json,
+    /// The journal's native protocol.
+    Journald,
+}
+
+/// The HTTP listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http {
+    /// Loopback only.
+    pub listen: SocketAddr,
+}
+
+/// A model and how to use it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// The `<name>` of `[models.<name>]`.
+    pub name: String,
+    /// The model file; exists when the config was checked.
+    pub onnx: PathBuf,
+    /// What runs it.
+    pub backend: Backend,
+    /// Arithmetic asked for; `None`: as the model file has it.
+    pub precision: Option<Precision>,
+    /// Output layout.
+    pub head: Head,
+    /// Picture to tensor.
+    pub input: Input,
+    /// Class names by index.
+    pub labels: Arc<[String]>,
+    /// Wanted classes by index, sorted; empty: all.
+    pub classes: Vec<u16>,
+    /// Detections below are dropped, 0..1.
+    pub min_score: f32,
+    /// Overlap above which the lower of two boxes is dropped, 0..1.
+    pub nms_iou: f32,
+    /// Boxes of different classes suppress each other.
+    pub nms_across_classes: bool,
+    /// Most detections kept per frame.
+    pub max_detections: usize,
+}
+
+/// What runs a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// ONNX Runtime's CPU provider.
+    OnnxruntimeCpu,
+}
+
+/// Arithmetic inside a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32-bit floats.
+    Fp32,
+    /// 16-bit floats.
+    Fp16,
+    /// 8-bit integers.
+    Int8,
+    /// Whatever the builder measures to be fastest.
+    Best,
+}
+
+/// Output layout of a detector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// YOLOv8, v9, v11: `[1, 4 + classes, n]`, cx cy w h in input pixels, scores per class.
+    Yolo,
+    /// YOLOv5, v7: `[1, n, 5 + classes]`, cx cy w h in input pixels, objectness, scores per class.
+    Yolov5,
+    /// YOLOX without decode: `[1, n, 5 + classes]`, grid offsets and log sizes at strides 8, 16, 32.
+    Yolox,
+    /// NMS-free YOLO (v10, 26): `[1, n, 6]`, x1 y1 x2 y2 in input pixels, score, class.
+    #[serde(rename = "yolo-end2end")]
+    YoloEnd2End,
+    /// DETR type: inputs picture and `orig_target_sizes`, outputs `labels`, `boxes`, `scores`.
+    Detr,
+}
+
+/// How a frame is fitted into the model's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// Aspect ratio kept, centred, rest padded.
+    Letterbox,
+    /// Aspect ratio kept, at the top left, rest padded.
+    LetterboxTopLeft,
+    /// Both axes stretched to the input.
+    Stretch,
+}
+
+/// Picture to tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Input {
+    /// Placement.
+    pub fit: Fit,
+    /// Channel order: RGB, or BGR where true.
+    pub bgr: bool,
+    /// Value of padding, 0..255 before normalisation.
+    pub pad: u8,
+    /// `value = (sample - mean[c]) * scale[c]`, sample 0..255, channels in tensor order.
+    pub mean: [f32; 3],
+    /// See `mean`.
+    pub scale: [f32; 3],
+}
+
+/// The tracker and its settings; times in seconds, so that one setting serves every frame rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tracking {
+    /// Which one.
+    pub tracker: TrackerKind,
+    /// Detections from here up take part in the first association, 0..1.
+    pub high_score: f32,
+    /// Detections below take no part at all, 0..1.
+    pub low_score: f32,
+    /// Unmatched detections from here up begin a track, 0..1.
+    pub start_score: f32,
+    /// Least overlap of prediction and detection in the first association, 0..1.
+    pub match_iou: f32,
+    /// Frames in a row with a detection before a track is confirmed (published).
+    pub confirm_frames: u32,
+    /// A track without a detection for longer ends.
+    pub max_gap: Duration,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Self {
+            tracker: TrackerKind::Bytetrack,
+            high_score: 0.6,
+            low_score: 0.1,
+            start_score: 0.7,
+            match_iou: 0.1,
+            confirm_frames: 2,
+            max_gap: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Which tracker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrackerKind {
+    /// ByteTrack (Zhang et al., ECCV 2022).
+    Bytetrack,
+}
+
+/// A camera.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Camera {
+    /// `[a-z0-9_-]+`.
+    pub id: String,
+    /// Where frames come from.
+    pub source: SourceKind,
+    /// For RTSP and HTTP.
+    pub credentials: Option<Credentials>,
+    /// Models, by index into [`Config::models`].
+    pub models: Vec<usize>,
+    /// Frames per second that are analysed at most; `None`: all.
+    pub detect_fps: Option<f32>,
+    /// How RTP travels.
+    pub transport: Transport,
+    /// Longest wait for a missing RTP packet.
+    pub latency: Duration,
+    /// Decoder element by name; `None`: choose.
+    pub decoder: Option<String>,
+    /// Each step of connecting.
+    pub connect_timeout: Duration,
+    /// From connected to the first decoded frame.
+    pub first_frame_timeout: Duration,
+    /// Longest silence once frames flow.
+    pub stall_timeout: Duration,
+    /// First wait before a reconnect; doubles up to `retry_max`.
+    pub retry_min: Duration,
+    /// See `retry_min`.
+    pub retry_max: Duration,
+    /// First wait after a refused password and other refusals that haste would make worse.
+    pub retry_refused: Duration,
+}
+
+/// Where frames come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// `rtsp://` or `rtsps://`, without userinfo.
+    Rtsp {
+        /// The address.
+        url: String,
+    },
+    /// `http://` or `https://`, without userinfo.
+    Http {
+        /// The address.
+        url: String,
+    },
+    /// A recording, played at its own pace.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Begin again at the end.
+        repeat: bool,
+    },
+    /// `v4l2:///dev/video0`.
+    V4l2 {
+        /// The device node.
+        device: PathBuf,
+        /// Width asked for, pixels; `None`: the camera's choice.
+        width: Option<u32>,
+        /// Height asked for, pixels; `None` where `width` is.
+        height: Option<u32>,
+        /// Frames per second asked for; `None`: the camera's choice.
+        fps: Option<u32>,
+    },
+    /// `csi://0`: a camera module of a Jetson.
+    Csi {
+        /// `sensor-id`.
+        sensor: u32,
+        /// Width asked for, pixels; `None`: the camera's choice.
+        width: Option<u32>,
+        /// Height asked for, pixels; `None` where `width` is.
+        height: Option<u32>,
+        /// Frames per second asked for; `None`: the camera's choice.
+        fps: Option<u32>,
+    },
+    /// `test://ball`: GStreamer's test picture.
+    Test {
+        /// A pattern of `videotestsrc`.
+        pattern: String,
+        /// Width, pixels.
+        width: u32,
+        /// Height, pixels.
+        height: u32,
+        /// Frames per second.
+        fps: u32,
+    },
+}
+
+/// A camera's user and password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// How RTP travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Interleaved in the RTSP connection.
+    Tcp,
+    /// Datagrams.
+    Udp,
+    /// Datagrams first, then TCP.
+    Auto,
+}
+
+/// Where events go.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sink {
+    /// One JSON object a line.
+    Jsonl {
+        /// The file; `None`: standard output.
+        path: Option<PathBuf>,
+        /// A new file is begun at this size.
+        rotate_bytes: u64,
+        /// Rotated files kept (`<path>.1` is the newest).
+        keep: u32,
+    },
+}

@@ -1,0 +1,232 @@
+//! From a configuration to a running daemon and back: build, run, drain.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use crossbeam_channel::{Receiver, bounded};
+use sd_notify::NotifyState;
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+
+use crate::config::Config;
+use crate::inference::ModelManager;
+use crate::outbox::Outbox;
+use crate::pipeline::{self, CameraPipeline, Environment, Hub};
+use crate::source::{self, Delivery};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::progress::Progress;
+use crate::telemetry::redact;
+use crate::web;
+
+/// Cameras start this far apart: connecting is the dearest thing they do.
+const STAGGER: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_millis(250);
+const STATUS_EVERY: Duration = Duration::from_secs(5);
+/// A stage that is busy with one piece of work for longer is stuck, where systemd sets no limit.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// How a daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Asked to, and everything was written.
+    Drained,
+    /// Asked to, but the deadline passed first.
+    Overdue,
+    /// A part that all cameras need is gone.
+    Broken,
+}
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn run(config: &Config) -> anyhow::Result<Outcome> {
+    let signals = signals()?;
+    register_secrets(config);
+    let running = Running::start(config)?;
+    notify(&[NotifyState::Ready]);
+    tracing::info!(cameras = config.cameras.len(), models = config.models.len(), sinks = config.sinks.len(), "ready");
+    let broken = running.watch(&signals);
+    notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
+    let drained = running.drain(config.runtime.drain, &signals);
+    Ok(match (broken, drained) {
+        (true, _) => Outcome::Broken,
+        (false, true) => Outcome::Drained,
+        (false, false) => Outcome::Overdue,
+    })
+}
+
+/// Makes every password of the configuration known to the log's redaction.
+pub fn register_secrets(config: &Config) {
+    for credentials in config.cameras.iter().filter_map(|camera| camera.credentials.as_ref()) {
+        redact::register(&credentials.username, &credentials.password);
+    }
+}
+
+struct Running {
+    cameras: Vec<CameraPipeline>,
+    hub: Hub,
+    metrics: Arc<Metrics>,
+    progress: Arc<Progress>,
+    web: Option<web::Server>,
+    /// Held so that the hub lives even without cameras.
+    reports: crossbeam_channel::Sender<pipeline::Report>,
+}
+
+impl Running {
+    fn start(config: &Config) -> anyhow::Result<Self> {
+        source::init()?;
+        let metrics = Arc::new(Metrics::default());
+        let progress = Arc::new(Progress::default());
+        let models = ModelManager::shared(config, &metrics)?;
+        let outbox =
+            Outbox::open(&config.runtime.state_dir, &config.runtime.device, &config.sinks, &metrics, &progress)?;
+        let (reports, incoming) = pipeline::channel();
+        let hub = Hub::start(incoming, outbox, progress.stage("hub")).context("the hub cannot start")?;
+        let readiness = Arc::new(web::Readiness::default());
+        let web = match &config.http {
+            Some(http) => Some(web::Server::start(http.listen, Arc::clone(&metrics), Arc::clone(&readiness))?),
+            None => None,
+        };
+        let environment =
+            Environment { config, models: &models, metrics: &metrics, progress: &progress, reports: reports.clone() };
+        let mut cameras = Vec::with_capacity(config.cameras.len());
+        for camera in &config.cameras {
+            let pipeline = CameraPipeline::start(&environment, camera, Delivery::Newest)
+                .with_context(|| format!("camera {:?} cannot start", camera.id))?;
+            cameras.push(pipeline);
+            std::thread::sleep(STAGGER);
+        }
+        readiness.ready();
+        Ok(Self { cameras, hub, metrics, progress, web, reports })
+    }
+
+    /// Until a signal, or until a part that everybody needs is gone. True in the latter case.
+    fn watch(&self, signals: &Receiver<i32>) -> bool {
+        let watchdog = sd_notify::watchdog_enabled();
+        let limit = watchdog.unwrap_or(STUCK);
+        let feed = watchdog.map_or(Duration::from_secs(1), |limit| limit / 3).min(Duration::from_secs(1));
+        let (mut fed, mut told) = (None::<Instant>, None::<Instant>);
+        let mut stuck_told = false;
+        loop {
+            match signals.recv_timeout(TICK) {
+                Ok(SIGHUP) => tracing::warn!("SIGHUP: reload is not there yet; restart to read the configuration anew"),
+                Ok(signal) => {
+                    tracing::info!(signal = name(signal), "draining");
+                    return false;
+                }
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return true,
+            }
+            if self.hub.is_finished() {
+                tracing::error!("the hub is gone; the daemon ends so that it is started anew");
+                return true;
+            }
+            match self.progress.stuck(limit / 2) {
+                None => {
+                    stuck_told = false;
+                    if fed.is_none_or(|at| at.elapsed() >= feed) {
+                        fed = Some(Instant::now());
+                        notify(&[NotifyState::Watchdog]);
+                    }
+                }
+                Some((stage, time)) if !stuck_told => {
+                    stuck_told = true;
+                    tracing::error!(stage, busy_s = time.as_secs(), "no progress; the watchdog is not fed");
+                }
+                Some(_) => {}
+            }
+            if told.is_none_or(|at| at.elapsed() >= STATUS_EVERY) {
+                told = Some(Instant::now());
+                notify(&[NotifyState::Status(&self.status())]);
+            }
+        }
+    }
+
+    fn status(&self) -> String {
+        let online = self.cameras.iter().filter(|camera| camera.metrics().status().online).count();
+        format!("{online}/{} cameras online, {} events", self.cameras.len(), self.metrics.events_total())
+    }
+
+    /// Stops upstream; later stages end when their input does. True where all was written in time.
+    fn drain(self, time: Duration, signals: &Receiver<i32>) -> bool {
+        let deadline = Instant::now() + time;
+        let Self { cameras, hub, metrics, web, reports, .. } = self;
+        for camera in &cameras {
+            camera.stop();
+        }
+        let second_signal = || signals.try_iter().any(|signal| signal != SIGHUP);
+        let mut in_time = true;
+        for camera in cameras {
+            // A teardown may hang in a driver; everything behind the camera can still be written.
+            while !camera.is_finished() && Instant::now() < deadline {
+                if second_signal() {
+                    leave();
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            if camera.is_finished() {
+                camera.join();
+            } else {
+                tracing::warn!(camera = camera.id(), "did not end in time and is left behind");
+                in_time = false;
+            }
+        }
+        drop(reports);
+        // With every camera ended the hub ends by itself; one left behind holds its channel open.
+        while !hub.is_finished() && (in_time || Instant::now() < deadline + Duration::from_millis(200)) {
+            if second_signal() {
+                leave();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut lost = 0;
+        if hub.is_finished() {
+            match hub.join() {
+                Some(outbox) => {
+                    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(500));
+                    lost = outbox.close(left);
+                }
+                None => in_time = false,
+            }
+        }
+        if let Some(web) = web {
+            web.stop();
+        }
+        tracing::info!(events = metrics.events_total(), lost, "drained");
+        in_time && lost == 0
+    }
+}
+
+fn leave() -> ! {
+    tracing::warn!("second signal: leaving at once");
+    process::exit_now(0);
+}
+
+/// Signals, as a channel.
+fn signals() -> anyhow::Result<Receiver<i32>> {
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signal handlers cannot be set")?;
+    // A file-size limit must come back as an error of `write`, not end the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).context("signal handlers cannot be set")?;
+    let (sender, receiver) = bounded(16);
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            let _ = sender.send(signal);
+        }
+    })?;
+    Ok(receiver)
+}
+
+fn name(signal: i32) -> &'static str {
+    signal_hook::low_level::signal_name(signal).unwrap_or("signal")
+}
+
+/// Tells systemd, where it listens.
+fn notify(state: &[NotifyState<'_>]) {
+    if std::env::var_os("NOTIFY_SOCKET").is_some()
+        && let Err(error) = sd_notify::notify(state)
+    {
+        tracing::debug!("sd_notify: {error}");
+    }
+}

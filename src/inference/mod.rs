@@ -1,0 +1,116 @@
+//! Models: each loaded once per process, each camera with contexts of its own.
+//!
+//! A [`Engine`] is a model deserialised for a device; a [`Context`] is one camera's right to run it,
+//! with its buffers. Running is two steps, so that a camera can prepare its next frame meanwhile:
+//! [`Context::submit`] gives the context away until [`Pending::wait`] hands it back, so nobody can touch
+//! buffers that are in use.
+
+mod library;
+mod manager;
+mod onnxruntime;
+
+use std::path::PathBuf;
+
+pub use manager::{LoadedModel, ModelManager, PipelineContexts};
+
+use crate::types::tensor::{ModelIo, TensorRef};
+
+/// A model deserialised for a device. Shared by all cameras.
+pub trait Engine: Send + Sync {
+    /// What the model takes and gives.
+    fn io(&self) -> &ModelIo;
+
+    /// What runs it: `cpu`.
+    fn provider(&self) -> &'static str;
+
+    /// Buffers for one frame in flight; open dimensions of inputs become 1.
+    ///
+    /// # Errors
+    /// Where the model refuses those shapes or memory is short.
+    fn create_context(&self) -> Result<Box<dyn Context>, InferenceError>;
+}
+
+/// One camera's right to run an engine: buffers for one frame.
+pub trait Context: Send {
+    /// Elements of an `f32` input.
+    ///
+    /// # Errors
+    /// Where there is no such input or it has another type.
+    fn input_f32(&mut self, index: usize) -> Result<&mut [f32], InferenceError>;
+
+    /// Elements of an `i64` input.
+    ///
+    /// # Errors
+    /// Where there is no such input or it has another type.
+    fn input_i64(&mut self, index: usize) -> Result<&mut [i64], InferenceError>;
+
+    /// An output of the last run.
+    ///
+    /// # Errors
+    /// Where there is no such output, or its type is none that heads read.
+    fn output(&self, index: usize) -> Result<TensorRef<'_>, InferenceError>;
+
+    /// Starts a run and returns at once.
+    fn submit(self: Box<Self>) -> Box<dyn Pending>;
+}
+
+/// A run in flight.
+pub trait Pending: Send {
+    /// Waits for its end and hands the context back.
+    ///
+    /// # Errors
+    /// Where the context is gone together with whatever ran it.
+    fn wait(self: Box<Self>) -> Result<Finished, InferenceError>;
+}
+
+/// A context back from its run, and how the run went.
+pub type Finished = (Box<dyn Context>, Result<(), InferenceError>);
+
+/// What can go wrong with models.
+#[derive(Debug, thiserror::Error)]
+pub enum InferenceError {
+    /// No usable ONNX Runtime.
+    #[error(
+        "ONNX Runtime cannot be loaded:\n{tried}\nrun scripts/setup.sh, or name the file with runtime.onnxruntime_library"
+    )]
+    Library {
+        /// Each path and why not, one per line.
+        tried: String,
+    },
+    /// The model file cannot be read.
+    #[error("model {model:?}: {path}: {reason}")]
+    File {
+        /// Name in the config.
+        model: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The model cannot be prepared.
+    #[error("model {model:?}: {path} is not a usable ONNX model: {reason}")]
+    Load {
+        /// Name in the config.
+        model: String,
+        /// The file.
+        path: PathBuf,
+        /// The runtime's words.
+        reason: String,
+    },
+    /// The model does not fit the head.
+    #[error("model {model:?}: {reason}")]
+    Head {
+        /// Name in the config.
+        model: String,
+        /// What does not fit, and what to do.
+        reason: String,
+    },
+    /// A run failed.
+    #[error("model {model:?}: inference failed: {reason}")]
+    Run {
+        /// Name in the config.
+        model: String,
+        /// The runtime's words.
+        reason: String,
+    },
+}

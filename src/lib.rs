@@ -1,0 +1,42 @@
+//! Watchkeeper: cameras in, events out.
+//!
+//! ```text
+//! source      GStreamer: one pipeline per camera, rebuilt whole on failure
+//!    | frame                            slot of one: the newest wins, replaced frames are counted
+//! pipeline    camera thread: preprocess -> model -> postprocess -> track
+//!    | tracks, events                   bounded channel: waits
+//! outbox      numbers events -> sinks
+//! ```
+//!
+//! The rooms, in the order a frame passes them:
+//!
+//! - [`config`]: the TOML file as written and as meant; everything wrong is found in one pass.
+//! - [`source`]: cameras and recordings; deadlines, error classes, back-off.
+//! - [`vision`]: frame to tensor, tensor to detections.
+//! - [`inference`]: models, each loaded once; contexts, one set per camera.
+//! - [`tracking`]: detections to tracks.
+//! - [`pipeline`]: the threads that carry frames through these.
+//! - [`outbox`]: events, numbered, to their sinks.
+//! - [`web`]: health, readiness and metrics over HTTP.
+//! - [`telemetry`]: log lines, counters, progress.
+//! - [`daemon`]: builds all of it from a config, runs it, drains it.
+//! - [`cli`]: what the user types.
+//! - [`types`]: the plain data they all speak.
+//!
+//! Dependencies point one way: `cli -> daemon -> pipeline -> {source inference vision tracking outbox
+//! web} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod inference;
+pub mod outbox;
+pub mod pipeline;
+pub mod source;
+pub mod telemetry;
+pub mod tracking;
+pub mod types;
+pub mod vision;
+pub mod web;

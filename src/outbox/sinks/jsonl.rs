@@ -1,0 +1,198 @@
+//! JSON Lines: one event a line, files rotated by size. A line is never torn: what a full disk left
+//! half-written is cut off before anything else is written, also after a crash.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Target;
+
+/// Standard output.
+pub(super) struct Stdout;
+
+impl Target for Stdout {
+    fn write(&mut self, lines: &[Arc<str>]) -> (usize, io::Result<()>) {
+        let mut out = io::stdout().lock();
+        for (at, line) in lines.iter().enumerate() {
+            if let Err(error) = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")) {
+                return (at, Err(error));
+            }
+        }
+        let flushed = out.flush();
+        (lines.len(), flushed)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+/// A file and its rotated predecessors: `<path>.1` is the newest of them.
+pub(super) struct Jsonl {
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole lines.
+    length: u64,
+    rotate_bytes: u64,
+    keep: u32,
+    buffer: Vec<u8>,
+}
+
+impl Jsonl {
+    pub(super) fn open(path: &Path, rotate_bytes: u64, keep: u32) -> io::Result<Self> {
+        let (file, length) = open_at_last_line(path)?;
+        Ok(Self { path: path.to_owned(), file, length, rotate_bytes, keep, buffer: Vec::new() })
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        if self.keep == 0 {
+            std::fs::remove_file(&self.path)?;
+        } else {
+            for n in (1..self.keep).rev() {
+                let from = numbered(&self.path, n);
+                if from.exists() {
+                    std::fs::rename(from, numbered(&self.path, n + 1))?;
+                }
+            }
+            std::fs::rename(&self.path, numbered(&self.path, 1))?;
+        }
+        (self.file, self.length) = open_at_last_line(&self.path)?;
+        Ok(())
+    }
+
+    /// One write for a run of lines; on failure the file ends where the last whole line does.
+    fn append(&mut self) -> io::Result<()> {
+        let result = self.file.seek(SeekFrom::Start(self.length)).and_then(|_| self.file.write_all(&self.buffer));
+        match result {
+            Ok(()) => {
+                self.length += self.buffer.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // Cutting needs no space. Should it fail too, the next start cuts.
+                let _ = self.file.set_len(self.length);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Target for Jsonl {
+    fn write(&mut self, lines: &[Arc<str>]) -> (usize, io::Result<()>) {
+        // The folder may be moved away by a log rotation of the system's: then a new file is begun.
+        if !self.path.exists() {
+            match open_at_last_line(&self.path) {
+                Ok((file, length)) => (self.file, self.length) = (file, length),
+                Err(error) => return (0, Err(error)),
+            }
+        }
+        for (at, line) in lines.iter().enumerate() {
+            let size = line.len() as u64 + 1;
+            if self.length > 0
+                && self.length + size > self.rotate_bytes
+                && let Err(error) = self.rotate()
+            {
+                return (at, Err(error));
+            }
+            self.buffer.clear();
+            self.buffer.extend_from_slice(line.as_bytes());
+            self.buffer.push(b'\n');
+            if let Err(error) = self.append() {
+                return (at, Err(error));
+            }
+        }
+        (lines.len(), Ok(()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+fn numbered(path: &Path, n: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{n}"));
+    PathBuf::from(name)
+}
+
+/// Opens for appending, and cuts off a last line that has no end.
+fn open_at_last_line(path: &Path) -> io::Result<(File, u64)> {
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let length = file.metadata()?.len();
+    if !file.metadata()?.is_file() {
+        return Ok((file, 0));
+    }
+    let whole = whole_lines(&mut file, length)?;
+    if whole < length {
+        tracing::warn!(path = %path.display(), bytes = length - whole, "the last event was half-written and was cut off");
+        file.set_len(whole)?;
+    }
+    Ok((file, whole))
+}
+
+/// Bytes up to and including the last newline.
+fn whole_lines(file: &mut File, length: u64) -> io::Result<u64> {
+    const CHUNK: u64 = 64 * 1024;
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(CHUNK);
+        let mut chunk = vec![0; usize::try_from(end - start).unwrap_or(0)];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut chunk)?;
+        if let Some(at) = chunk.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn lines(texts: &[&str]) -> Vec<Arc<str>> {
+        texts.iter().map(|text| Arc::from(*text)).collect()
+    }
+
+    #[test]
+    fn files_rotate_by_size_and_the_oldest_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut sink = Jsonl::open(&path, 12, 2).unwrap();
+        for n in 0..8 {
+            let (written, result) = sink.write(&lines(&[&format!("line{n}")]));
+            assert_eq!(written, 1);
+            result.unwrap();
+        }
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        assert_eq!(read(&path), "line6\nline7\n");
+        assert_eq!(read(&numbered(&path, 1)), "line4\nline5\n");
+        assert_eq!(read(&numbered(&path, 2)), "line2\nline3\n");
+        assert!(!numbered(&path, 3).exists());
+    }
+
+    #[test]
+    fn a_half_written_last_line_is_cut_off_at_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        std::fs::write(&path, "{\"seq\":1}\n{\"se").unwrap();
+        let mut sink = Jsonl::open(&path, 1000, 1).unwrap();
+        sink.write(&lines(&["{\"seq\":2}"])).1.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"seq\":1}\n{\"seq\":2}\n");
+    }
+
+    #[test]
+    fn a_file_moved_away_is_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut sink = Jsonl::open(&path, 1000, 1).unwrap();
+        sink.write(&lines(&["a"])).1.unwrap();
+        std::fs::rename(&path, dir.path().join("old")).unwrap();
+        sink.write(&lines(&["b"])).1.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
+    }
+}

@@ -1,0 +1,248 @@
+//! The camera thread: takes frames from the slot, runs the model, follows what it finds.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::analysis::Analysis;
+use super::objects::Objects;
+use super::{FrameResult, Report};
+use crate::config::Tracking;
+use crate::inference::{LoadedModel, ModelManager};
+use crate::source::Frame;
+use crate::source::slot::{FrameSlot, Take};
+use crate::telemetry::metrics::{CameraMetrics, Stage};
+use crate::telemetry::progress;
+use crate::tracking::{self, Tracker};
+use crate::types::frame::FrameMeta;
+use crate::types::time::Timestamp;
+use crate::types::track::Track;
+
+/// How long a silent slot is waited for before the thread looks after its tracks.
+const IDLE: Duration = Duration::from_millis(250);
+/// Pause after a panic, so that a frame that always panics does not take a whole core.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+/// Track lists on their way to the hub and back.
+const RECYCLED: usize = 8;
+
+/// What a camera thread needs.
+pub(super) struct Worker {
+    pub(super) id: Arc<str>,
+    pub(super) slot: Arc<FrameSlot>,
+    pub(super) model: Option<Arc<LoadedModel>>,
+    pub(super) models: Arc<ModelManager>,
+    pub(super) tracking: Tracking,
+    /// Frames in flight.
+    pub(super) depth: usize,
+    pub(super) reports: Sender<Report>,
+    pub(super) metrics: Arc<CameraMetrics>,
+    pub(super) stage: Arc<progress::Stage>,
+}
+
+impl Worker {
+    /// Makes the camera's contexts, here and now so that a failure is known, and starts the thread.
+    pub(super) fn start(self) -> anyhow::Result<JoinHandle<()>> {
+        let analysis = self.analysis()?;
+        let span = tracing::info_span!("camera", id = %self.id);
+        let name = format!("camera {}", self.id);
+        Ok(std::thread::Builder::new().name(name).spawn(move || {
+            let _entered = span.entered();
+            self.run(analysis);
+            self.stage.idle();
+        })?)
+    }
+
+    fn analysis(&self) -> Result<Option<Analysis>, crate::inference::InferenceError> {
+        let model = self.model.as_ref();
+        model.map(|model| Analysis::new(&self.id, &self.models, model, self.depth)).transpose()
+    }
+
+    /// Until the slot closes; a panic costs the frames in flight and the tracks, not the camera.
+    fn run(&self, mut analysis: Option<Analysis>) {
+        let mut objects = Objects::new(&self.id, self.model.as_deref());
+        loop {
+            let attempt = AssertUnwindSafe(|| Life::new(self, analysis.take(), &mut objects).run());
+            match std::panic::catch_unwind(attempt) {
+                Ok(()) => return,
+                Err(_) => self.metrics.panics.inc(),
+            }
+            tracing::error!(panics = self.metrics.panics.get(), "panic in the camera thread; it begins anew");
+            self.stage.idle();
+            for draft in objects.end_all() {
+                let _ = self.reports.send(Report::Event(draft));
+            }
+            std::thread::sleep(AFTER_PANIC);
+            // Contexts may have been lost in the panic.
+            analysis = match self.analysis() {
+                Ok(analysis) => analysis,
+                Err(error) => {
+                    tracing::error!("the camera thread cannot begin anew: {error}");
+                    return;
+                }
+            };
+        }
+    }
+}
+
+/// One life of the camera thread, from its start or a panic to its end or the next.
+struct Life<'a> {
+    worker: &'a Worker,
+    analysis: Option<Analysis>,
+    tracker: Box<dyn Tracker>,
+    objects: &'a mut Objects,
+    /// Run in which the tracker began.
+    track_run: u32,
+    last: Option<(FrameMeta, Instant)>,
+    recycle: Sender<Vec<Track>>,
+    recycled: Receiver<Vec<Track>>,
+    failing: Option<Instant>,
+}
+
+impl<'a> Life<'a> {
+    fn new(worker: &'a Worker, analysis: Option<Analysis>, objects: &'a mut Objects) -> Self {
+        let (recycle, recycled) = bounded(RECYCLED);
+        for _ in 0..RECYCLED {
+            let _ = recycle.try_send(Vec::with_capacity(64));
+        }
+        Self {
+            worker,
+            analysis,
+            tracker: tracking::new(&worker.tracking),
+            objects,
+            track_run: 0,
+            last: None,
+            recycle,
+            recycled,
+            failing: None,
+        }
+    }
+
+    fn run(&mut self) {
+        let worker = self.worker;
+        loop {
+            if self.analysis.as_ref().is_some_and(|analysis| !analysis.has_room()) {
+                self.finish();
+                continue;
+            }
+            if self.is_idle() {
+                worker.stage.idle();
+            }
+            // With a frame in flight and room for another, a short wait is enough to keep both busy.
+            let wait = if self.is_idle() { IDLE } else { Duration::from_millis(2) };
+            match worker.slot.take(wait) {
+                Take::Frame(frame) => {
+                    worker.stage.busy();
+                    self.begin(&frame);
+                }
+                Take::Timeout if self.is_idle() => self.forget_lost_tracks(),
+                Take::Timeout => self.finish(),
+                Take::Closed if self.is_idle() => break,
+                Take::Closed => self.finish(),
+            }
+        }
+        self.end_tracks();
+    }
+
+    fn is_idle(&self) -> bool {
+        self.analysis.as_ref().is_none_or(Analysis::is_idle)
+    }
+
+    fn begin(&mut self, frame: &Frame) {
+        let metrics = &self.worker.metrics;
+        let waited = Timestamp::now().seconds_since(frame.meta.arrival).max(0.0);
+        metrics.stage(Stage::Queue).observe(Duration::from_secs_f64(waited));
+        let Some(analysis) = self.analysis.as_mut() else {
+            // A camera without models is only watched.
+            self.publish(frame.meta, Vec::new());
+            return;
+        };
+        if let Err(error) = analysis.begin(frame, metrics) {
+            self.failed(&error.to_string());
+        }
+    }
+
+    fn finish(&mut self) {
+        let worker = self.worker;
+        worker.stage.busy();
+        let Some(result) = self.analysis.as_mut().and_then(|analysis| analysis.finish(&worker.metrics)) else { return };
+        let began = Instant::now();
+        let mut tracks = self.recycled.try_recv().unwrap_or_default();
+        tracks.clear();
+        let meta = match result {
+            Ok((meta, detections)) => {
+                // A short gap between two runs does not end the tracks.
+                let gap =
+                    self.last.map(|(last, _)| (last.run != meta.run, meta.media_time.saturating_sub(last.media_time)));
+                if gap.is_none_or(|(new_run, gap)| new_run && gap > worker.tracking.max_gap) {
+                    self.tracker.reset();
+                    for draft in self.objects.end_all() {
+                        let _ = worker.reports.send(Report::Event(draft));
+                    }
+                    self.track_run = meta.run;
+                }
+                tracks.extend_from_slice(self.tracker.update(meta.media_time, detections));
+                meta
+            }
+            Err(error) => {
+                let _ = self.recycle.try_send(tracks);
+                self.failed(&error.to_string());
+                return;
+            }
+        };
+        worker.metrics.stage(Stage::Track).observe(began.elapsed());
+        worker.metrics.inferred.inc();
+        if let Some(since) = self.failing.take() {
+            tracing::info!(after_s = since.elapsed().as_secs(), "inference works again");
+        }
+        self.publish(meta, tracks);
+    }
+
+    /// Hands tracks and events to the hub; waits where the hub is behind.
+    fn publish(&mut self, meta: FrameMeta, tracks: Vec<Track>) {
+        let worker = self.worker;
+        let began = Instant::now();
+        self.last = Some((meta, began));
+        worker.metrics.tracks_active.set(tracks.len() as u64);
+        self.objects.observe(&meta, self.track_run, &tracks, self.tracker.ended(), |draft| {
+            let _ = worker.reports.send(Report::Event(draft));
+        });
+        let result = FrameResult {
+            camera: Arc::clone(&worker.id),
+            meta,
+            track_run: self.track_run,
+            tracks,
+            recycle: self.recycle.clone(),
+        };
+        let _ = worker.reports.send(Report::Frame(result));
+        worker.metrics.stage(Stage::Publish).observe(began.elapsed());
+        let age = Timestamp::now().seconds_since(meta.arrival).max(0.0);
+        worker.metrics.end_to_end.observe(Duration::from_secs_f64(age));
+    }
+
+    /// One line when it begins to fail; the rest is counted.
+    fn failed(&mut self, error: &str) {
+        self.worker.metrics.failed.inc();
+        if self.failing.is_none() {
+            self.failing = Some(Instant::now());
+            tracing::error!("frame not analysed: {error}");
+        }
+    }
+
+    /// A camera that went silent has lost its subjects.
+    fn forget_lost_tracks(&mut self) {
+        let gap = self.worker.tracking.max_gap + Duration::from_secs(1);
+        if self.last.as_ref().is_some_and(|(_, at)| at.elapsed() > gap) && !self.objects.is_empty() {
+            self.end_tracks();
+        }
+    }
+
+    fn end_tracks(&mut self) {
+        self.worker.metrics.tracks_active.set(0);
+        for draft in self.objects.end_all() {
+            let _ = self.worker.reports.send(Report::Event(draft));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Stages meet here: a source, a camera thread, and the hub that all cameras report to.
+//!
+//! ```text
+//! source --(slot of one)--> camera thread --(bounded channel)--> hub --> outbox
+//!                            preprocess, infer, postprocess, track
+//! ```
+//!
+//! In front of the model fresh beats complete; behind it complete beats fresh: the channel to the hub
+//! waits.
+
+mod analysis;
+mod camera;
+mod hub;
+mod objects;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::config::{self, Config};
+use crate::inference::ModelManager;
+use crate::source::slot::FrameSlot;
+use crate::source::{Delivery, Setup, Source, StreamFacts};
+use crate::telemetry::metrics::{CameraMetrics, Metrics};
+use crate::telemetry::progress::Progress;
+use crate::types::event::EventDraft;
+use crate::types::frame::FrameMeta;
+use crate::types::track::Track;
+
+pub use hub::Hub;
+
+/// Results that may wait for the hub, all cameras together.
+pub const HUB_QUEUE: usize = 256;
+/// Frames a camera may have in flight where every frame counts: one in the model, one being prepared.
+const DEPTH_EVERY: usize = 2;
+
+/// What camera threads and sources report.
+pub enum Report {
+    /// A frame was analysed.
+    Frame(FrameResult),
+    /// Something happened.
+    Event(EventDraft),
+}
+
+/// What was found in one frame.
+pub struct FrameResult {
+    /// Camera id.
+    pub camera: Arc<str>,
+    /// The frame.
+    pub meta: FrameMeta,
+    /// Run in which the tracks began: `camera:run:number` names one.
+    pub track_run: u32,
+    /// Confirmed tracks, in order of their numbers; boxes in pixels.
+    pub tracks: Vec<Track>,
+    /// Where `tracks` goes when it has been read, so that its memory is used again.
+    pub recycle: Sender<Vec<Track>>,
+}
+
+/// What cameras are started with.
+pub struct Environment<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The models.
+    pub models: &'a Arc<ModelManager>,
+    /// Counters.
+    pub metrics: &'a Metrics,
+    /// Who is busy.
+    pub progress: &'a Progress,
+    /// Where reports go.
+    pub reports: Sender<Report>,
+}
+
+/// A running camera: its source and its camera thread.
+pub struct CameraPipeline {
+    id: String,
+    source: Source,
+    slot: Arc<FrameSlot>,
+    thread: JoinHandle<()>,
+    metrics: Arc<CameraMetrics>,
+}
+
+impl CameraPipeline {
+    /// Starts one camera.
+    ///
+    /// # Errors
+    /// Where its contexts or threads cannot be made.
+    pub fn start(
+        environment: &Environment<'_>,
+        camera: &Arc<config::Camera>,
+        delivery: Delivery,
+    ) -> anyhow::Result<Self> {
+        let slot = Arc::new(FrameSlot::new(delivery));
+        let metrics = environment.metrics.camera(&camera.id);
+        let model = camera.models.first().and_then(|index| environment.models.model(*index)).cloned();
+        let worker = camera::Worker {
+            id: Arc::from(camera.id.as_str()),
+            slot: Arc::clone(&slot),
+            model,
+            models: Arc::clone(environment.models),
+            tracking: environment.config.tracking,
+            depth: if delivery == Delivery::Every { DEPTH_EVERY } else { 1 },
+            reports: environment.reports.clone(),
+            metrics: Arc::clone(&metrics),
+            stage: environment.progress.stage(format!("camera {}", camera.id)),
+        };
+        let thread = worker.start()?;
+        let events = environment.reports.clone();
+        let id = camera.id.clone();
+        let source = Source::start(Setup {
+            camera: Arc::clone(camera),
+            policy: environment.config.runtime.policy,
+            delivery,
+            slot: Arc::clone(&slot),
+            metrics: Arc::clone(&metrics),
+            stage: environment.progress.stage(format!("source {}", camera.id)),
+            notify: Box::new(move |notice| {
+                if let Some(draft) = objects::camera_event(&id, &notice) {
+                    // Fails only when the hub has ended, at the very end of the process.
+                    let _ = events.send(Report::Event(draft));
+                }
+            }),
+        })?;
+        Ok(Self { id: camera.id.clone(), source, slot, thread, metrics })
+    }
+
+    /// Camera id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What is known of its stream.
+    #[must_use]
+    pub fn facts(&self) -> &Arc<StreamFacts> {
+        self.source.facts()
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<CameraMetrics> {
+        &self.metrics
+    }
+
+    /// Asks source and camera thread to end; what is in the slot and in flight is still analysed.
+    pub fn stop(&self) {
+        self.source.stop();
+        self.slot.close();
+    }
+
+    /// True once both have ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.source.is_finished() && self.thread.is_finished()
+    }
+
+    /// Waits for both.
+    pub fn join(self) {
+        self.source.join();
+        let _ = self.thread.join();
+    }
+}
+
+/// The channel that all cameras report into.
+#[must_use]
+pub fn channel() -> (Sender<Report>, Receiver<Report>) {
+    crossbeam_channel::bounded(HUB_QUEUE)
+}

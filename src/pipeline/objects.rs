@@ -1,0 +1,141 @@
+//! `object.*` and `camera.*` events, made from tracks and from what a source tells.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+
+use crate::inference::LoadedModel;
+use crate::source::Notice;
+use crate::types::event::{EventDraft, EventModel, EventTrack, EventType, Phase};
+use crate::types::frame::FrameMeta;
+use crate::types::time::{Clock, Timestamp};
+use crate::types::track::Track;
+
+/// Tracks that have an `object.start` and no `object.end` yet.
+pub(super) struct Objects {
+    camera: String,
+    labels: Arc<[String]>,
+    model: Option<EventModel>,
+    open: Vec<Open>,
+}
+
+struct Open {
+    track: Track,
+    track_run: u32,
+    meta: FrameMeta,
+}
+
+impl Objects {
+    pub(super) fn new(camera: &str, model: Option<&LoadedModel>) -> Self {
+        Self {
+            camera: camera.to_owned(),
+            labels: model.map_or_else(|| Arc::from([]), |model| Arc::clone(&model.model.labels)),
+            model: model.map(|model| EventModel {
+                id: model.model.name.clone(),
+                engine: format!("sha256:{}", model.sha256),
+                precision: "fp32".to_owned(),
+            }),
+            open: Vec::with_capacity(64),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Compares the tracks of a frame with those before it.
+    pub(super) fn observe(
+        &mut self,
+        meta: &FrameMeta,
+        track_run: u32,
+        tracks: &[Track],
+        ended: &[Track],
+        mut emit: impl FnMut(EventDraft),
+    ) {
+        for track in tracks {
+            match self.open.iter_mut().find(|open| open.track.number == track.number) {
+                Some(open) => {
+                    open.track = *track;
+                    open.meta = *meta;
+                }
+                None => {
+                    let open = Open { track: *track, track_run, meta: *meta };
+                    emit(self.draft(EventType::ObjectStart, Phase::Start, &open));
+                    self.open.push(open);
+                }
+            }
+        }
+        for track in ended {
+            if let Some(at) = self.open.iter().position(|open| open.track.number == track.number) {
+                let open = self.open.remove(at);
+                emit(self.draft(EventType::ObjectEnd, Phase::End, &open));
+            }
+        }
+    }
+
+    /// Ends whatever is open, at its last frame.
+    pub(super) fn end_all(&mut self) -> Vec<EventDraft> {
+        let open = std::mem::take(&mut self.open);
+        open.iter().map(|open| self.draft(EventType::ObjectEnd, Phase::End, open)).collect()
+    }
+
+    fn draft(&self, event_type: EventType, phase: Phase, open: &Open) -> EventDraft {
+        let Open { track, track_run, meta } = open;
+        let bbox = track.bbox.scale(1.0 / meta.width.max(1) as f32, 1.0 / meta.height.max(1) as f32);
+        EventDraft {
+            event_type,
+            phase,
+            camera: self.camera.clone(),
+            capture: meta.capture.time,
+            clock: meta.capture.clock,
+            arrival: meta.arrival,
+            track: Some(EventTrack {
+                id: format!("{}:{track_run}:{}", self.camera, track.number),
+                label: self.labels.get(usize::from(track.class)).cloned().unwrap_or_default(),
+                score: track.score,
+                top_score: track.top_score,
+                bbox: [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|edge| edge.clamp(0.0, 1.0)),
+                age_s: track.last_seen.saturating_sub(track.first_seen).as_secs_f64(),
+            }),
+            data: Map::new(),
+            model: self.model.clone(),
+        }
+    }
+}
+
+/// The event of a source's notice.
+pub(super) fn camera_event(camera: &str, notice: &Notice) -> Option<EventDraft> {
+    let mut data = Map::new();
+    let event_type = match notice {
+        Notice::Online { run } => {
+            data.insert("run".to_owned(), json!(run));
+            EventType::CameraOnline
+        }
+        Notice::Offline { fault, retry_in } => {
+            data.insert("class".to_owned(), json!(fault.class.name()));
+            data.insert("detail".to_owned(), json!(fault.detail));
+            data.insert("retry_in_s".to_owned(), json!(retry_in.as_secs_f64()));
+            EventType::CameraOffline
+        }
+        Notice::Degraded { reason } => {
+            data.insert("reason".to_owned(), json!(reason));
+            EventType::CameraDegraded
+        }
+        Notice::Ended => {
+            data.insert("class".to_owned(), json!("ended"));
+            EventType::CameraOffline
+        }
+    };
+    let now = Timestamp::now();
+    Some(EventDraft {
+        event_type,
+        phase: Phase::Instant,
+        camera: camera.to_owned(),
+        capture: now,
+        clock: Clock::Arrival,
+        arrival: now,
+        track: None,
+        data,
+        model: None,
+    })
+}

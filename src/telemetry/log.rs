@@ -1,0 +1,109 @@
+//! Log lines: stderr as text or JSON, or journald; redacted at the edge.
+
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::linux::fs::MetadataExt;
+
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::redact::redact;
+use crate::config::{Log, LogFormat};
+
+/// Sends `tracing` to the place the config names, once per process.
+///
+/// # Errors
+/// A filter that cannot be read, or a journal that cannot be reached.
+pub fn init(log: &Log) -> anyhow::Result<()> {
+    // ONNX Runtime's binding tells at "info" what only its own developers need.
+    let filter = EnvFilter::try_new(format!("ort=error,{}", log.filter)).map_err(|error| {
+        anyhow::anyhow!("log.filter {:?}: {error}; try \"info\" or \"watchkeeper=debug\"", log.filter)
+    })?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let format = match log.format {
+        LogFormat::Auto if stderr_is_journal() => LogFormat::Journald,
+        LogFormat::Auto => LogFormat::Text,
+        other => other,
+    };
+    let done = match format {
+        LogFormat::Json => {
+            registry.with(tracing_subscriber::fmt::layer().json().with_writer(RedactedStderr)).try_init()
+        }
+        // With the level as `<N>`, which journald strips and keeps as the line's priority: its native
+        // protocol would carry fields past the redaction.
+        LogFormat::Journald => registry
+            .with(tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(JournalPriority))
+            .try_init(),
+        LogFormat::Text | LogFormat::Auto => registry
+            .with(
+                tracing_subscriber::fmt::layer()
+                    .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+                    .with_target(false)
+                    .with_writer(RedactedStderr),
+            )
+            .try_init(),
+    };
+    // A second call in one process (tests) keeps the first.
+    let _ = done;
+    Ok(())
+}
+
+/// Systemd names the stream's device and inode in `JOURNAL_STREAM` (systemd.exec(5)).
+fn stderr_is_journal() -> bool {
+    let Ok(want) = std::env::var("JOURNAL_STREAM") else { return false };
+    let fd = io::stderr().as_raw_fd();
+    std::fs::metadata(format!("/proc/self/fd/{fd}"))
+        .is_ok_and(|meta| want == format!("{}:{}", meta.st_dev(), meta.st_ino()))
+}
+
+struct RedactedStderr;
+
+impl<'a> MakeWriter<'a> for RedactedStderr {
+    type Writer = LineWriter;
+
+    fn make_writer(&'a self) -> LineWriter {
+        LineWriter { priority: "" }
+    }
+}
+
+struct JournalPriority;
+
+impl<'a> MakeWriter<'a> for JournalPriority {
+    type Writer = LineWriter;
+
+    fn make_writer(&'a self) -> LineWriter {
+        LineWriter { priority: "<6>" }
+    }
+
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> LineWriter {
+        let priority = match *meta.level() {
+            tracing::Level::ERROR => "<3>",
+            tracing::Level::WARN => "<4>",
+            tracing::Level::INFO => "<6>",
+            _ => "<7>",
+        };
+        LineWriter { priority }
+    }
+}
+
+/// The formatter hands over whole lines, so a secret is never split between two writes.
+struct LineWriter {
+    priority: &'static str,
+}
+
+impl Write for LineWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = redact(&text);
+        let mut stderr = io::stderr().lock();
+        // A closed stderr must not take the video path down.
+        let _ = stderr.write_all(self.priority.as_bytes()).and_then(|()| stderr.write_all(text.as_bytes()));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

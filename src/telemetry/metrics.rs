@@ -1,0 +1,483 @@
+//! Counters and histograms, in Prometheus text (exposition format 0.0.4).
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::types::event::EventType;
+
+/// A counter.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Its value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// For gauges: a new value.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+}
+
+/// Upper bounds in microseconds.
+const BUCKETS_US: [u64; 12] =
+    [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000];
+
+/// Durations in fixed buckets.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; BUCKETS_US.len()],
+    count: AtomicU64,
+    sum_us: AtomicU64,
+}
+
+impl Histogram {
+    /// One observation.
+    pub fn observe(&self, time: Duration) {
+        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        if let Some(at) = BUCKETS_US.iter().position(|bound| us <= *bound) {
+            self.buckets[at].fetch_add(1, Ordering::Relaxed);
+        }
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.sum_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    /// Number of observations.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Sum of all observations.
+    #[must_use]
+    pub fn sum(&self) -> Duration {
+        Duration::from_micros(self.sum_us.load(Ordering::Relaxed))
+    }
+
+    fn render(&self, out: &mut String, name: &str, labels: &str) {
+        let mut below = 0;
+        for (bound, bucket) in BUCKETS_US.iter().zip(&self.buckets) {
+            below += bucket.load(Ordering::Relaxed);
+            let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{}\"}} {below}", *bound as f64 / 1e6);
+        }
+        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", self.count());
+        let _ = writeln!(out, "{name}_sum{{{labels}}} {}", self.sum().as_secs_f64());
+        let _ = writeln!(out, "{name}_count{{{labels}}} {}", self.count());
+    }
+}
+
+/// Steps of a frame that are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// From the decoder to the camera thread.
+    Queue,
+    /// Frame to tensor.
+    Preprocess,
+    /// The model, waiting for a worker included.
+    Infer,
+    /// Tensor to detections.
+    Postprocess,
+    /// Detections to tracks.
+    Track,
+    /// Handing the result to the hub.
+    Publish,
+}
+
+impl Stage {
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Queue, "queue"),
+        (Self::Preprocess, "preprocess"),
+        (Self::Infer, "infer"),
+        (Self::Postprocess, "postprocess"),
+        (Self::Track, "track"),
+        (Self::Publish, "publish"),
+    ];
+}
+
+/// What a camera is doing, as `/readyz` and the service status tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CameraStatus {
+    /// Delivers frames.
+    pub online: bool,
+    /// Connected sessions so far.
+    pub run: u32,
+    /// Codec as the stream names it.
+    pub codec: String,
+    /// Decoder element; empty before the first stream.
+    pub decoder: String,
+    /// The decoder is hardware.
+    pub hardware_decoder: bool,
+    /// Picture size of the last frame.
+    pub width: u32,
+    /// See `width`.
+    pub height: u32,
+    /// Class of the last failure; empty while online.
+    pub fault: String,
+    /// The last failure in words.
+    pub detail: String,
+}
+
+/// One camera.
+#[derive(Debug)]
+pub struct CameraMetrics {
+    /// Camera id.
+    pub id: String,
+    /// Frames out of the decoder.
+    pub received: Counter,
+    /// Frames not due under `detect_fps`.
+    pub skipped: Counter,
+    /// Frames that a newer one replaced before they were looked at.
+    pub replaced: Counter,
+    /// Frames that went through the model.
+    pub inferred: Counter,
+    /// Frames whose analysis failed.
+    pub failed: Counter,
+    /// Frames the decoder marked as damaged.
+    pub corrupted: Counter,
+    /// Coded pictures dropped before the decoder because it could not keep up.
+    pub gated: Counter,
+    /// RTP packets or coded buffers in.
+    pub packets: Counter,
+    /// Sessions that ended in a failure.
+    pub reconnects: Counter,
+    /// Pipelines whose teardown passed its deadline.
+    pub slow_teardowns: Counter,
+    /// Panics caught at the camera thread's edge.
+    pub panics: Counter,
+    /// Detections dropped for values that are not numbers or boxes without an area.
+    pub bad_boxes: Counter,
+    /// Tracks alive after the last frame.
+    pub tracks_active: Counter,
+    up: AtomicBool,
+    began: Instant,
+    last_frame_ms: AtomicU64,
+    stages: [Histogram; Stage::ALL.len()],
+    /// From leaving the decoder to the hub.
+    pub end_to_end: Histogram,
+    status: Mutex<CameraStatus>,
+}
+
+impl CameraMetrics {
+    /// All zero.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            received: Counter::default(),
+            skipped: Counter::default(),
+            replaced: Counter::default(),
+            inferred: Counter::default(),
+            failed: Counter::default(),
+            corrupted: Counter::default(),
+            gated: Counter::default(),
+            packets: Counter::default(),
+            reconnects: Counter::default(),
+            slow_teardowns: Counter::default(),
+            panics: Counter::default(),
+            bad_boxes: Counter::default(),
+            tracks_active: Counter::default(),
+            up: AtomicBool::new(false),
+            began: Instant::now(),
+            last_frame_ms: AtomicU64::new(0),
+            stages: Default::default(),
+            end_to_end: Histogram::default(),
+            status: Mutex::default(),
+        }
+    }
+
+    /// A frame left the decoder.
+    pub fn frame_received(&self) {
+        self.received.inc();
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_frame_ms.store(now.max(1), Ordering::Relaxed);
+    }
+
+    /// Time since the last frame; `None` before the first.
+    #[must_use]
+    pub fn last_frame_age(&self) -> Option<Duration> {
+        match self.last_frame_ms.load(Ordering::Relaxed) {
+            0 => None,
+            ms => Some(self.began.elapsed().saturating_sub(Duration::from_millis(ms))),
+        }
+    }
+
+    /// The histogram of a step.
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> &Histogram {
+        &self.stages[stage as usize]
+    }
+
+    /// A copy of the status.
+    #[must_use]
+    pub fn status(&self) -> CameraStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the status.
+    pub fn update_status(&self, change: impl FnOnce(&mut CameraStatus)) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut status);
+        self.up.store(status.online, Ordering::Relaxed);
+    }
+}
+
+/// One model.
+#[derive(Debug, Default)]
+pub struct ModelMetrics {
+    /// Name in the config.
+    pub name: String,
+    /// Digest of the model file, hexadecimal.
+    pub sha256: String,
+    /// Provider that runs it.
+    pub provider: String,
+    /// Time inside the model.
+    pub infer: Histogram,
+    /// CPU time of the threads that call the model, microseconds; its own helper threads not counted.
+    pub infer_cpu_us: Counter,
+    /// Runs that failed.
+    pub errors: Counter,
+    /// Contexts alive.
+    pub contexts: Counter,
+}
+
+/// One sink.
+#[derive(Debug, Default)]
+pub struct SinkMetrics {
+    /// Type and place in the config.
+    pub name: String,
+    /// Events written.
+    pub delivered: Counter,
+    /// Attempts that failed and are tried again.
+    pub retries: Counter,
+    /// Events given up because too many waited.
+    pub dropped: Counter,
+    /// Events waiting.
+    pub waiting: Counter,
+}
+
+/// Everything counted in this process.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    cameras: Mutex<Vec<Arc<CameraMetrics>>>,
+    models: Mutex<Vec<Arc<ModelMetrics>>>,
+    sinks: Mutex<Vec<Arc<SinkMetrics>>>,
+    events: [Counter; EventType::ALL.len()],
+}
+
+fn lock<T>(list: &Mutex<Vec<Arc<T>>>) -> std::sync::MutexGuard<'_, Vec<Arc<T>>> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Metrics {
+    /// A new camera.
+    pub fn camera(&self, id: &str) -> Arc<CameraMetrics> {
+        let camera = Arc::new(CameraMetrics::new(id));
+        lock(&self.cameras).push(Arc::clone(&camera));
+        camera
+    }
+
+    /// A new model.
+    pub fn model(&self, model: ModelMetrics) -> Arc<ModelMetrics> {
+        let model = Arc::new(model);
+        lock(&self.models).push(Arc::clone(&model));
+        model
+    }
+
+    /// A new sink.
+    pub fn sink(&self, name: String) -> Arc<SinkMetrics> {
+        let sink = Arc::new(SinkMetrics { name, ..SinkMetrics::default() });
+        lock(&self.sinks).push(Arc::clone(&sink));
+        sink
+    }
+
+    /// All cameras.
+    #[must_use]
+    pub fn cameras(&self) -> Vec<Arc<CameraMetrics>> {
+        lock(&self.cameras).clone()
+    }
+
+    /// An event was numbered.
+    pub fn event(&self, event_type: EventType) {
+        self.events[event_type as usize].inc();
+    }
+
+    /// All events so far.
+    #[must_use]
+    pub fn events_total(&self) -> u64 {
+        self.events.iter().map(Counter::get).sum()
+    }
+
+    /// All of it as Prometheus text.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut out = String::with_capacity(16 * 1024);
+        let _ = writeln!(out, "# TYPE watchkeeper_build_info gauge");
+        let _ = writeln!(out, "watchkeeper_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+        self.render_cameras(&mut out);
+        self.render_models(&mut out);
+        header(&mut out, "events_total", "counter");
+        for (event_type, counter) in EventType::ALL.iter().zip(&self.events) {
+            let _ = writeln!(out, "watchkeeper_events_total{{type=\"{}\"}} {}", event_type.name(), counter.get());
+        }
+        type Field = fn(&SinkMetrics) -> u64;
+        let fields: [(&str, &str, Field); 4] = [
+            ("sink_delivered_total", "counter", |s| s.delivered.get()),
+            ("sink_retries_total", "counter", |s| s.retries.get()),
+            ("sink_dropped_total", "counter", |s| s.dropped.get()),
+            ("sink_waiting", "gauge", |s| s.waiting.get()),
+        ];
+        for (name, kind, field) in fields {
+            header(&mut out, name, kind);
+            for sink in lock(&self.sinks).iter() {
+                let _ = writeln!(out, "watchkeeper_{name}{{sink=\"{}\"}} {}", sink.name, field(sink));
+            }
+        }
+        out
+    }
+
+    fn render_cameras(&self, out: &mut String) {
+        let cameras = self.cameras();
+        header(out, "camera_up", "gauge");
+        for camera in &cameras {
+            let up = u8::from(camera.up.load(Ordering::Relaxed));
+            let _ = writeln!(out, "watchkeeper_camera_up{{camera=\"{}\"}} {up}", camera.id);
+        }
+        header(out, "camera_frames_total", "counter");
+        for camera in &cameras {
+            for (outcome, counter) in [
+                ("received", &camera.received),
+                ("skipped", &camera.skipped),
+                ("replaced", &camera.replaced),
+                ("inferred", &camera.inferred),
+                ("failed", &camera.failed),
+                ("corrupted", &camera.corrupted),
+                ("gated", &camera.gated),
+            ] {
+                let _ = writeln!(
+                    out,
+                    "watchkeeper_camera_frames_total{{camera=\"{}\",outcome=\"{outcome}\"}} {}",
+                    camera.id,
+                    counter.get()
+                );
+            }
+        }
+        type Field = fn(&CameraMetrics) -> u64;
+        let fields: [(&str, &str, Field); 6] = [
+            ("camera_packets_total", "counter", |c| c.packets.get()),
+            ("camera_reconnects_total", "counter", |c| c.reconnects.get()),
+            ("camera_slow_teardowns_total", "counter", |c| c.slow_teardowns.get()),
+            ("camera_panics_total", "counter", |c| c.panics.get()),
+            ("camera_bad_boxes_total", "counter", |c| c.bad_boxes.get()),
+            ("tracks_active", "gauge", |c| c.tracks_active.get()),
+        ];
+        for (name, kind, field) in fields {
+            header(out, name, kind);
+            for camera in &cameras {
+                let _ = writeln!(out, "watchkeeper_{name}{{camera=\"{}\"}} {}", camera.id, field(camera));
+            }
+        }
+        header(out, "camera_last_frame_age_seconds", "gauge");
+        for camera in &cameras {
+            if let Some(age) = camera.last_frame_age() {
+                let _ = writeln!(
+                    out,
+                    "watchkeeper_camera_last_frame_age_seconds{{camera=\"{}\"}} {:.3}",
+                    camera.id,
+                    age.as_secs_f64()
+                );
+            }
+        }
+        header(out, "stage_duration_seconds", "histogram");
+        for camera in &cameras {
+            for (stage, name) in Stage::ALL {
+                let labels = format!("stage=\"{name}\",camera=\"{}\"", camera.id);
+                camera.stage(stage).render(out, "watchkeeper_stage_duration_seconds", &labels);
+            }
+        }
+        header(out, "end_to_end_seconds", "histogram");
+        for camera in &cameras {
+            camera.end_to_end.render(out, "watchkeeper_end_to_end_seconds", &format!("camera=\"{}\"", camera.id));
+        }
+    }
+
+    fn render_models(&self, out: &mut String) {
+        let models = lock(&self.models).clone();
+        header(out, "engine_info", "gauge");
+        for model in &models {
+            let _ = writeln!(
+                out,
+                "watchkeeper_engine_info{{model=\"{}\",sha256=\"{}\",provider=\"{}\"}} 1",
+                model.name, model.sha256, model.provider
+            );
+        }
+        header(out, "infer_duration_seconds", "histogram");
+        for model in &models {
+            model.infer.render(out, "watchkeeper_infer_duration_seconds", &format!("model=\"{}\"", model.name));
+        }
+        header(out, "infer_cpu_seconds_total", "counter");
+        for model in &models {
+            let seconds = model.infer_cpu_us.get() as f64 / 1e6;
+            let _ = writeln!(out, "watchkeeper_infer_cpu_seconds_total{{model=\"{}\"}} {seconds}", model.name);
+        }
+        header(out, "infer_errors_total", "counter");
+        for model in &models {
+            let _ = writeln!(out, "watchkeeper_infer_errors_total{{model=\"{}\"}} {}", model.name, model.errors.get());
+        }
+        header(out, "contexts", "gauge");
+        for model in &models {
+            let _ = writeln!(out, "watchkeeper_contexts{{model=\"{}\"}} {}", model.name, model.contexts.get());
+        }
+    }
+}
+
+fn header(out: &mut String, name: &str, kind: &str) {
+    let _ = writeln!(out, "# TYPE watchkeeper_{name} {kind}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_cumulative_and_the_last_counts_everything() {
+        let metrics = Metrics::default();
+        let camera = metrics.camera("gate");
+        for ms in [1, 1, 40, 60_000] {
+            camera.stage(Stage::Infer).observe(Duration::from_millis(ms));
+        }
+        let text = metrics.render();
+        let line = |le: &str| {
+            let start =
+                format!("watchkeeper_stage_duration_seconds_bucket{{stage=\"infer\",camera=\"gate\",le=\"{le}\"}} ");
+            text.lines().find_map(|l| l.strip_prefix(&start)).map(str::to_owned)
+        };
+        assert_eq!(line("0.001").as_deref(), Some("2"));
+        assert_eq!(line("0.05").as_deref(), Some("3"));
+        assert_eq!(line("5").as_deref(), Some("3"));
+        assert_eq!(line("+Inf").as_deref(), Some("4"));
+    }
+
+    #[test]
+    fn unknown_is_absent() {
+        let metrics = Metrics::default();
+        let camera = metrics.camera("gate");
+        assert!(!metrics.render().contains("camera_last_frame_age_seconds{"));
+        camera.frame_received();
+        assert!(metrics.render().contains("camera_last_frame_age_seconds{camera=\"gate\"}"));
+    }
+}

@@ -1,0 +1,6 @@
+//! What the operator sees: log lines, metrics, progress.
+
+pub mod log;
+pub mod metrics;
+pub mod progress;
+pub mod redact;

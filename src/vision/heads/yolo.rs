@@ -1,0 +1,99 @@
+//! YOLOv8, v9, v11 as ultralytics exports them: `[1, 4 + classes, n]`, a row per value and a column per
+//! box; centre and size in input pixels, then scores after the sigmoid.
+//! Source: `ultralytics/nn/modules/head.py`, `Detect`.
+
+use super::HeadError;
+use super::check::{Dim, Output, only_output};
+use super::sieve::Sieve;
+use crate::config::Head;
+use crate::types::geometry::BBox;
+use crate::types::tensor::{ElementType, ModelIo, TensorRef};
+
+/// Columns worked on at a time: what is kept for them stays in the first-level cache.
+const BLOCK: usize = 1024;
+
+#[derive(Clone, Debug)]
+pub(super) struct Yolo {
+    output: Output,
+    classes: usize,
+    arch: pulp::Arch,
+    best: Best,
+}
+
+/// Per box.
+#[derive(Clone, Debug, Default)]
+struct Best {
+    score: Vec<f32>,
+    class: Vec<u32>,
+    /// Sum of all scores: NaN where one of them is.
+    sum: Vec<f32>,
+}
+
+impl Yolo {
+    pub fn new(io: &ModelIo, classes: usize) -> Result<Self, HeadError> {
+        let note = format!(" (4 + {classes} labels)");
+        let output = only_output(Head::Yolo, io, &format!("f32[1,{},n]{note}", 4 + classes))?;
+        let dims = vec![Dim::One, Dim::Is(4 + classes), Dim::Boxes];
+        let output = Output::new(Head::Yolo, output, &[ElementType::F32], dims, note)?;
+        Ok(Self { output, classes, arch: pulp::Arch::new(), best: Best::default() })
+    }
+
+    pub fn read(&mut self, outputs: &[TensorRef<'_>], sieve: &mut Sieve<'_>) -> Result<(), HeadError> {
+        let (shape, data) = self.output.floats(outputs)?;
+        let n = shape[2];
+        if n == 0 || self.classes == 0 {
+            return Ok(());
+        }
+        self.best.score.resize(n, 0.0);
+        self.best.class.resize(n, 0);
+        self.best.sum.resize(n, 0.0);
+        sieve.candidates.reserve(n);
+        let (boxes, scores) = data.split_at(4 * n);
+        self.arch.dispatch(Scan { scores, n, best: &mut self.best });
+        for (i, (&score, &sum)) in self.best.score.iter().zip(&self.best.sum).enumerate() {
+            if score < sieve.min_score && !sum.is_nan() {
+                continue;
+            }
+            let score = if sum.is_nan() { f32::NAN } else { score };
+            let bbox = BBox::from_centre(boxes[i], boxes[n + i], boxes[2 * n + i], boxes[3 * n + i]);
+            sieve.push(i, bbox, score, self.best.class[i] as usize);
+        }
+        Ok(())
+    }
+}
+
+/// Finds each column's best class. The table is read once, row by row; a column after the other would
+/// touch a new cache line at each step.
+struct Scan<'a> {
+    scores: &'a [f32],
+    n: usize,
+    best: &'a mut Best,
+}
+
+impl pulp::NullaryFnOnce for Scan<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Best { score, class, sum } = self.best;
+        let blocks = score.chunks_mut(BLOCK).zip(class.chunks_mut(BLOCK)).zip(sum.chunks_mut(BLOCK));
+        for (block, ((score, class), sum)) in blocks.enumerate() {
+            score.fill(f32::NEG_INFINITY);
+            class.fill(0);
+            sum.fill(0.0);
+            for (number, row) in self.scores.chunks_exact(self.n).enumerate() {
+                take_row(&row[block * BLOCK..][..score.len()], number as u32, score, class, sum);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn take_row(row: &[f32], number: u32, score: &mut [f32], class: &mut [u32], sum: &mut [f32]) {
+    for (((&value, score), class), sum) in row.iter().zip(score).zip(class).zip(sum) {
+        let better = value > *score;
+        *score = if better { value } else { *score };
+        *class = if better { number } else { *class };
+        *sum += value;
+    }
+}
