@@ -66,7 +66,11 @@ fn scene(objects: usize) -> Vec<Vec<Detection>> {
                     add(at, object.size, random.within(0.3, 0.95));
                 }
                 if random.within(0.0, 1.0) < 0.02 {
-                    add([random.within(0.0, WIDTH), random.within(0.0, HEIGHT)], [40.0, 100.0], random.within(0.1, 0.8));
+                    add(
+                        [random.within(0.0, WIDTH), random.within(0.0, HEIGHT)],
+                        [40.0, 100.0],
+                        random.within(0.1, 0.8),
+                    );
                 }
             }
             detections

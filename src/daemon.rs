@@ -48,7 +48,8 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
     tracing::info!(cameras = config.cameras.len(), models = config.models.len(), sinks = config.sinks.len(), "ready");
     let broken = running.watch(&signals);
     notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
-    let drained = running.drain(config.runtime.drain, &signals);
+    leave_at_the_next(signals);
+    let drained = running.drain(config.runtime.drain);
     Ok(match (broken, drained) {
         (true, _) => Outcome::Broken,
         (false, true) => Outcome::Drained,
@@ -149,20 +150,16 @@ impl Running {
     }
 
     /// Stops upstream; later stages end when their input does. True where all was written in time.
-    fn drain(self, time: Duration, signals: &Receiver<i32>) -> bool {
+    fn drain(self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
         let Self { cameras, hub, metrics, web, reports, .. } = self;
         for camera in &cameras {
             camera.stop();
         }
-        let second_signal = || signals.try_iter().any(|signal| signal != SIGHUP);
         let mut in_time = true;
         for camera in cameras {
             // A teardown may hang in a driver; everything behind the camera can still be written.
             while !camera.is_finished() && Instant::now() < deadline {
-                if second_signal() {
-                    leave();
-                }
                 std::thread::sleep(Duration::from_millis(10));
             }
             if camera.is_finished() {
@@ -175,9 +172,6 @@ impl Running {
         drop(reports);
         // With every camera ended the hub ends by itself; one left behind holds its channel open.
         while !hub.is_finished() && (in_time || Instant::now() < deadline + Duration::from_millis(200)) {
-            if second_signal() {
-                leave();
-            }
             std::thread::sleep(Duration::from_millis(5));
         }
         let mut lost = 0;
@@ -198,9 +192,17 @@ impl Running {
     }
 }
 
-fn leave() -> ! {
-    tracing::warn!("second signal: leaving at once");
-    process::exit_now(0);
+/// Whatever the drain is waiting for, a second signal ends it.
+fn leave_at_the_next(signals: Receiver<i32>) {
+    let waiting = std::thread::Builder::new().name("second signal".to_owned()).spawn(move || {
+        if signals.iter().any(|signal| signal != SIGHUP) {
+            tracing::warn!("second signal: leaving at once");
+            process::exit_now(0);
+        }
+    });
+    if let Err(error) = waiting {
+        tracing::warn!("a second signal will not be heard: {error}");
+    }
 }
 
 /// Signals, as a channel.

@@ -1,7 +1,9 @@
 //! The tracker against the tracks that another implementation of ByteTrack gave for the same
 //! detections.
 
-use std::collections::BTreeMap;
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use watchkeeper::config::{TrackerKind, Tracking};
 use watchkeeper::tracking;
 use watchkeeper::types::detection::Detection;
 use watchkeeper::types::geometry::BBox;
+use watchkeeper::types::track::Track;
 
 const FPS: f64 = 30.0;
 
@@ -57,26 +60,32 @@ fn agreement(pairs: &[(u64, u64)]) -> usize {
     total
 }
 
+/// Measured: 5917 of the reference's 6008 boxes are there (98.5 %), 5 more than it has, in 42 tracks
+/// as in the reference; 4743 boxes (78.9 %) carry the same track.
+///
+/// The rest is the reference's: it compares detections with the box a track had when last seen, not
+/// with the predicted one, confirms the first frame's tracks at once, and has a filter and
+/// thresholds of its own. In a crowd, one pair exchanged differently stays exchanged. With those
+/// four imitated, 6006 of 6008 boxes agreed, so association, birth and death are the same.
 #[test]
 fn tracks_agree_with_the_cpp_bytetrack() {
     let (Some(detections), Some(expected)) = (rows("detection_results.json"), rows("tracking_results.json")) else {
         eprintln!("skipped: no mot/bytetrack_cpp in {}", assets().display());
         return;
     };
-    // The reference's own: track_thresh 0.5, high_thresh 0.6, match_thresh 0.8 (IoU 0.2; not fused
-    // with the score there, hence the lower value here), 30 frames, ended only after a last try.
-    let env = |k: &str, d: f32| std::env::var(k).map_or(d, |v| v.parse().unwrap());
     let settings = Tracking {
         tracker: TrackerKind::Bytetrack,
         high_score: 0.5,
         low_score: 0.1,
         start_score: 0.6,
-        match_iou: env("M", 0.15),
-        confirm_frames: env("C", 2.0) as u32,
-        max_gap: Duration::from_secs_f64(env("G", 31.0) as f64 / FPS + 0.001),
+        // The reference's IoU of 0.2 is not multiplied with the score, which is 0.5 at least.
+        match_iou: 0.1,
+        confirm_frames: 2,
+        // 30 frames, and one more in which it still tries.
+        max_gap: Duration::from_secs_f64(31.5 / FPS),
     };
     let mut tracker = tracking::new(&settings);
-    let (mut pairs, mut total, mut extra) = (Vec::new(), 0, 0);
+    let (mut pairs, mut total, mut more) = (Vec::new(), 0, 0);
     for (&frame, detections) in &detections {
         let detections: Vec<Detection> =
             detections.iter().map(|row| Detection { bbox: bbox(row), score: number(row, "prob"), class: 0 }).collect();
@@ -84,16 +93,21 @@ fn tracks_agree_with_the_cpp_bytetrack() {
         let seen: Vec<_> = tracks.iter().filter(|track| !track.coasted).collect();
         let expected = expected.get(&frame).map_or(&[][..], Vec::as_slice);
         total += expected.len();
-        extra += seen.len().saturating_sub(expected.len());
+        more += seen.len().saturating_sub(expected.len());
         for row in expected {
-            let nearest = seen.iter().max_by(|a, b| a.bbox.iou(&bbox(row)).total_cmp(&b.bbox.iou(&bbox(row))));
-            if let Some(track) = nearest.filter(|track| track.bbox.iou(&bbox(row)) > 0.5) {
+            let overlap = |track: &Track| track.bbox.iou(&bbox(row));
+            let nearest = seen.iter().max_by(|a, b| overlap(a).total_cmp(&overlap(b)));
+            if let Some(track) = nearest.filter(|track| overlap(track) > 0.5) {
                 pairs.push((number(row, "track_id") as u64, track.number));
             }
         }
     }
-    let ids = |of: fn(&(u64, u64)) -> u64| pairs.iter().map(of).collect::<std::collections::BTreeSet<_>>().len();
-    let (ours, theirs) = (ids(|p| p.1), ids(|p| p.0));
     let agreed = agreement(&pairs);
-    println!("{agreed} of {total} boxes agree, {} found, {extra} more; {ours} tracks for {theirs}", pairs.len());
+    let tracks: BTreeSet<u64> = pairs.iter().map(|pair| pair.1).collect();
+    let figures =
+        format!("of {total} boxes {} found, {agreed} agree; {more} more; {} tracks", pairs.len(), tracks.len());
+    println!("{figures}");
+    assert!(pairs.len() * 100 >= total * 98, "{figures}");
+    assert!(agreed * 100 >= total * 78, "{figures}");
+    assert!(more <= 10 && (41..=43).contains(&tracks.len()), "{figures}");
 }

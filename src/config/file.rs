@@ -126,19 +126,22 @@ pub(super) struct Tracking {
     /// Detections from this score up take part in the first association, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
     pub high_score: f64,
-    /// Detections below this score take no part at all, 0 to 1.
+    /// Detections below this score take no part at all, 0 to 1. A model's `min_score` should not be higher, or low
+    /// scores never arrive.
     #[schemars(range(min = 0, max = 1))]
     pub low_score: f64,
     /// Unmatched detections from this score up begin a track, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
     pub start_score: f64,
-    /// Least overlap (IoU) of prediction and detection in the first association, 0 to 1.
+    /// Least overlap (IoU) of prediction and detection, multiplied with the detection's score, for high-score
+    /// detections, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
     pub match_iou: f64,
     /// Frames in a row with a detection before a track is published.
     #[schemars(range(min = 1, max = 1000))]
     pub confirm_frames: u32,
-    /// A track without a detection for longer ends, seconds.
+    /// A track without a detection for longer ends, seconds; low-score detections alone keep one no longer than this
+    /// either. Must exceed the time between analysed frames.
     #[schemars(range(min = 0, max = 3600))]
     pub max_gap_s: f64,
 }

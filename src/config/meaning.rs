@@ -212,15 +212,18 @@ pub struct Tracking {
     pub tracker: TrackerKind,
     /// Detections from here up take part in the first association, 0..1.
     pub high_score: f32,
-    /// Detections below take no part at all, 0..1.
+    /// Detections below take no part at all, 0..1. A model's `min_score` must not be higher, or low
+    /// scores never arrive.
     pub low_score: f32,
     /// Unmatched detections from here up begin a track, 0..1.
     pub start_score: f32,
-    /// Least overlap of prediction and detection in the first association, 0..1.
+    /// Least overlap of prediction and detection, multiplied with the detection's score, for high-score
+    /// detections, 0..1.
     pub match_iou: f32,
     /// Frames in a row with a detection before a track is confirmed (published).
     pub confirm_frames: u32,
-    /// A track without a detection for longer ends.
+    /// A track without a detection for longer ends; low-score detections alone keep one no longer than
+    /// this either. Must exceed the time between analysed frames.
     pub max_gap: Duration,
 }
 
@@ -231,9 +234,9 @@ impl Default for Tracking {
             high_score: 0.6,
             low_score: 0.1,
             start_score: 0.7,
-            match_iou: 0.1,
+            match_iou: 0.15,
             confirm_frames: 2,
-            max_gap: Duration::from_secs(1),
+            max_gap: Duration::from_secs(2),
         }
     }
 }

@@ -311,6 +311,12 @@ impl Metrics {
         lock(&self.cameras).clone()
     }
 
+    /// All models.
+    #[must_use]
+    pub fn models(&self) -> Vec<Arc<ModelMetrics>> {
+        lock(&self.models).clone()
+    }
+
     /// An event was numbered.
     pub fn event(&self, event_type: EventType) {
         self.events[event_type as usize].inc();

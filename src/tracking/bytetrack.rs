@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::assignment::Assignment;
-use super::kalman::Motion;
+use super::subject::Subject;
 use crate::config::Tracking;
 use crate::types::detection::Detection;
 use crate::types::geometry::BBox;
@@ -49,27 +49,6 @@ pub(super) struct ByteTrack {
     assignment: Assignment,
 }
 
-/// One subject, published once it is confirmed.
-#[derive(Clone, Copy, Debug)]
-struct Subject {
-    /// As last seen; the number is 0 until it is confirmed.
-    track: Track,
-    motion: Motion,
-    /// The box now: as detected in this frame, else as predicted.
-    bbox: BBox,
-    /// When a high-score detection was last taken.
-    last_high: Duration,
-    /// Detections so far.
-    hits: u32,
-    confirmed: bool,
-    /// Has a detection in this frame.
-    seen: bool,
-    /// Had one in the frame before.
-    seen_before: bool,
-    /// To be removed.
-    over: bool,
-}
-
 /// One frame, as the associations see it.
 struct Frame<'a> {
     now: Duration,
@@ -94,60 +73,6 @@ impl Least {
             Self::Iou(least) => iou - least,
             Self::FusedIou(least) => iou * detection.score - least,
         }
-    }
-}
-
-impl Subject {
-    fn new(detection: &Detection, now: Duration) -> Self {
-        let Detection { bbox, score, class } = *detection;
-        Self {
-            track: Track {
-                number: 0,
-                class,
-                bbox,
-                score,
-                top_score: score,
-                first_seen: now,
-                last_seen: now,
-                coasted: false,
-            },
-            motion: Motion::new(&bbox),
-            bbox,
-            last_high: now,
-            hits: 1,
-            confirmed: false,
-            seen: true,
-            seen_before: false,
-            over: false,
-        }
-    }
-
-    fn predict(&mut self, elapsed: Duration) {
-        if !self.seen {
-            self.motion.hold_size();
-        }
-        self.motion.predict(elapsed);
-        self.bbox = self.motion.bbox();
-        self.seen_before = self.seen;
-        self.seen = false;
-    }
-
-    fn see(&mut self, detection: &Detection, frame: &Frame) {
-        self.motion.update(&detection.bbox);
-        self.bbox = detection.bbox;
-        self.hits = self.hits.saturating_add(1);
-        self.seen = true;
-        if detection.score >= frame.high_score {
-            self.last_high = frame.now;
-        }
-        self.track.bbox = detection.bbox;
-        self.track.score = detection.score;
-        self.track.top_score = self.track.top_score.max(detection.score);
-        self.track.last_seen = frame.now;
-    }
-
-    fn age(&self) -> Duration {
-        self.track.last_seen - self.track.first_seen
     }
 }
 
@@ -181,11 +106,8 @@ impl ByteTrack {
         self.high.clear();
         self.high.extend((0..detections.len()).filter(|&i| usable(&detections[i])));
         if self.high.len() > MAX_DETECTIONS {
-            let key = |i: &usize| (detections[*i].score, *i);
-            self.high.sort_unstable_by(|a, b| {
-                let ((score_a, a), (score_b, b)) = (key(a), key(b));
-                score_b.total_cmp(&score_a).then(a.cmp(&b))
-            });
+            let by_score = |a: &usize, b: &usize| detections[*b].score.total_cmp(&detections[*a].score);
+            self.high.sort_unstable_by(|a, b| by_score(a, b).then(a.cmp(b)));
             self.high.truncate(MAX_DETECTIONS);
         }
         self.low.clear();
@@ -247,18 +169,11 @@ impl ByteTrack {
         self.waiting.extend((0..self.subjects.len()).filter(|&i| which(&self.subjects[i])));
     }
 
-    /// Begins a track for each strong detection that is left, and numbers those that have proven
-    /// themselves.
+    /// Begins a track for each strong detection that is left.
     fn begin(&mut self, detections: &[Detection]) {
-        let Tracking { start_score, confirm_frames, .. } = self.settings;
         let room = MAX_TRACKS.saturating_sub(self.subjects.len());
-        let strong = self.high.iter().map(|&i| &detections[i]).filter(|d| d.score >= start_score);
+        let strong = self.high.iter().map(|&i| &detections[i]).filter(|d| d.score >= self.settings.start_score);
         self.subjects.extend(strong.take(room).map(|d| Subject::new(d, self.now)));
-        for subject in self.subjects.iter_mut().filter(|s| !s.confirmed && s.hits >= confirm_frames) {
-            subject.confirmed = true;
-            subject.track.number = self.next_number;
-            self.next_number += 1;
-        }
     }
 
     /// Of a seen and an unseen track on the same spot, keeps the one that was followed for longer.
@@ -277,6 +192,16 @@ impl ByteTrack {
             }
         }
         self.remove_finished();
+    }
+
+    /// Numbers those that have proven themselves.
+    fn confirm(&mut self) {
+        let confirm_frames = self.settings.confirm_frames;
+        for subject in self.subjects.iter_mut().filter(|s| !s.confirmed && s.hits >= confirm_frames) {
+            subject.confirmed = true;
+            subject.track.number = self.next_number;
+            self.next_number += 1;
+        }
     }
 
     fn remove_finished(&mut self) {
@@ -327,7 +252,7 @@ fn pair_up(
         let column = assignment.column_of(row);
         row += 1;
         if let Some(column) = column {
-            subjects[i].see(&frame.detections[free[column]], frame);
+            subjects[i].see(&frame.detections[free[column]], frame.now, frame.high_score);
         }
         column.is_none()
     });
@@ -348,6 +273,7 @@ impl super::Tracker for ByteTrack {
         self.associate(detections);
         self.begin(detections);
         self.remove_duplicates();
+        self.confirm();
         self.publish();
         &self.published
     }

@@ -7,6 +7,7 @@
 mod assignment;
 mod bytetrack;
 mod kalman;
+mod subject;
 #[cfg(test)]
 mod tests;
 

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn timestamps_print_as_rfc3339_utc_with_milliseconds() {
-        assert_eq!(Timestamp(1_795_194_517_214_999).to_string(), "2026-11-20T16:28:37.214Z");
+        assert_eq!(Timestamp(1_795_194_517_214_999).to_string(), "2026-11-20T17:08:37.214Z");
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
     }
 }
