@@ -279,14 +279,17 @@ fn check_says_ok_or_everything_that_is_wrong() {
     let lines: Vec<&str> = err.lines().collect();
     assert_eq!(lines.len(), 3, "{err}");
     assert_eq!(lines[0], format!("{bad}:2:1: runtime.polcy: unknown key; did you mean \"policy\"?"));
-    assert!(lines[1].starts_with(&format!("{bad}:3:11: runtime.drain_s: ")), "{err}");
+    assert_eq!(lines[1], format!("{bad}:3:1: runtime.drain_s: must be a number, not a string"));
     assert_eq!(lines[2], "2 problems");
 
     let Ended { code, out, err } = run(watchkeeper(["check", "--json", "--config", &bad]));
     assert_eq!((code, err.as_str()), (CONFIG, ""));
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["ok"], false);
-    assert_eq!(report["problems"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect::<Vec<_>>(), lines[..2]);
+    assert_eq!(
+        report["problems"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect::<Vec<_>>(),
+        lines[..2]
+    );
 }
 
 #[test]
@@ -314,54 +317,351 @@ fn a_bad_configuration_is_refused_alike_by_every_command_that_reads_it() {
     let folder = Folder::new();
     folder.write("model.onnx", blob());
     folder.write("labels.txt", "ball\n");
+    fs::create_dir(folder.path("folder.onnx")).unwrap();
+    let clip = folder.write("clip.mp4", "never read");
     let camera = |url: &str| format!("[[cameras]]\nid = \"gate\"\nurl = \"{url}\"\n");
-    let no_file = folder.text_path("none.toml");
+    let password = "cameras[0].url: holds a user name, password or token, and URLs are logged; take it out and use \
+                    username with one of password_file, password_env, password_credential";
     let rows = [
-        (None, "none.toml: no such file; create it or correct the path"),
         (
-            Some(folder.config("polic = \"any\"", "")),
+            "polic = \"any\"",
+            String::new(),
             "watchkeeper.toml:4:1: runtime.polic: unknown key; did you mean \"policy\"?",
         ),
+        ("", camera(&format!("rtsp://viewer:{CANARY}@192.0.2.1/stream")), password),
+        ("", camera(&format!("viewer:{CANARY}@192.0.2.1/stream")), password),
+        ("", camera(&format!("rtsp://192.0.2.1/stream?token={CANARY}")), password),
+        ("", model("m").replace("model.onnx", "none.onnx"), "/none.onnx: no such file; create it or correct the path"),
+        ("", model("m").replace("model.onnx", "folder.onnx"), "/folder.onnx: a folder, not a file; name a file in it"),
         (
-            Some(folder.config("", &camera(&format!("rtsp://viewer:{CANARY}@192.0.2.1/stream")))),
-            "cameras[0].url: holds a user name, password or token, and URLs are logged; take it out and use username \
-             with one of password_file, password_env, password_credential",
-        ),
-        (
-            Some(folder.config("", &camera(&format!("viewer:{CANARY}@192.0.2.1/stream")))),
-            "cameras[0].url: holds a user name, password or token",
-        ),
-        (
-            Some(folder.config("", &model("m").replace("model.onnx", "none.onnx"))),
-            "none.onnx: no such file; create it or correct the path",
-        ),
-        (
-            Some(folder.config("", &model("m").replace("\"model.onnx", "\"."))),
-            "models.m.onnx: .: a folder, not a file; name a file in it",
-        ),
-        (
-            Some(folder.config("onnxruntime_library = \"/nowhere/libonnxruntime.so\"", &model("m"))),
+            "onnxruntime_library = \"/nowhere/libonnxruntime.so\"",
+            model("m"),
             "runtime.onnxruntime_library: /nowhere/libonnxruntime.so: no such file; create it or correct the path",
         ),
-        (
-            Some(folder.config("", &model("m").replace("\"onnxruntime\"", "\"tensorrt\""))),
-            "models.m.backend: ",
-        ),
+        ("", model("m").replace("\"onnxruntime\"", "\"tensorrt\""), "models.m.backend: "),
+        ("", "[[cameras]]\nid = \"Gate 1\"\nurl = \"test://ball\"\n".to_owned(), "cameras[0].id: "),
     ];
-    // The rows were written to one file; keep what each said.
-    let texts: Vec<Option<String>> = vec![
-        None,
-        Some(folder_text(&folder, "polic = \"any\"", "")),
-        Some(folder_text(&folder, "", &camera(&format!("rtsp://viewer:{CANARY}@192.0.2.1/stream")))),
-        Some(folder_text(&folder, "", &camera(&format!("viewer:{CANARY}@192.0.2.1/stream")))),
-        Some(folder_text(&folder, "", &model("m").replace("model.onnx", "none.onnx"))),
-        Some(folder_text(&folder, "", &model("m").replace("\"model.onnx", "\"."))),
-        Some(folder_text(&folder, "onnxruntime_library = \"/nowhere/libonnxruntime.so\"", &model("m"))),
-        Some(folder_text(&folder, "", &model("m").replace("\"onnxruntime\"", "\"tensorrt\""))),
-    ];
-    let _ = (rows, texts, no_file);
+    let refused = |config: &str, message: &str| {
+        for command in ["check", "run", "analyze", "probe"] {
+            let mut asked = watchkeeper([command, "--config", config]);
+            match command {
+                "analyze" => asked.args([&clip, "--out", "-"]),
+                "probe" => asked.arg("gate"),
+                _ => &mut asked,
+            };
+            let Ended { code, out, err } = run(asked);
+            assert_eq!((code, out.as_str()), (CONFIG, ""), "{command}: {err}");
+            assert!(err.contains(message) && err.ends_with("\n1 problem\n"), "{command}, wanted {message}:\n{err}");
+            assert!(!err.contains(CANARY), "{command}: {err}");
+        }
+    };
+    for (runtime, rest, message) in rows {
+        refused(&folder.config(runtime, &rest), message);
+    }
+    refused(&folder.text_path("none.toml"), "none.toml: no such file; create it or correct the path");
 }
 
-fn folder_text(folder: &Folder, runtime: &str, rest: &str) -> String {
-    fs::read_to_string(folder.config(runtime, rest)).unwrap()
+#[test]
+fn a_model_that_cannot_be_used_is_bad_data_and_the_reason_is_named() {
+    let not_onnx = "/model.onnx is not a usable ONNX model: ";
+    let blob_with_two_labels = "output \"output0\" is f32[1,5,300]: 1 classes for head \"yolo\", labels in the config: 2; \
+                                `labels` must name all classes in the model's order, `classes` chooses among them";
+    let rows: [(&str, Vec<u8>, usize, &str); 13] = [
+        ("text", b"this is no model\n".to_vec(), 1, not_onnx),
+        ("empty", vec![], 1, not_onnx),
+        ("random", (0..5000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect(), 1, not_onnx),
+        ("truncated", wrong::truncated(), 1, not_onnx),
+        ("unknown operator", wrong::unknown_operator(), 1, "NoSuchOperator"),
+        ("two labels for one class", blob(), 2, blob_with_two_labels),
+        (
+            "a picture as output",
+            wrong::output_fits_no_head(),
+            1,
+            "output \"output0\" is f32[1,3,64,64]; head \"yolo\" expects f32[1,5,n]",
+        ),
+        (
+            "four dimensions",
+            wrong::output_has_four_dimensions(),
+            1,
+            "output \"output0\" is f32[1,1,5,84]; head \"yolo\" expects f32[1,5,n]",
+        ),
+        ("64-bit input", wrong::input_is_f64(), 1, "export the model with 32-bit float inputs and outputs"),
+        ("grey input", wrong::input_is_grey(), 1, "this is no picture in three channels"),
+        ("channels last", wrong::channels_are_last(), 1, "export the model with channels first"),
+        ("open size", wrong::size_is_dynamic(), 1, "export the model with a fixed height and width"),
+        ("two inputs", wrong::two_inputs(), 1, "head \"yolo\" expects one input, the picture f32[1,3,height,width]"),
+    ];
+    for (name, onnx, labels, message) in rows {
+        let folder = Folder::new();
+        let config = folder.config_with_model("", &onnx, labels);
+        // The file is there, so the configuration as such is right.
+        assert_eq!(run(watchkeeper(["check", "--config", &config])).code, DONE, "{name}");
+        let clip = folder.write("clip.mp4", "never read");
+        for asked in [
+            watchkeeper(["run", "--config", &config]),
+            watchkeeper(["analyze", "--config", &config, &clip, "--out", "-"]),
+        ] {
+            let Ended { code, out, err } = run(asked);
+            assert_eq!((code, out.as_str()), (DATA, ""), "{name}: {err}");
+            assert!(err.starts_with("model \"m\": ") && err.contains(message), "{name}, wanted {message}:\n{err}");
+            assert!(!err.contains("panicked"), "{name}: {err}");
+        }
+    }
+}
+
+#[test]
+fn the_wrong_onnx_runtime_is_one_error_with_path_and_fix() {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let libc = maps.lines().find_map(|line| line.split_whitespace().last().filter(|p| p.contains("/libc.so"))).unwrap();
+    let folder = Folder::new();
+    let text = folder.write("text.so", "this is no library\n");
+    let empty = folder.write("empty.so", "");
+    let fix = "run scripts/setup.sh, or name the file with runtime.onnxruntime_library\n";
+    for (library, reason) in [
+        (text.as_str(), "invalid ELF header"),
+        (&empty, "file too short"),
+        (libc, "exports no OrtGetApiBase: not ONNX Runtime"),
+    ] {
+        let config = folder.config_with_model(&format!("onnxruntime_library = \"{library}\""), &blob(), 1);
+        let Ended { code, err, .. } = run(watchkeeper(["run", "--config", &config]));
+        assert_eq!(code, CONFIG, "{err}");
+        let [first, second, third] = err.split_inclusive('\n').collect::<Vec<_>>()[..] else { panic!("{err}") };
+        assert_eq!((first, third), ("ONNX Runtime cannot be loaded:\n", fix));
+        assert!(second.starts_with(&format!("  {library}: ")) && second.contains(reason), "{err}");
+    }
+    // The usual place is empty too.
+    let config = folder.config_with_model("", &blob(), 1);
+    let mut asked = watchkeeper(["run", "--config", &config]);
+    asked.env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so");
+    let Ended { code, err, .. } = run(asked);
+    let wanted = format!("ONNX Runtime cannot be loaded:\n  /nowhere/libonnxruntime.so: no such file\n{fix}");
+    assert_eq!((code, err), (CONFIG, wanted));
+}
+
+// ------------------------------------------------------------------------------------------------ the surroundings
+
+#[test]
+fn a_state_folder_that_cannot_be_used_is_refused_by_name() {
+    let folder = Folder::new();
+    let file = folder.write("file", "");
+    let below = format!("{file}/state");
+    fs::create_dir(folder.path("damaged")).unwrap();
+    folder.write("damaged/seq", "12x4");
+    let damaged = folder.text_path("damaged");
+    fs::create_dir(folder.path("closed")).unwrap();
+    let closed = folder.text_path("closed");
+    fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o555)).unwrap();
+    let mut rows = vec![
+        (below.as_str(), "create it, or name another folder with runtime.state_dir"),
+        (&file, "create it, or name another folder with runtime.state_dir"),
+        (&damaged, "seq holds \"12x4\", not a number; write the last seq into it"),
+    ];
+    // Nothing is closed to root.
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        rows.push((&closed, "Permission denied"));
+    }
+    for (state, reason) in rows {
+        let config = folder.config(&format!("state_dir = \"{state}\""), "");
+        let Ended { code, err, .. } = run(watchkeeper(["run", "--config", &config]));
+        assert_eq!(code, CONFIG, "{err}");
+        assert!(err.starts_with(&format!("runtime.state_dir {state}: ")) && err.contains(reason), "{err}");
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
+}
+
+#[test]
+fn a_second_daemon_on_the_same_state_folder_is_refused_and_the_first_lives_on() {
+    let folder = Folder::new();
+    let config = folder.config("", "");
+    let mut first = Daemon::start(&folder, &config);
+    let Ended { code, err, .. } = run(watchkeeper(["run", "--config", &config]));
+    let state = folder.text_path("state");
+    let wanted =
+        format!("runtime.state_dir {state}: in use by another watchkeeper; give each its own runtime.state_dir\n");
+    assert_eq!((code, err), (CONFIG, wanted));
+    assert!(first.is_running(), "{}", first.log());
+}
+
+#[test]
+fn a_port_in_use_is_refused_by_name_and_is_not_our_own_fault() {
+    let folder = Folder::new();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    let config = folder.config("", &format!("[http]\nlisten = \"{address}\"\n"));
+    let Ended { code, err, .. } = run(watchkeeper(["run", "--config", &config]));
+    assert!(err.starts_with(&format!("http.listen {address} cannot be used; choose another port: ")), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+    // As with a state folder in use: what the configuration names cannot be had.
+    assert_eq!(code, CONFIG, "{err}");
+}
+
+#[test]
+fn a_sink_that_cannot_begin_is_refused_by_name() {
+    let folder = Folder::new();
+    let path = folder.text_path("none/events.jsonl");
+    let config = folder.config("", &format!("[[sinks]]\ntype = \"jsonl\"\npath = \"{path}\"\n"));
+    let Ended { code, err, .. } = run(watchkeeper(["run", "--config", &config]));
+    assert_eq!(code, CONFIG, "{err}");
+    assert!(err.starts_with(&format!("sink jsonl {path}: ")), "{err}");
+    assert!(err.ends_with("; check that the folder exists and can be written\n"), "{err}");
+}
+
+// ------------------------------------------------------------------------------------------------ bad recordings
+
+#[test]
+fn a_recording_that_is_none_is_bad_data_and_the_reason_is_named() {
+    let folder = Folder::new();
+    let config = folder.config_with_model("", &blob(), 1);
+    folder.write("empty.mp4", "");
+    folder.write("short-text.mp4", "a line of text\n");
+    folder.write("text.mp4", "The quick brown fox jumps over the lazy dog.\n".repeat(100));
+    folder.write("zeros.mp4", vec![0; 100_000]);
+    fs::create_dir(folder.path("folder.mp4")).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path("fifo.mp4")).status().unwrap().success());
+    let whole = folder.path("whole.mp4");
+    record(&whole, 30, &format!("{} ! mp4mux", h264()));
+    let bytes = fs::read(&whole).unwrap();
+    let moov = bytes.windows(4).position(|word| word == b"moov").unwrap();
+    folder.write("without-moov.mp4", &bytes[..moov - 4]);
+    folder.write("half-a-moov.mp4", &bytes[..moov + (bytes.len() - moov) / 2]);
+    folder.write("half.mp4", &bytes[..bytes.len() / 2]);
+    record(&folder.path("sound.wav"), 1, "fakesink audiotestsrc num-buffers=20 ! wavenc");
+    let rows = [
+        ("none.mp4", "no such recording"),
+        ("folder.mp4", "not a regular file"),
+        ("fifo.mp4", "not a regular file"),
+        ("empty.mp4", "is empty"),
+        ("short-text.mp4", "unsupported_codec: "),
+        ("text.mp4", "unsupported_codec: "),
+        ("zeros.mp4", "unsupported_codec: "),
+        ("without-moov.mp4", "decode: "),
+        ("half-a-moov.mp4", "decode: "),
+        ("half.mp4", "decode: "),
+        ("sound.wav", "the recording has no video"),
+    ];
+    let mut wrong = String::new();
+    for (file, reason) in rows {
+        let path = folder.text_path(file);
+        let Ended { code, out, err } =
+            run(watchkeeper(["analyze", "--config", &config, &path, "--out", &folder.text_path("tracks.jsonl")]));
+        let good = (code, out.as_str()) == (DATA, "")
+            && err.starts_with(&format!("{path}: "))
+            && err.contains(reason)
+            && err.lines().count() == 1;
+        if !good {
+            wrong += &format!("{file}: code {code}, wanted {reason:?}: {err}");
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn analyze_sends_who_names_a_live_camera_to_run_and_probe() {
+    let folder = Folder::new();
+    let config = folder.config_with_model("", &blob(), 1);
+    for url in ["rtsp://192.0.2.1/stream", "http://192.0.2.1/stream", "test://ball", "v4l2:///dev/video0"] {
+        let Ended { code, err, .. } = run(watchkeeper(["analyze", "--config", &config, url, "--out", "-"]));
+        let wanted = format!("{url}: analyze reads recordings; for a live camera use run or probe\n");
+        assert_eq!((code, err), (DATA, wanted));
+    }
+}
+
+#[test]
+fn a_recording_cut_in_half_gives_the_frames_it_has_and_then_ends() {
+    let folder = Folder::new();
+    let config = folder.config_with_model("", &blob(), 1);
+    for (file, elements) in [
+        ("mjpeg.avi", format!("{MJPEG} ! avimux")),
+        ("mjpeg.mkv", format!("{MJPEG} ! matroskamux")),
+        ("h264.mkv", format!("{} ! matroskamux", h264())),
+    ] {
+        let path = folder.path(file);
+        record(&path, 60, &elements);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let tracks = folder.text_path("tracks.jsonl");
+        let path = path.to_str().unwrap();
+        let Ended { code, err, .. } = run(watchkeeper(["analyze", "--config", &config, path, "--out", &tracks]));
+        let frames = fs::read_to_string(&tracks).unwrap().lines().count();
+        assert!((10..60).contains(&frames), "{file}: {frames} frames: {err}");
+        let (first, rest) = err.split_once(' ').unwrap();
+        assert_eq!((code, first), (DONE, frames.to_string().as_str()), "{file}: {err}");
+        assert!(rest.starts_with("frames, 1 tracks, "), "{file}: {err}");
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_refused_by_name_and_is_not_our_own_fault() {
+    let folder = Folder::new();
+    let config = folder.config_with_model("", &blob(), 1);
+    let clip = folder.path("clip.avi");
+    record(&clip, 2, &format!("{MJPEG} ! avimux"));
+    let out = folder.text_path("none/tracks.jsonl");
+    let Ended { code, err, .. } =
+        run(watchkeeper(["analyze", "--config", &config, clip.to_str().unwrap(), "--out", &out]));
+    assert!(err.starts_with(&format!("{out}: cannot be written: ")), "{err}");
+    assert!(matches!(code, USAGE | DATA | CONFIG), "{code}: {err}");
+}
+
+// ------------------------------------------------------------------------------------------------ readers that leave
+
+/// Runs it with a standard output that nobody reads.
+fn run_unread(mut command: Command) -> Ended {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let err = tempfile::tempfile().unwrap();
+    command.stdout(writer).stderr(err.try_clone().unwrap());
+    let code = wait(command.spawn().unwrap());
+    Ended { code, out: String::new(), err: text(err) }
+}
+
+#[test]
+fn a_reader_that_has_left_is_no_error() {
+    let folder = Folder::new();
+    let config = folder.config("", "");
+    let rows: [&[&str]; 8] = [
+        &["--help"],
+        &["version"],
+        &["version", "--json"],
+        &["schema"],
+        &["check", "--config", &config],
+        &["check", "--json", "--config", &config],
+        &["probe", "test://ball", "--watch", "0.1"],
+        &["probe", "test://ball", "--watch", "0.1", "--json"],
+    ];
+    for args in rows {
+        let mut command = watchkeeper([]);
+        command.args(args);
+        let Ended { code, err, .. } = run_unread(command);
+        assert_eq!((code, err.as_str()), (DONE, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn analyze_ends_quietly_when_its_reader_leaves_in_the_middle() {
+    let folder = Folder::new();
+    // Long lines, so that more is written than a pipe holds.
+    let objects: Vec<Object> = (0..100_u8)
+        .map(|n| {
+            let (x, y) = (f32::from(n % 10) * 30.0 + 16.0, f32::from(n / 10) * 20.0 + 20.0);
+            Object { centre_and_size: [x, y, 20.0, 12.0], class: 0, score: 0.9 }
+        })
+        .collect();
+    let config = folder.config_with_model("", &lookup_detector(Layout::Yolo, 320, 224, 1, &objects), 1);
+    let clip = folder.path("clip.avi");
+    record(&clip, 200, &format!("{MJPEG} ! avimux"));
+    let clip = clip.to_str().unwrap();
+    // The threads of the pipeline are at work when it leaves: that must not end in a crash.
+    for _ in 0..3 {
+        let line = format!(
+            "{} analyze --config {config} {clip} --out - | head -1; echo \"${{PIPESTATUS[0]}}\"",
+            env!("CARGO_BIN_EXE_watchkeeper")
+        );
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &line]).env_remove("JOURNAL_STREAM").stdin(Stdio::null());
+        let Ended { code, out, err } = run(shell);
+        let (first, status) = out.split_once('\n').unwrap();
+        assert_eq!((code, status.trim(), err.as_str()), (DONE, "0", ""));
+        assert_eq!(serde_json::from_str::<Value>(first).unwrap()["frame"], 1);
+    }
 }

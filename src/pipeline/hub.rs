@@ -73,17 +73,15 @@ fn run(reports: &Receiver<Report>, mut outbox: Outbox, stage: &Stage) -> Outbox 
     outbox
 }
 
-/// A camera that fails again for the same reason is no news.
+/// A camera that is still offline, even for another reason, is no news.
 #[derive(Default)]
-struct CameraStates(BTreeMap<String, (EventType, String)>);
+struct CameraStates(BTreeMap<String, EventType>);
 
 impl CameraStates {
     fn is_news(&mut self, draft: &EventDraft) -> bool {
         if !matches!(draft.event_type, EventType::CameraOnline | EventType::CameraOffline) {
             return true;
         }
-        let class = draft.data.get("class").and_then(|class| class.as_str()).unwrap_or_default().to_owned();
-        let state = (draft.event_type, class);
-        self.0.insert(draft.camera.clone(), state.clone()) != Some(state)
+        self.0.insert(draft.camera.clone(), draft.event_type) != Some(draft.event_type)
     }
 }

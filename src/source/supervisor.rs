@@ -75,6 +75,10 @@ fn run(setup: &Setup, stop: &AtomicBool, facts: &Arc<StreamFacts>) {
                 decoder: (String::new(), false),
             }
         });
+        // Closing the slot ends the stream: not a fault when we did it.
+        if stop.load(Ordering::SeqCst) {
+            break;
+        }
         let this_run = run;
         run += u32::from(report.frames > 0);
         let fault = match report.end {

@@ -4,6 +4,7 @@
 
 pub mod daemon;
 pub mod rig;
+pub mod rtsp_server;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

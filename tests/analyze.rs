@@ -1,0 +1,367 @@
+//! `watchkeeper analyze`: every frame of a recording, once and in order, and the same bytes each time.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use fault_camera::clips;
+use serde_json::Value;
+use tempfile::TempDir;
+use test_models::{Layout, Object, blob_detector, lookup_detector, wrong};
+
+const WIDTH: u32 = 320;
+const HEIGHT: u32 = 240;
+const FRAMES: usize = clips::PICTURES as usize;
+
+/// A folder with recordings and configurations, gone with the test.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        folder.write("blob.onnx", blob_detector(WIDTH, HEIGHT, 16));
+        folder.write("ball.txt", "ball\n");
+        folder
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
+    }
+
+    fn write(&self, file: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(file), content).unwrap();
+    }
+
+    /// A recording of one of videotestsrc's patterns.
+    fn record(&self, file: &str, pattern: &str) -> &Self {
+        let encoder = if file.starts_with("h264") { h264() } else { "jpegenc quality=90" };
+        let muxer = match file.rsplit_once('.').unwrap().1 {
+            "avi" => "avimux",
+            "mkv" => "matroskamux",
+            _ => "mp4mux",
+        };
+        let mut launch = Command::new("gst-launch-1.0");
+        launch.args(["-q", "videotestsrc", &format!("pattern={pattern}"), &format!("num-buffers={FRAMES}"), "!"]);
+        launch
+            .args([&format!("video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={}/1", clips::FPS), "!"]);
+        launch.args(encoder.split(' ')).args(["!", muxer, "!", "filesink"]);
+        let output = launch.arg(format!("location={}", self.path(file).display())).output().unwrap();
+        assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
+        self
+    }
+
+    /// Writes `config.toml` with these lines in `[runtime]`, and whatever follows.
+    fn config(&self, runtime: &str, rest: &str) -> &Self {
+        let text = format!("[runtime]\npolicy = \"any\"\n{runtime}\n[log]\nfilter = \"error\"\n{rest}");
+        self.write("config.toml", text);
+        self
+    }
+
+    /// The command line, with more arguments to come.
+    fn command(&self, recording: &str, out: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WATCHKEEPER__")) {
+            command.env_remove(name);
+        }
+        command.env_remove("JOURNAL_STREAM").stdin(Stdio::null()).current_dir(self.0.path());
+        command.args(["analyze", recording, "--config", "config.toml", "--out", out]);
+        command
+    }
+
+    /// What it writes, as text.
+    fn analyze(&self, recording: &str, format: &str) -> String {
+        let output = self.command(recording, "out").args(["--format", format]).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()), "{}", text(&output.stderr));
+        fs::read_to_string(self.path("out")).unwrap()
+    }
+}
+
+/// Whichever encoder there is.
+fn h264() -> &'static str {
+    let there = |element| Command::new("gst-inspect-1.0").args(["--exists", element]).status().unwrap().success();
+    if there("x264enc") {
+        // With B-frames: their order in the file is not the order of time.
+        "x264enc key-int-max=15 bframes=2 bitrate=1000 ! h264parse"
+    } else {
+        "openh264enc gop-size=15 bitrate=1000000 ! h264parse"
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn model(name: &str, onnx: &str, more: &str) -> String {
+    format!(
+        "[models.{name}]\nonnx = \"{onnx}\"\nbackend = \"onnxruntime\"\nhead = \"yolo\"\nlabels = \"ball.txt\"\n{more}\n"
+    )
+}
+
+fn blob() -> String {
+    model("blob", "blob.onnx", "")
+}
+
+/// Everything is a ball, and many a one is gone in the next frame: a hard test of order.
+fn restless() -> String {
+    model("blob", "blob.onnx", "min_score = 0.01")
+        + "[tracking]\nlow_score = 0.01\nhigh_score = 0.05\nstart_score = 0.05\n"
+}
+
+/// One track in one frame.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    frame: usize,
+    id: u64,
+    label: String,
+    score: f64,
+    /// Left, top, right, bottom.
+    bbox: [f64; 4],
+    coasted: bool,
+}
+
+/// Number and time of each frame, and all tracks.
+fn read_jsonl(text: &str) -> (Vec<(usize, f64)>, Vec<Seen>) {
+    assert!(text.ends_with('\n'), "the last line is whole");
+    let (mut frames, mut all) = (Vec::new(), Vec::new());
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let frame = usize::try_from(line["frame"].as_u64().unwrap()).unwrap();
+        frames.push((frame, line["time_s"].as_f64().unwrap()));
+        for track in line["tracks"].as_array().unwrap() {
+            all.push(Seen {
+                frame,
+                id: track["id"].as_u64().unwrap(),
+                label: track["label"].as_str().unwrap().to_owned(),
+                score: track["score"].as_f64().unwrap(),
+                bbox: serde_json::from_value(track["box"].clone()).unwrap(),
+                coasted: track["coasted"].as_bool().unwrap(),
+            });
+        }
+    }
+    (frames, all)
+}
+
+/// MOTChallenge: `frame,id,x,y,w,h,score,class,-1,-1`.
+fn read_mot(text: &str) -> Vec<Seen> {
+    let lines = text.lines().map(|line| {
+        let fields: Vec<f64> = line.split(',').map(|field| field.parse().unwrap()).collect();
+        let [frame, id, x, y, w, h, score, class, minus, one] = fields[..] else { panic!("{line}") };
+        assert_eq!((class, minus, one), (1.0, -1.0, -1.0), "{line}");
+        let label = "ball".to_owned();
+        Seen { frame: frame as usize, id: id as u64, label, score, bbox: [x, y, x + w, y + h], coasted: false }
+    });
+    lines.collect()
+}
+
+fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
+    let area = |b: [f64; 4]| (b[2] - b[0]).max(0.0) * (b[3] - b[1]).max(0.0);
+    let common = area([a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
+    common / (area(a) + area(b) - common)
+}
+
+#[test]
+fn every_frame_is_analysed_once_and_in_order_and_the_ball_is_one_track() {
+    let folder = Folder::new();
+    folder.config("", &blob());
+    let (first, last) = (clips::ball(0, WIDTH, HEIGHT), clips::ball(clips::PICTURES - 1, WIDTH, HEIGHT));
+    assert!(iou(first, last) == 0.0, "the ball leaves its place");
+    for recording in ["mjpeg.avi", "mjpeg.mkv", "h264.mkv", "h264.mp4"] {
+        let (frames, tracks) = read_jsonl(&folder.record(recording, "ball").analyze(recording, "jsonl"));
+        let numbers: Vec<usize> = frames.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (1..=FRAMES).collect::<Vec<_>>(), "{recording}");
+        for (number, time) in frames {
+            let want = (number - 1) as f64 / f64::from(clips::FPS);
+            // Matroska counts in milliseconds.
+            assert!((time - want).abs() < 0.002, "{recording}: frame {number} at {time} s");
+        }
+        // Confirmed with the second frame, and then in each.
+        let seen: Vec<usize> = tracks.iter().map(|track| track.frame).collect();
+        assert_eq!(seen, (2..=FRAMES).collect::<Vec<_>>(), "{recording}");
+        assert_eq!(tracks.iter().map(|track| track.id).collect::<BTreeSet<_>>(), [1].into(), "{recording}");
+        for track in &tracks {
+            let ball = clips::ball(u32::try_from(track.frame).unwrap() - 1, WIDTH, HEIGHT);
+            assert!(iou(track.bbox, ball) >= 0.6, "{recording}: the ball is at {ball:?}: {track:?}");
+            assert!(track.label == "ball" && !track.coasted && (0.7..=1.0).contains(&track.score), "{track:?}");
+        }
+    }
+}
+
+#[test]
+fn the_output_is_the_same_to_the_byte_however_many_threads_work() {
+    let folder = Folder::new();
+    folder.record("snow.avi", "snow").record("ball.avi", "ball");
+    for (recording, models, least) in [("snow.avi", restless(), 20), ("ball.avi", blob(), 1)] {
+        let mut first: Option<String> = None;
+        for (workers, threads) in [(1, 1), (1, 1), (1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2)] {
+            folder.config(&format!("inference_workers = {workers}\nthreads_per_inference = {threads}"), &models);
+            let jsonl = folder.analyze(recording, "jsonl");
+            let first = first.get_or_insert_with(|| jsonl.clone());
+            assert!(*first == jsonl, "{recording}: {workers} workers of {threads} threads give other bytes");
+        }
+        let (_, tracks) = read_jsonl(&first.unwrap());
+        let ids = tracks.iter().map(|track| track.id).collect::<BTreeSet<_>>();
+        assert!(ids.len() >= least, "{recording}: {} tracks prove little", ids.len());
+    }
+}
+
+#[test]
+fn both_formats_say_the_same() {
+    let folder = Folder::new();
+    folder.record("snow.avi", "snow").config("", &restless());
+    let jsonl = folder.analyze("snow.avi", "jsonl");
+    let text = folder.analyze("snow.avi", "mot");
+    let (frames, mut tracks) = read_jsonl(&jsonl);
+    assert_eq!(frames.len(), FRAMES);
+    // MOTChallenge knows no predicted boxes.
+    let all = tracks.len();
+    tracks.retain(|track| !track.coasted);
+    assert!(tracks.len() < all && tracks.len() > 500, "{} of {all}", tracks.len());
+    let mot = read_mot(&text);
+    assert_eq!(mot.len(), tracks.len());
+    for (a, b) in tracks.iter().zip(&mot) {
+        assert_eq!((a.frame, a.id, a.score), (b.frame, b.id, b.score));
+        // Two rounded numbers make a third.
+        assert!(a.bbox.iter().zip(&b.bbox).all(|(a, b)| (a - b).abs() < 0.011), "{a:?} {b:?}");
+    }
+    // A track is in a frame once, and its number never goes to another after it is gone for good.
+    let keys: BTreeSet<(usize, u64)> = mot.iter().map(|track| (track.frame, track.id)).collect();
+    assert_eq!(keys.len(), mot.len());
+    assert_eq!(mot[0].frame, 2, "frames are counted from 1, and the second confirms");
+    // Fixed decimals, so that files can be compared.
+    let decimals = |field: &str| field.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    for line in text.lines() {
+        let fields: Vec<usize> = line.split(',').map(decimals).collect();
+        assert_eq!(fields, [0, 0, 2, 2, 2, 2, 4, 0, 0, 0], "{line}");
+    }
+}
+
+#[test]
+fn standard_output_holds_the_tracks_and_nothing_else() {
+    let folder = Folder::new();
+    folder.record("ball.avi", "ball").config("", &blob());
+    let wanted = folder.analyze("ball.avi", "jsonl");
+    let summary = |output: &Output| text(&output.stderr).lines().last().unwrap_or_default().to_owned();
+
+    let mut loud = folder.command("ball.avi", "-");
+    let output = loud.env("WATCHKEEPER__LOG__FILTER", "debug").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout) == wanted, "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("engine loaded"), "log lines go to stderr");
+    assert!(summary(&output).starts_with(&format!("{FRAMES} frames, 1 tracks, ")), "{}", summary(&output));
+
+    let output = folder.command("ball.avi", "-").args(["--format", "mot", "--json"]).output().unwrap();
+    assert_eq!(read_mot(&text(&output.stdout)).len(), FRAMES - 1);
+    let summary: Value = serde_json::from_str(&summary(&output)).unwrap();
+    assert_eq!((&summary["frames"], &summary["tracks"]), (&FRAMES.into(), &1.into()));
+    assert!(summary["seconds"].as_f64().unwrap() > 0.0 && summary["fps"].as_f64().unwrap() > 0.0, "{summary}");
+}
+
+#[test]
+fn a_progress_bar_on_a_terminal_does_not_touch_standard_output() {
+    if Command::new("script").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        return eprintln!("skipped: `script`, which gives a program a terminal, is not here");
+    }
+    let folder = Folder::new();
+    folder.record("ball.avi", "ball").config("", &blob());
+    let wanted = folder.analyze("ball.avi", "jsonl");
+    let line = format!("{} analyze ball.avi --config config.toml --out - > stdout", env!("CARGO_BIN_EXE_watchkeeper"));
+    let mut script = Command::new("script");
+    script.args(["-q", "-e", "-c", &line, "terminal"]).current_dir(folder.0.path()).env("TERM", "xterm");
+    let output = script.env_remove("JOURNAL_STREAM").stdin(Stdio::null()).stdout(Stdio::null()).output().unwrap();
+    let terminal = text(&fs::read(folder.path("terminal")).unwrap());
+    assert!(output.status.success(), "{terminal}");
+    assert!(terminal.contains(&format!("{FRAMES} frames, 1 tracks")), "{terminal}");
+    assert!(fs::read_to_string(folder.path("stdout")).unwrap() == wanted);
+}
+
+#[test]
+fn one_of_several_models_is_chosen_by_name() {
+    let folder = Folder::new();
+    let object = Object { centre_and_size: [100.0, 60.0, 40.0, 20.0], class: 0, score: 0.9 };
+    folder.write("lookup.onnx", lookup_detector(Layout::Yolo, WIDTH, 224, 1, &[object]));
+    folder.record("ball.avi", "ball");
+    let fails = |args: &[&str], message: &str| {
+        let output = folder.command("ball.avi", "-").args(args).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(65), String::new()), "{args:?}");
+        assert_eq!(text(&output.stderr).trim_end(), message, "{args:?}");
+    };
+
+    folder.config("", &(model("lookup", "lookup.onnx", "") + &blob()));
+    fails(&[], "the configuration has several models; choose one with --model: blob, lookup");
+    fails(&["--model", "bolb"], "--model bolb: the configuration has blob, lookup");
+    let chosen = |name: &str| {
+        let output = folder.command("ball.avi", "-").args(["--model", name]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        read_jsonl(&text(&output.stdout)).1
+    };
+    // The one follows the ball, the other never moves: 320x240 lies 16 pixels higher in its 320x224, times 14/15.
+    let (blob_tracks, lookup_tracks) = (chosen("blob"), chosen("lookup"));
+    let (first, last) = (&blob_tracks[0].bbox, &blob_tracks[FRAMES - 2].bbox);
+    assert!((first[0] - last[0]).abs() > 10.0, "{first:?} {last:?}");
+    let expected =
+        [(80.0 - 320.0 / 30.0) * 15.0 / 14.0, 50.0 * 15.0 / 14.0, (120.0 - 320.0 / 30.0) * 15.0 / 14.0, 75.0];
+    for track in &lookup_tracks {
+        assert!(track.bbox.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1.0), "{expected:?}: {track:?}");
+    }
+
+    folder.config("", &blob());
+    fails(&["--model", "lookup"], "--model lookup: the configuration has blob");
+    assert_eq!(chosen("blob"), blob_tracks);
+    folder.config("", "");
+    fails(&[], "the configuration has no model; add [models.<name>]");
+}
+
+#[test]
+fn a_model_that_answers_nonsense_gives_no_tracks_and_does_no_harm() {
+    let folder = Folder::new();
+    folder.write("nan.onnx", wrong::answer_is_nan());
+    folder.write("batch.onnx", wrong::batch_is_dynamic());
+    folder.record("ball.avi", "ball");
+    for onnx in ["nan.onnx", "batch.onnx"] {
+        folder.config("", &model("m", onnx, ""));
+        let (frames, tracks) = read_jsonl(&folder.analyze("ball.avi", "jsonl"));
+        assert_eq!((frames.len(), tracks.len()), (FRAMES, 0), "{onnx}");
+        assert_eq!(folder.analyze("ball.avi", "mot"), "", "{onnx}");
+    }
+}
+
+#[test]
+fn an_output_file_of_an_earlier_run_is_replaced() {
+    let folder = Folder::new();
+    folder.record("ball.avi", "ball").config("", &blob());
+    let wanted = folder.analyze("ball.avi", "jsonl");
+    folder.write("out", "old\n".repeat(100_000));
+    assert!(folder.analyze("ball.avi", "jsonl") == wanted);
+}
+
+/// The first `frames` of a recording, without encoding them again.
+fn cut(from: &Path, frames: u32, to: &Path) {
+    let mut launch = Command::new("gst-launch-1.0");
+    launch.args(["-q", "filesrc", &format!("location={}", from.display()), "!", "qtdemux", "!", "h264parse", "!"]);
+    launch.args(["identity", &format!("eos-after={}", frames + 1), "!", "matroskamux", "!", "filesink"]);
+    assert!(launch.arg(format!("location={}", to.display())).status().unwrap().success());
+}
+
+#[test]
+fn people_on_real_footage_are_followed() {
+    let (Some(video), Some(onnx)) = (support::asset("videos/people.mp4"), support::asset("models/yolox_nano_416.onnx"))
+    else {
+        return;
+    };
+    let folder = Folder::new();
+    cut(&video, 100, &folder.path("people.mkv"));
+    let model = "backend = \"onnxruntime\"\nhead = \"yolox\"\nclasses = [\"person\"]";
+    folder.config("", &format!("[models.m]\nonnx = \"{}\"\n{model}\n", onnx.canonicalize().unwrap().display()));
+    let (frames, tracks) = read_jsonl(&folder.analyze("people.mkv", "jsonl"));
+    assert_eq!(frames.len(), 100);
+    assert!(tracks.iter().all(|track| track.label == "person"));
+    let a_frame = tracks.len() as f64 / frames.len() as f64;
+    assert!(a_frame >= 5.0, "{a_frame:.1} people a frame");
+    let ids = tracks.iter().map(|track| track.id).collect::<BTreeSet<_>>().len();
+    assert!(ids <= 30, "{ids} tracks for about ten people in four seconds");
+}
