@@ -82,9 +82,9 @@ fn main() -> anyhow::Result<()> {
             first = bench.bare(options.frames)?;
             (first, second)
         };
-        let pipeline_fps = run.frames as f64 / run.streaming.as_secs_f64();
+        let pipeline_fps = run.frames as f64 / run.wall.as_secs_f64();
         let throughput = pipeline_fps / bare;
-        let cpu = run.streaming_cpu.as_secs_f64() / run.model_cpu.as_secs_f64();
+        let cpu = run.cpu.as_secs_f64() / run.model_cpu.as_secs_f64();
         println!("{pair:<20} {bare:>12.2} {pipeline_fps:>12.2} {throughput:>12.3} {cpu:>12.3}");
         ratios.push((throughput, cpu));
     }
@@ -140,16 +140,13 @@ struct Bench {
 }
 
 struct Run {
+    /// Frames analysed within the span.
     frames: u64,
-    /// From start to end, pipeline built and torn down.
     wall: Duration,
-    /// CPU of the process over `wall`.
+    /// CPU of the whole process.
     cpu: Duration,
-    /// CPU inside the model, warm-up included where it falls into the span.
+    /// CPU inside the model.
     model_cpu: Duration,
-    /// From the first result to the last.
-    streaming: Duration,
-    streaming_cpu: Duration,
 }
 
 impl Bench {
@@ -177,47 +174,51 @@ impl Bench {
         let mut camera = camera_from_url(&self.clip.to_string_lossy(), None, None)?;
         camera.models = vec![0];
         let (reports, incoming) = pipeline::channel();
-        let environment =
-            Environment { config: &config, models: &models, metrics: &metrics, progress: &progress, reports };
-        let warm_up = metrics.models()[0].infer_cpu_us.get();
-        let (began, cpu) = (Instant::now(), process::cpu_time());
+        let environment = Environment {
+            config: &config,
+            models: &models,
+            metrics: &metrics,
+            progress: &progress,
+            reports,
+            publish_frames: true,
+        };
         let camera = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
         drop(environment);
         let model_cpu = || Duration::from_micros(metrics.models()[0].infer_cpu_us.get());
         let mut count = 0;
         let mut first = None;
         let mut last = None;
-        for report in incoming {
-            if let Report::Frame(result) = report {
-                let _ = result.recycle.try_send(result.tracks);
-                count += 1;
-                if count == 1 {
-                    first = Some((Instant::now(), process::cpu_time(), model_cpu()));
-                }
-                last = Some((Instant::now(), process::cpu_time(), model_cpu()));
-                if count == frames {
-                    camera.stop();
+        while let Ok(report) = incoming.recv() {
+            for report in std::iter::once(report).chain(incoming.try_iter()) {
+                if let Report::Frame(result) = report {
+                    let _ = result.recycle.try_send(result.tracks);
+                    count += 1;
                 }
             }
+            // The span begins and ends at a look, so that it holds whole frames only.
+            let now = (Instant::now(), process::cpu_time(), model_cpu(), count);
+            first.get_or_insert(now);
+            if count <= frames {
+                last = Some(now);
+            } else {
+                camera.stop();
+            }
+            std::thread::sleep(pipeline::READ_EVERY);
         }
         camera.join();
         let (Some(first), Some(last)) = (first, last) else { anyhow::bail!("no frame in {}", self.clip.display()) };
-        let model = last.2.saturating_sub(first.2);
         Ok(Run {
-            frames: count - 1,
-            wall: began.elapsed(),
-            cpu: (last.1 - first.1).min(process::cpu_time() - cpu),
-            model_cpu: if warm_up > 0 { model } else { last.2 },
-            streaming: last.0 - first.0,
-            streaming_cpu: last.1 - first.1,
+            frames: last.3 - first.3,
+            wall: last.0 - first.0,
+            cpu: last.1.saturating_sub(first.1),
+            model_cpu: last.2.saturating_sub(first.2),
         })
     }
 
     /// Runs per second of the bare model on one of the clip's frames, after warm-up.
     fn bare(&self, runs: u64) -> anyhow::Result<f64> {
         let runtime = onnxruntime::Runtime::load(Path::new("libonnxruntime.so"))?;
-        let session =
-            onnxruntime::Session::open(&runtime, &self.model, onnxruntime::SessionOptions { threads: 1 })?;
+        let session = onnxruntime::Session::open(&runtime, &self.model, onnxruntime::SessionOptions { threads: 1 })?;
         let shapes: Vec<Vec<i64>> =
             session.inputs().iter().map(|input| input.shape.iter().map(|d| (*d).max(1)).collect()).collect();
         let mut binding = session.bind(&shapes)?;
@@ -274,10 +275,11 @@ fn make_clip(dir: &Path, width: u32, height: u32) -> anyhow::Result<PathBuf> {
     if path.exists() {
         return Ok(path);
     }
-    let encoder = ["x264enc bitrate=3000 key-int-max=60 bframes=0 threads=1", "openh264enc bitrate=3000000 gop-size=60"]
-        .into_iter()
-        .find(|encoder| gst::ElementFactory::find(encoder.split(' ').next().unwrap_or_default()).is_some())
-        .ok_or_else(|| anyhow::anyhow!("no H.264 encoder; run scripts/setup.sh"))?;
+    let encoder =
+        ["x264enc bitrate=3000 key-int-max=60 bframes=0 threads=1", "openh264enc bitrate=3000000 gop-size=60"]
+            .into_iter()
+            .find(|encoder| gst::ElementFactory::find(encoder.split(' ').next().unwrap_or_default()).is_some())
+            .ok_or_else(|| anyhow::anyhow!("no H.264 encoder; run scripts/setup.sh"))?;
     // Snow moves everywhere at once and a flat picture nowhere; smooth zones in between are camera-like.
     let launch = format!(
         "videotestsrc num-buffers=300 pattern=smpte horizontal-speed=3 ! \

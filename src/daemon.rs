@@ -89,8 +89,14 @@ impl Running {
             Some(http) => Some(web::Server::start(http.listen, Arc::clone(&metrics), Arc::clone(&readiness))?),
             None => None,
         };
-        let environment =
-            Environment { config, models: &models, metrics: &metrics, progress: &progress, reports: reports.clone() };
+        let environment = Environment {
+            config,
+            models: &models,
+            metrics: &metrics,
+            progress: &progress,
+            reports: reports.clone(),
+            publish_frames: false,
+        };
         let mut cameras = Vec::with_capacity(config.cameras.len());
         for camera in &config.cameras {
             let pipeline = CameraPipeline::start(&environment, camera, Delivery::Newest)

@@ -73,18 +73,28 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let models = Arc::new(ModelManager::load(&config, &metrics)?);
     let mut writer = TrackWriter::create(&args.out, args.format, labels)?;
     let (reports, incoming) = pipeline::channel();
-    let environment = Environment { config: &config, models: &models, metrics: &metrics, progress: &progress, reports };
+    let environment = Environment {
+        config: &config,
+        models: &models,
+        metrics: &metrics,
+        progress: &progress,
+        reports,
+        publish_frames: true,
+    };
     let began = Instant::now();
     let pipeline = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
     // The cameras' own senders end with them; this one must not outlive them.
     drop(environment);
     let mut meter = Meter::new();
-    for report in incoming {
-        if let Report::Frame(result) = report {
-            meter.step(&result, &pipeline);
-            writer.frame(&result)?;
-            let _ = result.recycle.try_send(result.tracks);
+    while let Ok(report) = incoming.recv() {
+        for report in std::iter::once(report).chain(incoming.try_iter()) {
+            if let Report::Frame(result) = report {
+                meter.step(&result, &pipeline);
+                writer.frame(&result)?;
+                let _ = result.recycle.try_send(result.tracks);
+            }
         }
+        std::thread::sleep(pipeline::READ_EVERY);
     }
     meter.done();
     let frames = writer.frames;

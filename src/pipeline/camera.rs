@@ -25,8 +25,8 @@ use crate::types::track::Track;
 const IDLE: Duration = Duration::from_millis(250);
 /// Pause after a panic, so that a frame that always panics does not take a whole core.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
-/// Track lists on their way to the hub and back.
-const RECYCLED: usize = 8;
+/// Track lists on their way to the reader of frames and back.
+const RECYCLED: usize = 64;
 
 /// What a camera thread needs.
 pub(super) struct Worker {
@@ -38,6 +38,8 @@ pub(super) struct Worker {
     /// Frames in flight.
     pub(super) depth: usize,
     pub(super) reports: Sender<Report>,
+    /// Somebody reads every frame's tracks.
+    pub(super) publish_frames: bool,
     pub(super) metrics: Arc<CameraMetrics>,
     pub(super) stage: Arc<progress::Stage>,
 }
@@ -209,14 +211,13 @@ impl<'a> Life<'a> {
         self.objects.observe(&meta, self.track_run, &tracks, self.tracker.ended(), |draft| {
             let _ = worker.reports.send(Report::Event(draft));
         });
-        let result = FrameResult {
-            camera: Arc::clone(&worker.id),
-            meta,
-            track_run: self.track_run,
-            tracks,
-            recycle: self.recycle.clone(),
-        };
-        let _ = worker.reports.send(Report::Frame(result));
+        if worker.publish_frames {
+            let (camera, recycle) = (Arc::clone(&worker.id), self.recycle.clone());
+            let result = FrameResult { camera, meta, track_run: self.track_run, tracks, recycle };
+            let _ = worker.reports.send(Report::Frame(result));
+        } else {
+            let _ = self.recycle.try_send(tracks);
+        }
         worker.metrics.stage(Stage::Publish).observe(began.elapsed());
         let age = Timestamp::now().seconds_since(meta.arrival).max(0.0);
         worker.metrics.end_to_end.observe(Duration::from_secs_f64(age));

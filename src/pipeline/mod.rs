@@ -15,6 +15,7 @@ mod objects;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -32,12 +33,14 @@ pub use hub::Hub;
 
 /// Results that may wait for the hub, all cameras together.
 pub const HUB_QUEUE: usize = 256;
+/// A reader of every frame best looks this often: waking it for each one costs more than reading it.
+pub const READ_EVERY: Duration = Duration::from_millis(20);
 /// Frames a camera may have in flight where every frame counts: one in the model, one being prepared.
 const DEPTH_EVERY: usize = 2;
 
 /// What camera threads and sources report.
 pub enum Report {
-    /// A frame was analysed.
+    /// A frame was analysed; only where [`Environment::publish_frames`] asks for it.
     Frame(FrameResult),
     /// Something happened.
     Event(EventDraft),
@@ -69,6 +72,8 @@ pub struct Environment<'a> {
     pub progress: &'a Progress,
     /// Where reports go.
     pub reports: Sender<Report>,
+    /// Report every frame, not only events.
+    pub publish_frames: bool,
 }
 
 /// A running camera: its source and its camera thread.
@@ -101,6 +106,7 @@ impl CameraPipeline {
             tracking: environment.config.tracking,
             depth: if delivery == Delivery::Every { DEPTH_EVERY } else { 1 },
             reports: environment.reports.clone(),
+            publish_frames: environment.publish_frames,
             metrics: Arc::clone(&metrics),
             stage: environment.progress.stage(format!("camera {}", camera.id)),
         };

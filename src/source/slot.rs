@@ -1,12 +1,18 @@
-//! The place where a camera's decoder and its camera thread meet: room for one frame.
+//! The place where a camera's decoder and its camera thread meet.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
 use super::{Delivery, Frame};
 
-/// Room for one frame.
+/// Where every frame is wanted, the decoder works ahead this far ...
+const AHEAD: usize = 4;
+/// ... and goes on when so few are left: waking it for each frame would cost more than handing one over.
+const GO_ON: usize = 1;
+
+/// Room for one frame, or for a few where every frame is wanted.
 #[derive(Debug)]
 pub struct FrameSlot {
     delivery: Delivery,
@@ -15,9 +21,9 @@ pub struct FrameSlot {
     emptied: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    frame: Option<Frame>,
+    frames: VecDeque<Frame>,
     closed: bool,
 }
 
@@ -45,43 +51,50 @@ pub enum Take {
 }
 
 impl FrameSlot {
-    /// An empty slot. With [`Delivery::Newest`] `put` never waits, with [`Delivery::Every`] it waits
-    /// until the slot is empty.
+    /// An empty slot. With [`Delivery::Newest`] it has room for one and `put` never waits, with
+    /// [`Delivery::Every`] `put` waits for room.
     #[must_use]
     pub fn new(delivery: Delivery) -> Self {
-        Self { delivery, state: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new() }
+        let state = State { frames: VecDeque::with_capacity(AHEAD), closed: false };
+        Self { delivery, state: Mutex::new(state), filled: Condvar::new(), emptied: Condvar::new() }
     }
 
     /// Lays a frame into the slot.
     pub fn put(&self, frame: Frame) -> Put {
         let mut state = self.state.lock();
-        while self.delivery == Delivery::Every && state.frame.is_some() && !state.closed {
-            self.emptied.wait(&mut state);
+        if self.delivery == Delivery::Every && state.frames.len() >= AHEAD {
+            while state.frames.len() > GO_ON && !state.closed {
+                self.emptied.wait(&mut state);
+            }
         }
         if state.closed {
             return Put::Closed;
         }
-        let old = state.frame.replace(frame);
+        let old = if self.delivery == Delivery::Newest { state.frames.pop_front() } else { None };
+        state.frames.push_back(frame);
         drop(state);
         self.filled.notify_one();
         // The old frame's buffer goes back to its pool here, outside the lock.
         if old.is_some() { Put::Replaced } else { Put::Stored }
     }
 
-    /// Takes the frame out, waiting for one up to `timeout`.
+    /// Takes the oldest frame out, waiting for one up to `timeout`.
     pub fn take(&self, timeout: Duration) -> Take {
         let deadline = Instant::now() + timeout;
         let mut state = self.state.lock();
         loop {
-            if let Some(frame) = state.frame.take() {
+            if let Some(frame) = state.frames.pop_front() {
+                let go_on = state.frames.len() == GO_ON;
                 drop(state);
-                self.emptied.notify_one();
+                if go_on {
+                    self.emptied.notify_one();
+                }
                 return Take::Frame(frame);
             }
             if state.closed {
                 return Take::Closed;
             }
-            if self.filled.wait_until(&mut state, deadline).timed_out() && state.frame.is_none() {
+            if self.filled.wait_until(&mut state, deadline).timed_out() && state.frames.is_empty() {
                 return if state.closed { Take::Closed } else { Take::Timeout };
             }
         }
