@@ -414,7 +414,7 @@ fn the_wrong_onnx_runtime_is_one_error_with_path_and_fix() {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     let libc = maps.lines().find_map(|line| line.split_whitespace().last().filter(|p| p.contains("/libc.so"))).unwrap();
     let folder = Folder::new();
-    let text = folder.write("text.so", "this is no library\n");
+    let text = folder.write("text.so", "this is no library\n".repeat(100));
     let empty = folder.write("empty.so", "");
     let fix = "run scripts/setup.sh, or name the file with runtime.onnxruntime_library\n";
     for (library, reason) in [
@@ -489,7 +489,8 @@ fn a_port_in_use_is_refused_by_name_and_is_not_our_own_fault() {
     let address = other.local_addr().unwrap();
     let config = folder.config("", &format!("[http]\nlisten = \"{address}\"\n"));
     let Ended { code, err, .. } = run(watchkeeper(["run", "--config", &config]));
-    assert!(err.starts_with(&format!("http.listen {address} cannot be used; choose another port: ")), "{err}");
+    assert!(err.starts_with(&format!("http.listen {address} cannot be used")), "{err}");
+    assert!(err.contains("Address already in use") && err.contains("choose another port"), "{err}");
     assert_eq!(err.lines().count(), 1, "{err}");
     // As with a state folder in use: what the configuration names cannot be had.
     assert_eq!(code, CONFIG, "{err}");
@@ -584,7 +585,8 @@ fn a_recording_cut_in_half_gives_the_frames_it_has_and_then_ends() {
         let Ended { code, err, .. } = run(watchkeeper(["analyze", "--config", &config, path, "--out", &tracks]));
         let frames = fs::read_to_string(&tracks).unwrap().lines().count();
         assert!((10..60).contains(&frames), "{file}: {frames} frames: {err}");
-        let (first, rest) = err.split_once(' ').unwrap();
+        // A warning that the last picture is damaged may stand before it.
+        let (first, rest) = err.lines().last().unwrap().split_once(' ').unwrap();
         assert_eq!((code, first), (DONE, frames.to_string().as_str()), "{file}: {err}");
         assert!(rest.starts_with("frames, 1 tracks, "), "{file}: {err}");
     }
@@ -629,12 +631,16 @@ fn a_reader_that_has_left_is_no_error() {
         &["probe", "test://ball", "--watch", "0.1"],
         &["probe", "test://ball", "--watch", "0.1", "--json"],
     ];
+    let mut wrong = String::new();
     for args in rows {
         let mut command = watchkeeper([]);
         command.args(args);
         let Ended { code, err, .. } = run_unread(command);
-        assert_eq!((code, err.as_str()), (DONE, ""), "{args:?}");
+        if (code, err.as_str()) != (DONE, "") {
+            wrong += &format!("{args:?}: code {code}: {err}");
+        }
     }
+    assert!(wrong.is_empty(), "\n{wrong}");
 }
 
 #[test]

@@ -34,14 +34,20 @@ fn a_camera_comes_online_and_its_subject_starts_and_ends() {
     let events = daemon.events();
     assert_gapless(&events);
     let online = &daemon.events_of("camera.online")[0];
-    assert_eq!((&online["schema"], &online["camera"], &online["device"]), (&"event/1".into(), &"gate".into(), &"lab-1".into()));
+    assert_eq!(
+        (&online["schema"], &online["camera"], &online["device"]),
+        (&"event/1".into(), &"gate".into(), &"lab-1".into())
+    );
     let start = &daemon.events_of("object.start")[0];
     let track = &start["track"];
     assert_eq!(track["id"], "gate:1:1");
     assert_eq!(track["label"], "ball");
     assert!(track["score"].as_f64().unwrap() > 0.5);
     let edges: Vec<f64> = track["box"].as_array().unwrap().iter().map(|edge| edge.as_f64().unwrap()).collect();
-    assert!(edges[0] < edges[2] && edges[1] < edges[3] && edges.iter().all(|edge| (0.0..=1.0).contains(edge)), "{edges:?}");
+    assert!(
+        edges[0] < edges[2] && edges[1] < edges[3] && edges.iter().all(|edge| (0.0..=1.0).contains(edge)),
+        "{edges:?}"
+    );
     assert_eq!(start["phase"], "start");
     assert_eq!(start["time"]["clock"], "ntp");
     assert_eq!(start["model"]["id"], "detection");
@@ -162,7 +168,8 @@ fn a_full_disk_costs_no_event_once_there_is_room_again() {
 #[test]
 fn events_written_to_standard_output_can_be_piped() {
     let dir = tempfile::tempdir().unwrap();
-    let cameras = format!("[[sinks]]\ntype = \"jsonl\"\npath = \"-\"\n\n{}", camera_section("pattern", "test://ball", ""));
+    let cameras =
+        format!("[[sinks]]\ntype = \"jsonl\"\npath = \"-\"\n\n{}", camera_section("pattern", "test://ball", ""));
     let config = blob_config(dir.path(), "", &cameras);
     let out = std::fs::File::create(dir.path().join("stdout")).unwrap();
     let mut daemon = Daemon::start_with(&config, |command| {
@@ -195,8 +202,9 @@ fn term_during_any_state_of_a_camera_drains_in_time() {
 #[test]
 fn one_engine_serves_all_cameras_and_each_has_its_own_context() {
     let dir = tempfile::tempdir().unwrap();
-    let cameras: String =
-        (0..3).map(|n| camera_section(&format!("c{n}"), "test://ball", "width_px = 320\nheight_px = 240\nfps = 10")).collect();
+    let cameras: String = (0..3)
+        .map(|n| camera_section(&format!("c{n}"), "test://ball", "width_px = 320\nheight_px = 240\nfps = 10"))
+        .collect();
     let config = blob_config(dir.path(), "[http]\nlisten = \"127.0.0.1:0\"", &cameras);
     let mut daemon = Daemon::start(&config);
     assert!(wait_for(SOON, || daemon.events_of("object.start").len() >= 3), "{}", daemon.log());

@@ -33,7 +33,11 @@ fn footage(dir: &Path) -> PathBuf {
         run_launch(&format!(
             "videotestsrc num-buffers=300 pattern=ball ! video/x-raw,width=320,height=240,framerate=15/1 ! \
              {} ! h264parse ! mp4mux ! filesink location={clip:?}",
-            if gst::ElementFactory::find("openh264enc").is_some() { "openh264enc gop-size=15" } else { "x264enc key-int-max=15" }
+            if gst::ElementFactory::find("openh264enc").is_some() {
+                "openh264enc gop-size=15"
+            } else {
+                "x264enc key-int-max=15"
+            }
         ));
         clip
     });
@@ -87,7 +91,11 @@ fn four_cameras_survive_an_outage_of_their_server_and_drain_with_every_event_wri
     let events = daemon.events();
     let numbers: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
-    let told: Vec<_> = events.iter().filter(|e| e["type"].as_str().unwrap().starts_with("camera")).map(|e| format!("{} {} {} {}", e["time"]["emit"], e["camera"], e["type"], e["data"])).collect();
+    let told: Vec<_> = events
+        .iter()
+        .filter(|e| e["type"].as_str().unwrap().starts_with("camera"))
+        .map(|e| format!("{} {} {} {}", e["time"]["emit"], e["camera"], e["type"], e["data"]))
+        .collect();
     assert_eq!(daemon.events_of("camera.online").len(), 8, "{}", told.join("\n"));
     assert_eq!(daemon.events_of("camera.offline").len(), 4, "{}", told.join("\n"));
     assert_eq!(daemon.events_of("object.start").len(), daemon.events_of("object.end").len());
@@ -121,7 +129,12 @@ fn memory_threads_and_files_stay_flat_over_two_hundred_reconnects() {
         let want = most * f64::from(part) / 6.0;
         assert!(wait_for(Duration::from_secs(60), || reconnects(&daemon) >= want), "{}", daemon.log());
         // The most of a few looks: sessions come and go.
-        let looks: Vec<_> = (0..10).map(|_| { std::thread::sleep(Duration::from_millis(100)); daemon.resources() }).collect();
+        let looks: Vec<_> = (0..10)
+            .map(|_| {
+                std::thread::sleep(Duration::from_millis(100));
+                daemon.resources()
+            })
+            .collect();
         let highest = looks.iter().fold((0, 0, 0), |a, b| (a.0.max(b.0), a.1.max(b.1), a.2.max(b.2)));
         println!("{:>5} reconnects: {} kB, {} threads, {} files", reconnects(&daemon), highest.0, highest.1, highest.2);
         seen.push(highest);

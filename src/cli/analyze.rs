@@ -112,9 +112,14 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     if counters.failed.get() > 0 || counters.panics.get() > 0 {
         anyhow::bail!("{} of {frames} frames could not be analysed; see the log", counters.failed.get());
     }
+    let coded = counters.coded.get();
+    let undecoded = coded.saturating_sub(counters.received.get());
+    if undecoded > 0 {
+        eprintln!("warning: {undecoded} of {coded} coded pictures could not be decoded; the recording is damaged");
+    }
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
-        let summary = json!({ "frames": frames, "tracks": tracks, "seconds": seconds, "fps": frames as f64 / seconds });
+        let summary = json!({ "frames": frames, "undecoded": undecoded, "tracks": tracks, "seconds": seconds, "fps": frames as f64 / seconds });
         eprintln!("{summary}");
     } else {
         eprintln!("{frames} frames, {tracks} tracks, {seconds:.1} s, {:.1} frames/s", frames as f64 / seconds);

@@ -3,10 +3,12 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use crate::config::Problems;
+use crate::config::{Problem, Problems};
 use crate::inference::InferenceError;
 use crate::outbox::OutboxError;
+use crate::telemetry::log;
 use crate::telemetry::redact::redact;
+use crate::web::ListenError;
 
 /// How a command ended, for whoever started it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,8 @@ impl Exit {
     /// The code of an error.
     pub(super) fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
-            if cause.is::<Problems>() || cause.is::<OutboxError>() || cause.is::<crate::config::Problem>() {
+            if cause.is::<Problems>() || cause.is::<Problem>() || cause.is::<OutboxError>() || cause.is::<ListenError>()
+            {
                 return Self::Config;
             }
             if let Some(error) = cause.downcast_ref::<InferenceError>() {
@@ -45,8 +48,7 @@ impl Exit {
                     InferenceError::Run { .. } => Self::Internal,
                 };
             }
-            if let Some(error) = cause.downcast_ref::<BadInput>() {
-                let _ = error;
+            if cause.is::<BadInput>() {
                 return Self::Data;
             }
             if cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
@@ -64,5 +66,7 @@ pub(super) struct BadInput(pub(super) String);
 
 /// The whole chain, once, on stderr.
 pub(super) fn print(error: &anyhow::Error) {
-    eprintln!("{}", redact(&format!("{error:#}")));
+    // Journald reads the number as the line's priority.
+    let priority = if log::stderr_is_journal() { "<3>" } else { "" };
+    eprintln!("{priority}{}", redact(&format!("{error:#}")));
 }

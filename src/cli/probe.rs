@@ -209,13 +209,14 @@ impl Report<'_> {
                 let mark = if self.step >= step { "ok" } else { "--" };
                 let detail = match step {
                     Step::Packets => codec.clone(),
+                    Step::Pictures if key_interval == 1 => "every picture is a key frame".to_owned(),
                     Step::Pictures if key_interval > 0 => format!("a key frame every {key_interval} pictures"),
                     Step::Frames if self.step == Step::Frames => format!(
-                        "{}x{}, {} frames/s, decoder {decoder} ({})",
+                        "{}x{}, {} frames/s, {}",
                         status.width,
                         status.height,
                         fps.map_or("?".to_owned(), |fps| format!("{fps:.1}")),
-                        if hardware { "hardware" } else { "software" }
+                        Self::decoder_words(&decoder, hardware)
                     ),
                     _ => String::new(),
                 };
@@ -243,13 +244,23 @@ impl Report<'_> {
         (median > 0.0).then(|| (10.0 / median).round() / 10.0)
     }
 
+    fn decoder_words(decoder: &str, hardware: bool) -> String {
+        match (decoder, hardware) {
+            ("none", _) => "no decoder".to_owned(),
+            (name, true) => format!("decoder {name} (hardware)"),
+            (name, false) => format!("decoder {name} (software)"),
+        }
+    }
+
     fn clock_words(&self, skew: Option<i64>) -> String {
         match (self.seen.clock, skew) {
             (Some(Clock::Ntp), Some(ms)) => format!("ntp: the camera's clock is {ms} ms from ours"),
             (Some(Clock::Arrival), Some(ms)) => {
                 format!("arrival: the camera's clock is {:.0} s off and not used; set its NTP server", ms as f64 / 1e3)
             }
-            (Some(Clock::Arrival), None) => "arrival: the camera tells no time (no RTCP sender reports)".to_owned(),
+            (Some(Clock::Arrival), None) => {
+                "arrival: ours; the source tells no time (no RTCP sender reports)".to_owned()
+            }
             _ => "free: a recording".to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! `object.*` and `camera.*` events, made from tracks and from what a source tells.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, json};
 
@@ -92,15 +93,25 @@ impl Objects {
             track: Some(EventTrack {
                 id: format!("{}:{track_run}:{}", self.camera, track.number),
                 label: self.labels.get(usize::from(track.class)).cloned().unwrap_or_default(),
-                score: track.score,
-                top_score: track.top_score,
-                bbox: [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|edge| edge.clamp(0.0, 1.0)),
-                age_s: track.last_seen.saturating_sub(track.first_seen).as_secs_f64(),
+                score: rounded(track.score),
+                top_score: rounded(track.top_score),
+                bbox: [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|edge| rounded(edge.clamp(0.0, 1.0))),
+                age_s: seconds(track.last_seen.saturating_sub(track.first_seen)),
             }),
             data: Map::new(),
             model: self.model.clone(),
         }
     }
+}
+
+/// Four decimals: a tenth of a pixel at 1000.
+fn rounded(value: f32) -> f32 {
+    (value * 1e4).round() / 1e4
+}
+
+/// To the millisecond.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e3).round() / 1e3
 }
 
 /// The event of a source's notice.
@@ -114,7 +125,7 @@ pub(super) fn camera_event(camera: &str, notice: &Notice) -> Option<EventDraft> 
         Notice::Offline { fault, retry_in } => {
             data.insert("class".to_owned(), json!(fault.class.name()));
             data.insert("detail".to_owned(), json!(fault.detail));
-            data.insert("retry_in_s".to_owned(), json!(retry_in.as_secs_f64()));
+            data.insert("retry_in_s".to_owned(), json!(seconds(*retry_in)));
             EventType::CameraOffline
         }
         Notice::Degraded { reason } => {

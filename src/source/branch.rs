@@ -69,10 +69,12 @@ pub(super) fn build(pipeline: &gst::Pipeline, shared: &Shared, intake: Intake) -
             let source = make("souphttpsrc")?;
             source.set_property("location", url);
             source.set_property("timeout", u32::try_from(camera.connect_timeout.as_secs().max(1)).unwrap_or(5));
-            // Live MJPEG has no time stamps of its own.
-            source.set_property("do-timestamp", true);
+            // Live MJPEG has no time stamps of its own, and never fills a buffer that a recording would.
+            let live = !is_recording(url);
+            source.set_property("do-timestamp", live);
+            source.set_property("is-live", live);
             login(&source, camera.credentials.as_ref());
-            decoded(pipeline, shared, intake, vec![source], true)
+            decoded(pipeline, shared, intake, vec![source], !live)
         }
         SourceKind::File { path, .. } => {
             let source = make("filesrc")?;
@@ -120,6 +122,13 @@ pub(super) fn build(pipeline: &gst::Pipeline, shared: &Shared, intake: Intake) -
             raw(pipeline, shared, intake, vec![source, filter])
         }
     }
+}
+
+/// True for a URL whose path ends like a recording's; anything else over HTTP is a live stream.
+fn is_recording(url: &str) -> bool {
+    const ENDINGS: [&str; 8] = [".mp4", ".mkv", ".mov", ".avi", ".ts", ".webm", ".m3u8", ".mpd"];
+    let path = url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    ENDINGS.iter().any(|ending| path.ends_with(ending))
 }
 
 /// Sets an enum property by its word; a word that the element does not know is the user's mistake.
@@ -275,6 +284,7 @@ fn watch_pictures(pipeline: &gst::Pipeline, pad: &gst::Pad, shared: &Shared, reb
             Some(gst::PadProbeData::Buffer(buffer)) => {
                 shared.liveness.picture();
                 shared.facts.reach(Step::Pictures);
+                shared.metrics.coded.inc();
                 let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
                 *since_key += 1;
                 if key {
@@ -335,14 +345,26 @@ fn raw(
 ) -> Result<gst::Element, Fault> {
     let Some(source) = chain.first().cloned() else { return Err(Fault::new(FaultClass::Internal, "empty chain")) };
     shared.codec_known("raw");
-    shared.decoder_chosen("none".to_owned(), true);
+    shared.decoder_chosen("none".to_owned(), false);
     chain.push(make("videoconvert")?);
     chain.push(intake.into_sink(false).upcast());
     pipeline.add_many(&chain).map_err(internal)?;
     gst::Element::link_many(&chain).map_err(internal)?;
     shared.liveness.playing();
-    count_packets(&static_pad(&source, "src")?, shared);
+    let pad = static_pad(&source, "src")?;
+    count_packets(&pad, shared);
+    mark_pictures(&pad, shared);
     Ok(source)
+}
+
+/// Where what passes is already a whole picture.
+fn mark_pictures(pad: &gst::Pad, shared: &Shared) {
+    let shared = shared.clone();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        shared.liveness.picture();
+        shared.facts.reach(Step::Pictures);
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// Anything that has to be recognised first: files, HTTP, V4L2.
@@ -389,6 +411,10 @@ fn decoded(
     decodebin.connect("deep-element-added", false, move |args| {
         let element = args.get(2)?.get::<gst::Element>().ok()?;
         let factory = element.factory()?;
+        if factory.name() == "multipartdemux" {
+            // Else decodebin waits for ever for more streams to come.
+            element.set_property("single-stream", true);
+        }
         let klass = factory.metadata("klass")?.to_owned();
         if klass.contains("Decoder") && (klass.contains("Video") || klass.contains("Image")) {
             decoder::tune(&element);
@@ -396,8 +422,11 @@ fn decoded(
             *tuning.fault.lock() = None;
             tuning.decoder_chosen(factory.name().to_string(), decoder::is_hardware(&factory));
             let shared = tuning.clone();
-            element.static_pad("sink")?.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-                if let Some(gst::PadProbeData::Event(event)) = &info.data
+            let kinds = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER;
+            element.static_pad("sink")?.add_probe(kinds, move |_, info| {
+                if let Some(gst::PadProbeData::Buffer(_)) = &info.data {
+                    shared.metrics.coded.inc();
+                } else if let Some(gst::PadProbeData::Event(event)) = &info.data
                     && let gst::EventView::Caps(caps) = event.view()
                     && let Some(structure) = caps.caps().structure(0)
                 {
@@ -446,12 +475,7 @@ fn decoded_branch(
         element.sync_state_with_parent().map_err(internal)?;
     }
     let first = static_pad(&chain[0], "sink")?;
-    let counting = shared.clone();
-    first.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        counting.liveness.picture();
-        counting.facts.reach(Step::Pictures);
-        gst::PadProbeReturn::Ok
-    });
+    mark_pictures(&first, shared);
     pad.link(&first).map_err(|error| Fault::new(FaultClass::Internal, format!("pads do not link: {error:?}")))?;
     Ok(())
 }

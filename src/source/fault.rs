@@ -94,7 +94,7 @@ impl FaultClass {
             Self::Transport => "set transport = \"tcp\", \"udp\" or \"auto\"",
             Self::Redirected => "use the address that the camera sends us to",
             Self::NoVideo => "choose a stream that has video",
-            Self::UnsupportedCodec => "install a decoder for it, or set the camera to H.264",
+            Self::UnsupportedCodec => "install what the detail names, or choose another codec, decoder or policy",
             Self::Disconnected => "the camera closed the connection",
             Self::Protocol => "what comes is not valid RTSP; check that address and port are the camera's",
             Self::NoData => "the camera sends nothing; with transport = \"udp\" check the firewall, or use \"tcp\"",
@@ -144,8 +144,14 @@ pub(super) fn classify(message: &gst::message::Error) -> Fault {
     let error = message.error();
     let debug = message.debug().map(|d| d.to_string()).unwrap_or_default();
     // The last line of the debug text is what the element wrote; before it stand file and function.
-    let detail = format!("{} [{}]", error.message(), debug.lines().last().unwrap_or_default());
-    if let Some(code) = message.details().and_then(|d| d.get::<u32>("rtsp-status-code").ok()) {
+    let detail = match debug.lines().skip(1).last() {
+        Some(words) => format!("{} [{words}]", error.message()),
+        None => error.message().to_owned(),
+    };
+    let status = message.details().and_then(|details| {
+        details.get::<u32>("rtsp-status-code").or_else(|_| details.get::<u32>("http-status-code")).ok()
+    });
+    if let Some(code) = status {
         return Fault::new(by_status(code), format!("the camera answered {code}: {detail}"));
     }
     Fault::new(by_domain(&error, &debug, &detail), detail)

@@ -187,18 +187,20 @@ fn as_micros(time: Duration) -> i64 {
 pub(super) struct Due {
     period: Option<Duration>,
     next: Duration,
+    last: Duration,
 }
 
 impl Due {
     pub(super) fn new(fps: Option<f32>) -> Self {
         let period = fps.filter(|fps| *fps > 0.0).map(|fps| Duration::from_secs_f64(1.0 / f64::from(fps)));
-        Self { period, next: Duration::ZERO }
+        Self { period, next: Duration::ZERO, last: Duration::ZERO }
     }
 
     fn is_due(&mut self, time: Duration) -> bool {
         let Some(period) = self.period else { return true };
-        // Time stamps jitter: a frame a little early is the one that was meant.
-        if time + period / 5 < self.next {
+        let interval = time.saturating_sub(std::mem::replace(&mut self.last, time));
+        // Time stamps jitter: a frame a little early is the one that was meant, unless another is nearer.
+        if time + (period / 5).min(interval / 2) < self.next {
             return false;
         }
         self.next = (self.next + period).max(time + period / 2);

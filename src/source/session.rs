@@ -207,7 +207,8 @@ impl Watch<'_> {
             gst::MessageView::Progress(progress) => {
                 let (kind, code, _) = progress.get();
                 match (kind, code) {
-                    (gst::ProgressType::Start | gst::ProgressType::Continue, "open") => {
+                    // The first of these comes after the connection, "start" before it.
+                    (gst::ProgressType::Continue, "open") => {
                         self.context.facts.reach(Step::Reached);
                     }
                     (gst::ProgressType::Complete, "request") => {
@@ -279,7 +280,9 @@ impl Watch<'_> {
         let late = |age: Option<Duration>| age.unwrap_or(playing) > camera.first_frame_timeout.max(interval * 3);
         if live.frames() == 0 && playing > camera.first_frame_timeout && live.picture_age().is_none() {
             let detail = format!("packets come, but no whole picture in {seconds} s");
-            return Some(Fault::new(FaultClass::NoParameterSets, detail));
+            // Only coded RTP has parameter sets that could be missing.
+            let rtsp = matches!(camera.source, SourceKind::Rtsp { .. });
+            return Some(Fault::new(if rtsp { FaultClass::NoParameterSets } else { FaultClass::NoFrames }, detail));
         }
         if late(live.picture_age()) && live.frames() > 0 {
             return Some(Fault::new(FaultClass::Stall, format!("packets come, but no picture for {seconds} s")));

@@ -162,11 +162,12 @@ impl Backoff {
         }
         let base = if class.retry_slowly() { self.next.max(self.refused) } else { self.next };
         self.next = (self.next * 2).min(self.max);
-        // xorshift64 (Marsaglia, 2003): 0.75 to 1.25 times the wait.
+        // xorshift64* (Vigna, 2016): 0.75 to 1.25 times the wait.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        base.mul_f64(0.75 + 0.5 * (self.random >> 11) as f64 / (1u64 << 53) as f64)
+        let random = self.random.wrapping_mul(0x2545_F491_4F6C_DD1D);
+        base.mul_f64(0.75 + 0.5 * (random >> 11) as f64 / (1u64 << 53) as f64)
     }
 }
 
@@ -212,7 +213,7 @@ impl Trouble {
     fn tell(&mut self, fault: &Fault, wait: Duration) {
         self.attempts += 1;
         let since = *self.since.get_or_insert_with(Instant::now);
-        let retry_in_s = (wait.as_secs_f32() * 10.0).round() / 10.0;
+        let retry_in_s = (wait.as_secs_f64() * 10.0).round() / 10.0;
         if self.class != Some(fault.class) {
             self.class = Some(fault.class);
             self.told = Some(Instant::now());

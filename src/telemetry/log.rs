@@ -51,7 +51,8 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
 }
 
 /// Systemd names the stream's device and inode in `JOURNAL_STREAM` (systemd.exec(5)).
-fn stderr_is_journal() -> bool {
+#[must_use]
+pub fn stderr_is_journal() -> bool {
     let Ok(want) = std::env::var("JOURNAL_STREAM") else { return false };
     let fd = io::stderr().as_raw_fd();
     std::fs::metadata(format!("/proc/self/fd/{fd}"))

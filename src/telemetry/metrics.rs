@@ -137,6 +137,8 @@ pub struct CameraStatus {
 pub struct CameraMetrics {
     /// Camera id.
     pub id: String,
+    /// Coded pictures in front of the decoder.
+    pub coded: Counter,
     /// Frames out of the decoder.
     pub received: Counter,
     /// Frames not due under `detect_fps`.
@@ -178,6 +180,7 @@ impl CameraMetrics {
     pub fn new(id: &str) -> Self {
         Self {
             id: id.to_owned(),
+            coded: Counter::default(),
             received: Counter::default(),
             skipped: Counter::default(),
             replaced: Counter::default(),
@@ -366,6 +369,7 @@ impl Metrics {
         header(out, "camera_frames_total", "counter");
         for camera in &cameras {
             for (outcome, counter) in [
+                ("coded", &camera.coded),
                 ("received", &camera.received),
                 ("skipped", &camera.skipped),
                 ("replaced", &camera.replaced),

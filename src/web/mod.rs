@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use anyhow::Context as _;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +14,14 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::telemetry::metrics::Metrics;
+
+/// The configured address cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("http.listen {address} cannot be used: {reason}; choose another port")]
+pub struct ListenError {
+    address: SocketAddr,
+    reason: std::io::Error,
+}
 
 /// Has the daemon started?
 #[derive(Debug, Default)]
@@ -44,8 +51,7 @@ impl Server {
     /// # Errors
     /// Where the address cannot be used.
     pub fn start(listen: SocketAddr, metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> anyhow::Result<Self> {
-        let listener = std::net::TcpListener::bind(listen)
-            .with_context(|| format!("http.listen {listen} cannot be used; choose another port"))?;
+        let listener = std::net::TcpListener::bind(listen).map_err(|reason| ListenError { address: listen, reason })?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;

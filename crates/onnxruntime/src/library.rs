@@ -50,7 +50,10 @@ impl Runtime {
                 path: path.to_owned(),
                 reason: format!("is ONNX Runtime {version_str}, this program needs 1.17 or newer"),
             },
-            ort::LoadDynamicError::Dlopen { error, .. } => open(error.to_string()),
+            ort::LoadDynamicError::Dlopen { error, .. } => {
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                open(format!("{error}{cause}"))
+            }
             ort::LoadDynamicError::MissingApi { .. } => open("exports no OrtGetApiBase: not ONNX Runtime".to_owned()),
             other => open(other.to_string()),
         })?;

@@ -33,7 +33,7 @@ pub(in crate::config) struct Camera {
     /// How RTP travels: `tcp` (inside the RTSP connection), `udp`, or `auto` (UDP first, then TCP). RTSP only.
     #[schemars(extend("default" = "tcp"))]
     pub transport: Option<meaning::Transport>,
-    /// Models that look at this camera, by name. Default: all.
+    /// The model that looks at this camera, by name; a list of one in this version. Default: the only one.
     #[schemars(length(min = 1))]
     pub models: Option<Vec<String>>,
     /// Frames per second that are analysed at most. Default: all.

@@ -62,11 +62,18 @@ fn latency_ms(transport: Transport) -> u32 {
     if transport == Transport::Tcp { 100 } else { 200 }
 }
 
-fn models(written: &file::Camera, key: &str, file: &File, report: &mut Report) -> Vec<usize> {
-    let Some(names) = &written.models else { return (0..file.models.len()).collect() };
+fn models(written: &file::Camera, base: &str, file: &File, report: &mut Report) -> Vec<usize> {
+    let known = || file.models.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    let Some(names) = &written.models else {
+        if file.models.len() > 1 {
+            let message = format!("a camera runs one model in this version; name it: one of {}", known());
+            report.problem(format!("{base}.models"), message);
+        }
+        return (0..file.models.len()).collect();
+    };
     let mut models = Vec::new();
     for (i, name) in names.iter().enumerate() {
-        let key = format!("{key}.models[{i}]");
+        let key = format!("{base}.models[{i}]");
         match file.models.keys().position(|known| known == name) {
             Some(index) if models.contains(&index) => report.problem(key, "named twice; take one out"),
             Some(index) => models.push(index),
@@ -77,6 +84,9 @@ fn models(written: &file::Camera, key: &str, file: &File, report: &mut Report) -
                 report.problem(key, format!("no model {}{near}", words::quoted(name)));
             }
         }
+    }
+    if models.len() > 1 {
+        report.problem(format!("{base}.models"), "a camera runs one model in this version; name one");
     }
     models
 }

@@ -88,6 +88,11 @@ impl Target for Jsonl {
                 Err(error) => return (0, Err(error)),
             }
         }
+        // ... or cut short in place ("copytruncate").
+        match self.file.metadata() {
+            Ok(meta) => self.length = self.length.min(meta.len()),
+            Err(error) => return (0, Err(error)),
+        }
         for (at, line) in lines.iter().enumerate() {
             let size = line.len() as u64 + 1;
             if self.length > 0
@@ -183,6 +188,17 @@ mod tests {
         let mut sink = Jsonl::open(&path, 1000, 1).unwrap();
         sink.write(&lines(&["{\"seq\":2}"])).1.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"seq\":1}\n{\"seq\":2}\n");
+    }
+
+    #[test]
+    fn a_file_cut_short_in_place_goes_on_without_a_hole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let mut sink = Jsonl::open(&path, 1000, 1).unwrap();
+        sink.write(&lines(&["a"])).1.unwrap();
+        std::fs::write(&path, "").unwrap();
+        sink.write(&lines(&["b"])).1.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
     }
 
     #[test]
