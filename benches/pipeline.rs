@@ -26,7 +26,7 @@ use watchkeeper::telemetry::metrics::Metrics;
 use watchkeeper::telemetry::progress::Progress;
 
 fn main() -> anyhow::Result<()> {
-    process::prepare(&[]);
+    process::prepare(&[], &[]);
     let options = Options::from_args();
     if options.listed {
         return Ok(());
@@ -170,7 +170,7 @@ impl Bench {
         let config = self.config()?;
         let metrics = Metrics::default();
         let progress = Progress::default();
-        let models = Arc::new(ModelManager::load(&config, &metrics)?);
+        let models = Arc::new(ModelManager::load(&config, &metrics, &pipeline::fits_head)?);
         let mut camera = camera_from_url(&self.clip.to_string_lossy(), None, None)?;
         camera.models = vec![0];
         let (reports, incoming) = pipeline::channel();

@@ -79,7 +79,7 @@ impl Running {
         source::init()?;
         let metrics = Arc::new(Metrics::default());
         let progress = Arc::new(Progress::default());
-        let models = ModelManager::shared(config, &metrics)?;
+        let models = ModelManager::shared(config, &metrics, &pipeline::fits_head)?;
         let outbox =
             Outbox::open(&config.runtime.state_dir, &config.runtime.device, &config.sinks, &metrics, &progress)?;
         let (reports, incoming) = pipeline::channel();

@@ -332,7 +332,7 @@ fn loaded() -> (tempfile::TempDir, ModelManager) {
     let file = folder.path().join("config.toml");
     std::fs::write(&file, text).unwrap();
     let config = config::load(&file).unwrap().config;
-    let manager = ModelManager::load(&config, &Metrics::default()).unwrap();
+    let manager = ModelManager::load(&config, &Metrics::default(), &watchkeeper::pipeline::fits_head).unwrap();
     (folder, manager)
 }
 

@@ -57,9 +57,6 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let model = pick_model(&config, args.model.as_deref())?;
     let labels = Arc::clone(&config.models[model].labels);
     let path = args.file.to_str().ok_or_else(|| BadInput(format!("{}: the path is not UTF-8", args.file.display())))?;
-    if !args.file.is_file() {
-        return Err(BadInput(format!("{path}: no such recording")).into());
-    }
     let mut camera = camera_from_url(path, None, None)?;
     if !matches!(camera.source, SourceKind::File { .. }) {
         return Err(BadInput(format!("{path}: analyze reads recordings; for a live camera use run or probe")).into());
@@ -70,7 +67,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     source::init()?;
     let metrics = Metrics::default();
     let progress = Progress::default();
-    let models = Arc::new(ModelManager::load(&config, &metrics)?);
+    let models = Arc::new(ModelManager::load(&config, &metrics, &pipeline::fits_head)?);
     let mut writer = TrackWriter::create(&args.out, args.format, labels)?;
     let (reports, incoming) = pipeline::channel();
     let environment = Environment {
@@ -162,7 +159,8 @@ impl TrackWriter {
         let out: Box<dyn Write> = if path.as_os_str() == "-" {
             Box::new(std::io::stdout())
         } else {
-            Box::new(File::create(path).with_context(|| format!("{}: cannot be written", path.display()))?)
+            let cannot = |error| BadInput(format!("{}: cannot be written: {error}", path.display()));
+            Box::new(File::create(path).map_err(cannot)?)
         };
         let (out, path) = (BufWriter::with_capacity(64 * 1024, out), path.to_owned());
         Ok(Self { out, path, format, labels, frames: 0, tracks: 0, highest: 0, line: String::with_capacity(4096) })

@@ -14,6 +14,8 @@ use clap::{Parser, Subcommand};
 
 pub use exit::Exit;
 
+use crate::telemetry::redact::redact;
+
 /// Multi-stream video analytics: cameras in, events out.
 #[derive(Debug, Parser)]
 #[command(name = "watchkeeper", version, about, max_term_width = 100)]
@@ -56,8 +58,13 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            if !error.use_stderr() {
+                let _ = error.print();
+                return Exit::Done.into();
+            }
+            // It repeats what was typed, and a URL with a password may have been.
+            eprint!("{}", redact(&error.render().to_string()));
+            return Exit::Usage.into();
         }
     };
     let result = match cli.command {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use crossbeam_channel::bounded;
 use serde_json::json;
 
@@ -76,7 +75,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         redact::register(&credentials.username, &credentials.password);
     }
     let filter = std::env::var("WATCHKEEPER__LOG__FILTER").unwrap_or_else(|_| "error".to_owned());
-    log::init(&crate::config::Log { filter, format: crate::config::LogFormat::Text })?;
+    log::init(&crate::types::log::Log { filter, format: crate::types::log::LogFormat::Text })?;
     source::init()?;
     let metrics = Arc::new(CameraMetrics::new(&camera.id));
     let slot = Arc::new(FrameSlot::new(Delivery::Newest));
@@ -126,7 +125,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn camera(args: &Args) -> anyhow::Result<(Camera, Policy)> {
-    let is_url = args.camera.contains("://") || args.camera.starts_with('/');
+    let is_url = args.camera.contains("://") || args.camera.starts_with('/') || args.camera.contains('@');
     if !is_url {
         let Config { cameras, runtime, .. } = super::load(&args.config)?.config;
         let ids = cameras.iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>().join(", ");
@@ -138,7 +137,8 @@ fn camera(args: &Args) -> anyhow::Result<(Camera, Policy)> {
     }
     let password = match &args.password_file {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("--password-file {}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| BadInput(format!("--password-file {}: {error}", path.display())))?;
             Some(Secret::new(text.strip_suffix('\n').unwrap_or(&text)))
         }
         None => None,

@@ -6,7 +6,6 @@ use super::Exit;
 
 pub(super) fn main() -> anyhow::Result<Exit> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &crate::config::schema())?;
-    writeln!(out)?;
+    writeln!(out, "{}", serde_json::to_string_pretty(&crate::config::schema())?)?;
     Ok(Exit::Done)
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::types::log::{Log, LogFormat};
 use crate::types::secret::Secret;
 
 /// A whole configuration.
@@ -79,29 +80,6 @@ pub enum Concurrency {
     Serial,
     /// Parallel until an engine proves that it cannot bear it.
     Auto,
-}
-
-/// Where log lines go.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Log {
-    /// `tracing_subscriber::EnvFilter` directives.
-    pub filter: String,
-    /// Shape and destination.
-    pub format: LogFormat,
-}
-
-/// Shape and destination of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// Journald where stderr is connected to it, else text.
-    Auto,
-    /// Text on stderr.
-    Text,
-    /// One JSON object a line on stderr.
-    Json,
-    /// The journal's native protocol.
-    Journald,
 }
 
 /// The HTTP listener.

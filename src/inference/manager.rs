@@ -36,6 +36,9 @@ pub struct PipelineContexts {
     pub free: VecDeque<Box<dyn Context>>,
 }
 
+/// Says whether whoever reads a model's outputs can, and if not, why and what to do.
+pub type Fits<'a> = &'a dyn Fn(&Model, &ModelIo) -> Result<(), String>;
+
 /// All engines of the process, each deserialised once.
 pub struct ModelManager {
     models: Vec<Arc<LoadedModel>>,
@@ -50,11 +53,11 @@ impl ModelManager {
     ///
     /// # Errors
     /// As [`ModelManager::load`].
-    pub fn shared(config: &Config, metrics: &Metrics) -> Result<Arc<Self>, InferenceError> {
+    pub fn shared(config: &Config, metrics: &Metrics, fits: Fits<'_>) -> Result<Arc<Self>, InferenceError> {
         if let Some(manager) = SHARED.get() {
             return Ok(Arc::clone(manager));
         }
-        let manager = Arc::new(Self::load(config, metrics)?);
+        let manager = Arc::new(Self::load(config, metrics, fits)?);
         Ok(Arc::clone(SHARED.get_or_init(|| manager)))
     }
 
@@ -62,7 +65,7 @@ impl ModelManager {
     ///
     /// # Errors
     /// The first model that cannot be loaded, or the library that is not there.
-    pub fn load(config: &Config, metrics: &Metrics) -> Result<Self, InferenceError> {
+    pub fn load(config: &Config, metrics: &Metrics, fits: Fits<'_>) -> Result<Self, InferenceError> {
         let mut models: Vec<Option<Arc<LoadedModel>>> = config.models.iter().map(|_| None).collect();
         if !models.is_empty() {
             let runtime = library::load(config.runtime.onnxruntime_library.as_deref())?;
@@ -71,7 +74,7 @@ impl ModelManager {
                 .map_err(|error| InferenceError::Library { tried: format!("  no thread for inference: {error}") })?;
             for index in largest_first(&config.models) {
                 let model = &config.models[index];
-                let loaded = load_one(model, &runtime, config.runtime.threads_per_inference, &workers, metrics)?;
+                let loaded = load_one(model, &runtime, config.runtime.threads_per_inference, &workers, metrics, fits)?;
                 models[index] = Some(Arc::new(loaded));
             }
         }
@@ -117,6 +120,7 @@ fn load_one(
     threads: usize,
     workers: &Arc<Workers>,
     metrics: &Metrics,
+    fits: Fits<'_>,
 ) -> Result<LoadedModel, InferenceError> {
     let sha256 = sha256(&model.onnx).map_err(|error| InferenceError::File {
         model: model.name.clone(),
@@ -137,8 +141,7 @@ fn load_one(
     };
     let load_ms = began.elapsed().as_millis();
     // Before the first run: a model that does not fit may well not run either, and this says why.
-    crate::vision::heads::Decoder::new(model, engine.io())
-        .map_err(|error| InferenceError::Head { model: model.name.clone(), reason: error.to_string() })?;
+    fits(model, engine.io()).map_err(|reason| InferenceError::Head { model: model.name.clone(), reason })?;
     let began = Instant::now();
     let context = engine.create_context()?;
     let (context, result) = context.submit().wait()?;

@@ -11,7 +11,7 @@ mod onnxruntime;
 
 use std::path::PathBuf;
 
-pub use manager::{LoadedModel, ModelManager, PipelineContexts};
+pub use manager::{Fits, LoadedModel, ModelManager, PipelineContexts};
 
 use crate::types::tensor::{ModelIo, TensorRef};
 

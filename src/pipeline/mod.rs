@@ -27,7 +27,9 @@ use crate::telemetry::metrics::{CameraMetrics, Metrics};
 use crate::telemetry::progress::Progress;
 use crate::types::event::EventDraft;
 use crate::types::frame::FrameMeta;
+use crate::types::tensor::ModelIo;
 use crate::types::track::Track;
+use crate::vision::heads::Decoder;
 
 pub use hub::Hub;
 
@@ -165,6 +167,14 @@ impl CameraPipeline {
         self.source.join();
         let _ = self.thread.join();
     }
+}
+
+/// What a model's head says of it: see [`crate::inference::Fits`].
+///
+/// # Errors
+/// Why the head cannot use the model, and what to do.
+pub fn fits_head(model: &config::Model, io: &ModelIo) -> Result<(), String> {
+    Decoder::new(model, io).map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// The channel that all cameras report into.

@@ -74,6 +74,8 @@ pub(super) fn build(pipeline: &gst::Pipeline, shared: &Shared, intake: Intake) -
             source.set_property("do-timestamp", live);
             source.set_property("is-live", live);
             login(&source, camera.credentials.as_ref());
+            // It would follow to any host and answer any host that asks for a password.
+            source.set_property("automatic-redirect", camera.credentials.is_none());
             decoded(pipeline, shared, intake, vec![source], !live)
         }
         SourceKind::File { path, .. } => {
@@ -439,7 +441,15 @@ fn decoded(
     });
     let weak = pipeline.downgrade();
     let shared = shared.clone();
-    let intake = Mutex::new(Some(intake));
+    let intake = Arc::new(Mutex::new(Some(intake)));
+    let (unused, failing) = (Arc::clone(&intake), shared.clone());
+    decodebin.connect_no_more_pads(move |decodebin| {
+        if unused.lock().is_some() {
+            let recording = matches!(failing.camera.source, SourceKind::File { .. });
+            let what = if recording { "recording" } else { "stream" };
+            failing.fail(decodebin, Fault::new(FaultClass::NoVideo, format!("the {what} has no video")));
+        }
+    });
     decodebin.connect_pad_added(move |decodebin, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));

@@ -136,6 +136,7 @@ fn readable(camera: &Camera) -> Result<(), Fault> {
     let SourceKind::File { path, .. } = &camera.source else { return Ok(()) };
     let not_found = |what: String| Fault::new(FaultClass::NotFound, format!("{}: {what}", path.display()));
     match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(not_found("no such recording".to_owned())),
         Err(error) => Err(not_found(error.to_string())),
         Ok(meta) if !meta.is_file() => Err(not_found("is not a regular file".to_owned())),
         Ok(meta) if meta.len() == 0 => Err(not_found("is empty".to_owned())),
@@ -258,6 +259,13 @@ impl Watch<'_> {
         // Whoever takes every frame of a recording sets the pace.
         if self.context.setup.delivery == Delivery::Every && live.frames() > 0 {
             return None;
+        }
+        let silent = live.packet_age().is_none_or(|age| age > camera.stall_timeout);
+        if matches!(camera.source, SourceKind::File { .. }) && live.frames() == 0 && silent {
+            // The end of a file whose index is missing reaches nobody.
+            return (live.age() > camera.stall_timeout).then(|| {
+                Fault::new(FaultClass::Decode, "the recording gives no picture; it is damaged or incomplete")
+            });
         }
         let Some(playing) = live.playing_for().or_else(|| live.packet_age().map(|_| live.age())) else {
             // Each step has its own time-out; a server that trickles bytes passes them all.

@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::redact::redact;
-use crate::config::{Log, LogFormat};
+use crate::types::log::{Log, LogFormat};
 
 /// Sends `tracing` to the place the config names, once per process.
 ///

@@ -303,6 +303,8 @@ impl Metrics {
 
     /// A new sink.
     pub fn sink(&self, name: String) -> Arc<SinkMetrics> {
+        // As a label value: a path may hold what would end it.
+        let name = name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         let sink = Arc::new(SinkMetrics { name, ..SinkMetrics::default() });
         lock(&self.sinks).push(Arc::clone(&sink));
         sink

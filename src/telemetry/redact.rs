@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock, RwLock};
 
 use base64::Engine as _;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::types::secret::Secret;
 
 const MASK: &str = "***";
+
+/// Characters that URLs may hold as they are (RFC 3986 2.3).
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 static NEEDLES: LazyLock<RwLock<Arc<Vec<String>>>> = LazyLock::new(|| RwLock::new(Arc::new(Vec::new())));
 
@@ -20,16 +23,20 @@ pub fn register(username: &str, password: &Secret) {
         return;
     }
     let pair = format!("{username}:{plain}");
-    let escaped: String =
-        plain.chars().flat_map(|c| [Some('\\').filter(|_| !c.is_alphanumeric()), Some(c)]).flatten().collect();
+    let json = serde_json::to_string(plain).unwrap_or_default();
+    let debug = format!("{plain:?}");
+    let percent = [NON_ALPHANUMERIC, &UNRESERVED].map(|set| utf8_percent_encode(plain, set).to_string());
     let mut spellings = vec![
         plain.to_owned(),
-        utf8_percent_encode(plain, NON_ALPHANUMERIC).to_string(),
-        escaped,
+        lower_hex(&percent[0]),
+        lower_hex(&percent[1]),
+        gstreamer_escape(plain),
+        json.trim_matches('"').to_owned(),
+        debug.trim_matches('"').to_owned(),
         // Unpadded, so that the needle is found whatever follows.
         base64::engine::general_purpose::STANDARD_NO_PAD.encode(pair),
     ];
-    spellings.dedup();
+    spellings.extend(percent);
     let mut needles = NEEDLES.write().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut all = (**needles).clone();
     for spelling in spellings {
@@ -40,6 +47,30 @@ pub fn register(username: &str, password: &Secret) {
     // Longest first: a short password that is part of a longer one must not break the longer needle.
     all.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
     *needles = Arc::new(all);
+}
+
+/// As `gst_value_serialize` writes strings: a backslash before ASCII that is no word character, other
+/// bytes in octal.
+fn gstreamer_escape(plain: &str) -> String {
+    let mut out = String::with_capacity(plain.len() * 2);
+    for byte in plain.bytes() {
+        match byte {
+            b if b.is_ascii_alphanumeric() || b"_-+/:.".contains(&b) => out.push(char::from(b)),
+            b if (0x20..0x7f).contains(&b) => out.extend(['\\', char::from(b)]),
+            b => out.push_str(&format!("\\{b:03o}")),
+        }
+    }
+    out
+}
+
+/// `%2F` as `%2f`.
+fn lower_hex(percent: &str) -> String {
+    let mut hex = 0;
+    let lower = |c: char| {
+        hex = if c == '%' { 3 } else { i32::max(hex - 1, 0) };
+        if hex > 0 { c.to_ascii_lowercase() } else { c }
+    };
+    percent.chars().map(lower).collect()
 }
 
 /// `text` without known secrets and without userinfo in URLs.
@@ -64,15 +95,14 @@ fn without_userinfo(text: &str) -> String {
         let (head, tail) = rest.split_at(at + 3);
         out.push_str(head);
         let word = tail.find(|c: char| c.is_whitespace() || c == '"' || c == '\'').unwrap_or(tail.len());
-        let authority = tail[..word].find(['/', '?']).unwrap_or(word);
-        match tail[..authority].rfind('@').or_else(|| tail[..word].rfind('@')) {
+        match tail[..word].rfind('@') {
             Some(userinfo) => {
                 out.push_str(MASK);
                 rest = &tail[userinfo..];
             }
             None => {
-                out.push_str(&tail[..authority]);
-                rest = &tail[authority..];
+                out.push_str(&tail[..word]);
+                rest = &tail[word..];
             }
         }
     }

@@ -6,6 +6,7 @@ pub mod detection;
 pub mod event;
 pub mod frame;
 pub mod geometry;
+pub mod log;
 pub mod secret;
 pub mod tensor;
 pub mod time;

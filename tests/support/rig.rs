@@ -48,7 +48,7 @@ impl Rig {
     }
 
     pub fn start_with(camera: Camera, policy: Policy) -> Self {
-        process::prepare(&[]);
+        process::prepare(&[], &[]);
         source::init().unwrap();
         let slot = Arc::new(FrameSlot::new(Delivery::Newest));
         let metrics = Arc::new(CameraMetrics::new(&camera.id));

@@ -6,11 +6,11 @@ use std::time::Duration;
 ///
 /// Limits glibc to two malloc arenas (a rebuilt decoder otherwise leaves its memory in whichever
 /// arena its threads used: 281-304 MB against 137-148 MB after 1,560 rebuilds), resets SIGCHLD to its
-/// default (decoder plugins call `system()` and take a failure for missing hardware), and sets
-/// `variables` where the environment does not have them yet.
+/// default (decoder plugins call `system()` and take a failure for missing hardware), sets the variables
+/// `set` where the environment does not have them yet, and removes `unset`.
 ///
-/// Returns false, and sets no variable, where other threads already run.
-pub fn prepare(variables: &[(&str, &str)]) -> bool {
+/// Returns false, and leaves the environment alone, where other threads already run.
+pub fn prepare(set: &[(&str, &str)], unset: &[&str]) -> bool {
     #[cfg(target_env = "gnu")]
     // SAFETY: `mallopt` takes two integers and no pointers; an unknown option is refused.
     unsafe {
@@ -23,11 +23,15 @@ pub fn prepare(variables: &[(&str, &str)]) -> bool {
     if threads() != Some(1) {
         return false;
     }
-    for (name, value) in variables {
+    for (name, value) in set {
         if std::env::var_os(name).is_none() {
             // SAFETY: this is the only thread, so nobody reads the environment meanwhile.
             unsafe { std::env::set_var(name, value) };
         }
+    }
+    for name in unset {
+        // SAFETY: as above.
+        unsafe { std::env::remove_var(name) };
     }
     true
 }

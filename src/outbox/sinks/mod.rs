@@ -159,6 +159,10 @@ impl Worker {
             self.metrics.delivered.add(written as u64);
             self.metrics.waiting.set((self.batch.len() + self.lines.len()) as u64);
             let Err(error) = result else { continue };
+            if error.kind() == std::io::ErrorKind::BrokenPipe {
+                self.give_up();
+                return;
+            }
             self.metrics.retries.inc();
             if failing_since.is_none() {
                 failing_since = Some(Instant::now());
@@ -177,6 +181,19 @@ impl Worker {
         }
         if let Some(since) = failing_since {
             tracing::info!(sink = %self.name, after_s = since.elapsed().as_secs(), "events are written again");
+        }
+    }
+}
+
+impl Worker {
+    /// A reader that is gone does not come back.
+    fn give_up(&mut self) {
+        let first = self.metrics.dropped.get() == 0;
+        self.metrics.dropped.add(self.batch.len() as u64);
+        self.batch.clear();
+        self.metrics.waiting.set(self.lines.len() as u64);
+        if first {
+            tracing::error!(sink = %self.name, "nobody reads this sink any more; its events are dropped");
         }
     }
 }
