@@ -1,5 +1,5 @@
 //! `rtspsrc` follows a redirect to any host and takes the password along. The only place that tells in
-//! time is the progress message "Connecting to <url>", which is posted before the connection is made.
+//! time is the progress message "Connecting to ...", which is posted before the connection is made.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

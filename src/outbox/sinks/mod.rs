@@ -1,5 +1,5 @@
-//! Where events go. To add a sink: a variant of `config::Sink`, a [`Target`] in a file of its own, and a
-//! line in [`open`].
+//! Where events go. To add a sink: a variant of `config::Sink`, a `Target` in a file of its own, and a
+//! line in `open`.
 
 mod jsonl;
 
