@@ -198,7 +198,9 @@ fn by_domain(error: &gst::glib::Error, debug: &str, detail: &str) -> FaultClass 
             StreamError::CodecNotFound | StreamError::WrongType | StreamError::TypeNotFound => {
                 FaultClass::UnsupportedCodec
             }
-            StreamError::Format => FaultClass::Transport,
+            StreamError::Format if detail.contains("transport") => FaultClass::Transport,
+            // A depayloader that cannot read what came.
+            StreamError::Format => FaultClass::Protocol,
             StreamError::Decode | StreamError::Demux => FaultClass::Decode,
             StreamError::Failed if debug.contains("not-linked") => FaultClass::Protocol,
             StreamError::Failed => FaultClass::Decode,
