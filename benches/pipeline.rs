@@ -246,7 +246,7 @@ impl Bench {
             slot: Arc::clone(&slot),
             metrics: Arc::new(CameraMetrics::new("bare")),
             stage: Progress::default().stage("bare"),
-            notify: Box::new(|_| {}),
+            notify: Arc::new(|_| {}),
         })?;
         let taken = slot.take(Duration::from_secs(10));
         source.stop();

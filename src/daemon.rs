@@ -125,6 +125,13 @@ impl Running {
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
                 Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return true,
             }
+            if let Some(camera) = self.cameras.iter().find(|camera| camera.is_broken()) {
+                tracing::error!(
+                    camera = camera.id(),
+                    "the camera's thread is gone; the daemon ends so that it is started anew"
+                );
+                return true;
+            }
             if self.hub.is_finished() {
                 tracing::error!("the hub is gone; the daemon ends so that it is started anew");
                 return true;
@@ -175,9 +182,9 @@ impl Running {
                 in_time = false;
             }
         }
+        let _ = reports.send_timeout(pipeline::Report::Stop, Duration::from_millis(500));
         drop(reports);
-        // With every camera ended the hub ends by itself; one left behind holds its channel open.
-        while !hub.is_finished() && (in_time || Instant::now() < deadline + Duration::from_millis(200)) {
+        while !hub.is_finished() && (in_time || Instant::now() < deadline + Duration::from_secs(1)) {
             std::thread::sleep(Duration::from_millis(5));
         }
         let mut lost = 0;
@@ -203,6 +210,8 @@ fn leave_at_the_next(signals: Receiver<i32>) {
     let waiting = std::thread::Builder::new().name("second signal".to_owned()).spawn(move || {
         if signals.iter().any(|signal| signal != SIGHUP) {
             tracing::warn!("second signal: leaving at once");
+            // The line is written by another thread.
+            std::thread::sleep(Duration::from_millis(20));
             process::exit_now(0);
         }
     });

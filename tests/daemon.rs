@@ -216,3 +216,56 @@ fn one_engine_serves_all_cameras_and_each_has_its_own_context() {
     assert_eq!(daemon.metric("watchkeeper_contexts{model=\"detection\"}"), Some(3.0));
     assert_eq!(daemon.stop().0, Some(0));
 }
+
+#[test]
+fn a_track_that_was_told_to_have_ended_never_starts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultCamera::start([clips::h264_320x240(), clips::h264_640x480()]);
+    // Silences longer than a track lives but shorter than the stall time-out, and a change of size.
+    let cameras = camera_section("silent", &server.url("h264_320x240?stall=3:4.4"), "")
+        + &camera_section("sized", &server.url("h264_320x240?switch=3:h264_640x480"), "");
+    let config = blob_config(dir.path(), "", &cameras);
+    let mut daemon = Daemon::start(&config);
+    let starts = |daemon: &Daemon, camera: &str| {
+        let events = daemon.events_of("object.start").into_iter().filter(|event| event["camera"] == camera);
+        events.map(|event| event["track"]["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let both = || starts(&daemon, "silent").len() >= 2 && starts(&daemon, "sized").len() >= 2;
+    assert!(wait_for(SOON, both), "{:?}\n{}", daemon.events(), daemon.log());
+    assert_eq!(daemon.stop().0, Some(0));
+    for camera in ["silent", "sized"] {
+        let mut ids = starts(&daemon, camera);
+        let all = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "{camera}: an id was given twice: {:?}", starts(&daemon, camera));
+        assert!(ids.iter().all(|id| id.starts_with(&format!("{camera}:1:"))), "{ids:?}");
+    }
+    assert_eq!(daemon.events_of("object.start").len(), daemon.events_of("object.end").len());
+    let first = &daemon.events()[0];
+    assert_eq!(first["type"], "camera.online", "nothing is told of a camera before it is online");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = blob_config(dir.path(), "[log]\nfilter = \"trace\"", &camera_section("pattern", "test://ball", ""));
+    let (reader, writer) = std::io::pipe().unwrap();
+    let writer = std::os::fd::OwnedFd::from(writer);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_watchkeeper"))
+        .args(["run", "--config"])
+        .arg(&config)
+        .stdout(std::process::Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let started = wait_for(SOON, || !read_events(&dir.path().join("events.jsonl")).is_empty());
+    std::thread::sleep(Duration::from_secs(2));
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let ended = wait_for(Duration::from_secs(8), || child.try_wait().unwrap().is_some());
+    let _ = child.kill();
+    let _ = child.wait();
+    drop(reader);
+    assert!(started && ended, "started {started}, ended {ended}");
+}

@@ -349,3 +349,24 @@ fn a_test_picture_flows_beyond_every_deadline() {
     assert_eq!(rig.first_fault(), None);
     assert!(rig.frames().len() > 150);
 }
+
+#[test]
+fn auto_goes_over_to_tcp_where_udp_is_refused_or_brings_nothing() {
+    let server = server();
+    let auto = |query: &str| {
+        let mut camera = camera(&server.url(&format!("h264_320x240{query}")));
+        camera.transport = watchkeeper::config::Transport::Auto;
+        Rig::start(camera)
+    };
+    let plain = auto("");
+    assert!(wait_for(Duration::from_secs(5), || plain.onlines() == 1), "{:?}", plain.first_fault());
+    let refused = auto("?tcponly");
+    assert!(wait_for(Duration::from_secs(5), || refused.onlines() == 1), "{:?}", refused.first_fault());
+    assert_eq!(refused.first_fault(), None, "changing over is no fault");
+    drop((plain, refused));
+    let before = server.requests_for("PLAY");
+    let silent = auto("?nodata");
+    assert!(wait_for(Duration::from_secs(20), || silent.first_fault().is_some()));
+    assert_eq!(silent.first_fault().unwrap().1, NoData);
+    assert!(server.requests_for("PLAY") >= before + 2, "TCP was not tried after UDP");
+}

@@ -51,7 +51,7 @@ enum Format {
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let loaded = super::load(&args.config.config)?;
-    log::init(&loaded.config.log)?;
+    let _log = log::init(&loaded.config.log)?;
     daemon::register_secrets(&loaded.config);
     let mut config = loaded.config;
     let model = pick_model(&config, args.model.as_deref())?;

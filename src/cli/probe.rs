@@ -75,7 +75,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         redact::register(&credentials.username, &credentials.password);
     }
     let filter = std::env::var("WATCHKEEPER__LOG__FILTER").unwrap_or_else(|_| "error".to_owned());
-    log::init(&crate::types::log::Log { filter, format: crate::types::log::LogFormat::Text })?;
+    let _log = log::init(&crate::types::log::Log { filter, format: crate::types::log::LogFormat::Text })?;
     source::init()?;
     let metrics = Arc::new(CameraMetrics::new(&camera.id));
     let slot = Arc::new(FrameSlot::new(Delivery::Newest));
@@ -88,7 +88,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         slot: Arc::clone(&slot),
         metrics: Arc::clone(&metrics),
         stage: Progress::default().stage("source"),
-        notify: Box::new(move |notice| {
+        notify: Arc::new(move |notice| {
             let _ = notices.try_send(notice);
         }),
     })?;

@@ -8,7 +8,7 @@ use crate::telemetry::log;
 
 pub(super) fn main(path: &Path) -> anyhow::Result<Exit> {
     let loaded = super::load(path)?;
-    log::init(&loaded.config.log)?;
+    let _log = log::init(&loaded.config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -132,6 +132,7 @@ fn load_one(
         name: model.name.clone(),
         sha256: sha256.clone(),
         provider: "cpu".to_owned(),
+        precision: model.precision.map(|precision| precision.name().to_owned()).unwrap_or_default(),
         ..ModelMetrics::default()
     });
     let engine: Box<dyn Engine> = match model.backend {

@@ -160,7 +160,7 @@ enum State {
 
 impl Drop for OrtContext {
     fn drop(&mut self) {
-        self.metrics.contexts.set(self.metrics.contexts.get().saturating_sub(1));
+        self.metrics.contexts.dec();
     }
 }
 

@@ -33,8 +33,12 @@ impl Numbers {
             .truncate(false)
             .open(&path)
             .map_err(|error| state(format!("seq: {error}")))?;
-        if file.try_lock().is_err() {
-            return Err(state("in use by another watchkeeper; give each its own runtime.state_dir".to_owned()));
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(state("in use by another watchkeeper; give each its own runtime.state_dir".to_owned()));
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(state(format!("seq cannot be locked: {error}"))),
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(|error| state(format!("seq: {error}")))?;

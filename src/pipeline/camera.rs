@@ -18,13 +18,14 @@ use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::telemetry::progress;
 use crate::tracking::{self, Tracker};
 use crate::types::frame::FrameMeta;
-use crate::types::time::Timestamp;
 use crate::types::track::Track;
 
 /// How long a silent slot is waited for before the thread looks after its tracks.
 const IDLE: Duration = Duration::from_millis(250);
 /// Pause after a panic, so that a frame that always panics does not take a whole core.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
+/// Wait between attempts to make new contexts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(5);
 /// Track lists on their way to the reader of frames and back.
 const RECYCLED: usize = 64;
 
@@ -65,8 +66,9 @@ impl Worker {
     /// Until the slot closes; a panic costs the frames in flight and the tracks, not the camera.
     fn run(&self, mut analysis: Option<Analysis>) {
         let mut objects = Objects::new(&self.id, self.model.as_deref());
+        let mut numbering = Numbering::default();
         loop {
-            let attempt = AssertUnwindSafe(|| Life::new(self, analysis.take(), &mut objects).run());
+            let attempt = AssertUnwindSafe(|| Life::new(self, analysis.take(), &mut objects, &mut numbering).run());
             match std::panic::catch_unwind(attempt) {
                 Ok(()) => return,
                 Err(_) => self.metrics.panics.inc(),
@@ -78,14 +80,42 @@ impl Worker {
             }
             std::thread::sleep(AFTER_PANIC);
             // Contexts may have been lost in the panic.
-            analysis = match self.analysis() {
-                Ok(analysis) => analysis,
-                Err(error) => {
-                    tracing::error!("the camera thread cannot begin anew: {error}");
+            analysis = loop {
+                match self.analysis() {
+                    Ok(analysis) => break analysis,
+                    Err(error) => tracing::error!("the camera thread cannot begin anew yet: {error}"),
+                }
+                if self.slot.is_closed() {
                     return;
                 }
+                std::thread::sleep(BETWEEN_ATTEMPTS);
             };
         }
+    }
+}
+
+/// Numbers of tracks: from 1 in each run, and never the same twice in one, whatever resets the tracker.
+#[derive(Debug, Default)]
+struct Numbering {
+    /// Run in which the numbers began.
+    run: u32,
+    highest: u64,
+    offset: u64,
+}
+
+impl Numbering {
+    /// The tracker counts from 1 again.
+    fn tracker_reset(&mut self, run: u32) {
+        if self.run != run {
+            *self = Self { run, ..Self::default() };
+        }
+        self.offset = self.highest;
+    }
+
+    fn published(&mut self, track: &Track) -> Track {
+        let number = track.number + self.offset;
+        self.highest = self.highest.max(number);
+        Track { number, ..*track }
     }
 }
 
@@ -95,8 +125,7 @@ struct Life<'a> {
     analysis: Option<Analysis>,
     tracker: Box<dyn Tracker>,
     objects: &'a mut Objects,
-    /// Run in which the tracker began.
-    track_run: u32,
+    numbering: &'a mut Numbering,
     last: Option<(FrameMeta, Instant)>,
     recycle: Sender<Vec<Track>>,
     recycled: Receiver<Vec<Track>>,
@@ -104,7 +133,12 @@ struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    fn new(worker: &'a Worker, analysis: Option<Analysis>, objects: &'a mut Objects) -> Self {
+    fn new(
+        worker: &'a Worker,
+        analysis: Option<Analysis>,
+        objects: &'a mut Objects,
+        numbering: &'a mut Numbering,
+    ) -> Self {
         let (recycle, recycled) = bounded(RECYCLED);
         for _ in 0..RECYCLED {
             let _ = recycle.try_send(Vec::with_capacity(64));
@@ -114,7 +148,7 @@ impl<'a> Life<'a> {
             analysis,
             tracker: tracking::new(&worker.tracking),
             objects,
-            track_run: 0,
+            numbering,
             last: None,
             recycle,
             recycled,
@@ -154,8 +188,7 @@ impl<'a> Life<'a> {
 
     fn begin(&mut self, frame: &Frame) {
         let metrics = &self.worker.metrics;
-        let waited = Timestamp::now().seconds_since(frame.meta.arrival).max(0.0);
-        metrics.stage(Stage::Queue).observe(Duration::from_secs_f64(waited));
+        metrics.stage(Stage::Queue).observe(frame.meta.received.elapsed());
         let Some(analysis) = self.analysis.as_mut() else {
             // A camera without models is only watched.
             self.publish(frame.meta, Vec::new());
@@ -175,17 +208,15 @@ impl<'a> Life<'a> {
         tracks.clear();
         let meta = match result {
             Ok((meta, detections)) => {
-                // A short gap between two runs does not end the tracks.
-                let gap =
-                    self.last.map(|(last, _)| (last.run != meta.run, meta.media_time.saturating_sub(last.media_time)));
-                if gap.is_none_or(|(new_run, gap)| new_run && gap > worker.tracking.max_gap) {
+                if self.last.is_none_or(|(last, _)| must_forget(&last, &meta, worker.tracking.max_gap)) {
                     self.tracker.reset();
+                    self.numbering.tracker_reset(meta.run);
                     for draft in self.objects.end_all() {
                         let _ = worker.reports.send(Report::Event(draft));
                     }
-                    self.track_run = meta.run;
                 }
-                tracks.extend_from_slice(self.tracker.update(meta.media_time, detections));
+                let seen = self.tracker.update(meta.media_time, detections);
+                tracks.extend(seen.iter().map(|track| self.numbering.published(track)));
                 meta
             }
             Err(error) => {
@@ -207,20 +238,22 @@ impl<'a> Life<'a> {
         let worker = self.worker;
         let began = Instant::now();
         self.last = Some((meta, began));
-        worker.metrics.tracks_active.set(tracks.len() as u64);
-        self.objects.observe(&meta, self.track_run, &tracks, self.tracker.ended(), |draft| {
+        worker.metrics.set_tracks(&tracks);
+        let run = self.numbering.run;
+        let numbering = &mut *self.numbering;
+        let ended = self.tracker.ended().iter().map(|track| numbering.published(track));
+        self.objects.observe(&meta, run, &tracks, ended, |draft| {
             let _ = worker.reports.send(Report::Event(draft));
         });
         if worker.publish_frames {
             let (camera, recycle) = (Arc::clone(&worker.id), self.recycle.clone());
-            let result = FrameResult { camera, meta, track_run: self.track_run, tracks, recycle };
+            let result = FrameResult { camera, meta, track_run: run, tracks, recycle };
             let _ = worker.reports.send(Report::Frame(result));
         } else {
             let _ = self.recycle.try_send(tracks);
         }
         worker.metrics.stage(Stage::Publish).observe(began.elapsed());
-        let age = Timestamp::now().seconds_since(meta.arrival).max(0.0);
-        worker.metrics.end_to_end.observe(Duration::from_secs_f64(age));
+        worker.metrics.end_to_end.observe(meta.received.elapsed());
     }
 
     /// One line when it begins to fail; the rest is counted.
@@ -241,9 +274,19 @@ impl<'a> Life<'a> {
     }
 
     fn end_tracks(&mut self) {
-        self.worker.metrics.tracks_active.set(0);
+        // Else the tracker, which knows media time only, might go on with one that was told to have ended.
+        self.tracker.reset();
+        self.numbering.tracker_reset(self.numbering.run);
+        self.worker.metrics.set_tracks(&[]);
         for draft in self.objects.end_all() {
             let _ = self.worker.reports.send(Report::Event(draft));
         }
     }
+}
+
+/// True where tracks cannot go on: a new run after more than a short gap, or a picture of another size,
+/// in whose pixels old boxes mean nothing.
+fn must_forget(last: &FrameMeta, now: &FrameMeta, max_gap: Duration) -> bool {
+    let gap = now.media_time.saturating_sub(last.media_time);
+    (last.run != now.run && gap > max_gap) || (last.width, last.height) != (now.width, now.height)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
@@ -11,6 +11,9 @@ use super::Report;
 use crate::outbox::Outbox;
 use crate::telemetry::progress::Stage;
 use crate::types::event::{EventDraft, EventType};
+
+/// Numbers are made durable this long after they were taken, at the latest.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// A running hub. It ends when the last sender of reports is gone.
 pub struct Hub {
@@ -40,37 +43,58 @@ impl Hub {
     }
 }
 
-fn run(reports: &Receiver<Report>, mut outbox: Outbox, stage: &Stage) -> Outbox {
-    let mut cameras = CameraStates::default();
-    let mut unsynced = false;
+fn run(reports: &Receiver<Report>, outbox: Outbox, stage: &Stage) -> Outbox {
+    let mut desk = Desk { outbox, cameras: CameraStates::default(), unsynced: None };
     loop {
         stage.idle();
-        let report = match reports.recv_timeout(Duration::from_secs(1)) {
-            Ok(report) => report,
-            Err(RecvTimeoutError::Timeout) => {
-                if std::mem::take(&mut unsynced) {
-                    outbox.sync();
-                }
-                continue;
+        match reports.recv_timeout(SYNC_EVERY) {
+            Ok(Report::Stop) => {
+                // Whoever was left behind keeps the channel open; what is in it counts.
+                stage.busy();
+                reports.try_iter().for_each(|report| desk.take(report));
+                break;
             }
+            Ok(report) => {
+                stage.busy();
+                desk.take(report);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
-        };
-        stage.busy();
+        }
+        desk.sync();
+    }
+    stage.idle();
+    desk.outbox
+}
+
+struct Desk {
+    outbox: Outbox,
+    cameras: CameraStates,
+    /// Since when numbers are taken that a power cut might give out again.
+    unsynced: Option<Instant>,
+}
+
+impl Desk {
+    fn take(&mut self, report: Report) {
         match report {
-            Report::Event(draft) => {
-                if cameras.is_news(&draft) {
-                    outbox.publish(draft);
-                    unsynced = true;
-                }
+            Report::Event(draft) if self.cameras.is_news(&draft) => {
+                self.outbox.publish(draft);
+                self.unsynced.get_or_insert_with(Instant::now);
             }
+            Report::Event(_) | Report::Stop => {}
             Report::Frame(result) => {
                 // Its list goes back to the camera; a camera that is gone does not want it.
                 let _ = result.recycle.try_send(result.tracks);
             }
         }
     }
-    stage.idle();
-    outbox
+
+    fn sync(&mut self) {
+        if self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_EVERY) {
+            self.unsynced = None;
+            self.outbox.sync();
+        }
+    }
 }
 
 /// A camera that is still offline, even for another reason, is no news.

@@ -46,6 +46,8 @@ pub enum Report {
     Frame(FrameResult),
     /// Something happened.
     Event(EventDraft),
+    /// No camera that matters reports any more.
+    Stop,
 }
 
 /// What was found in one frame.
@@ -100,6 +102,9 @@ impl CameraPipeline {
         let slot = Arc::new(FrameSlot::new(delivery));
         let metrics = environment.metrics.camera(&camera.id);
         let model = camera.models.first().and_then(|index| environment.models.model(*index)).cloned();
+        if let Some(model) = &model {
+            metrics.set_labels(&model.model.labels);
+        }
         let worker = camera::Worker {
             id: Arc::from(camera.id.as_str()),
             slot: Arc::clone(&slot),
@@ -122,7 +127,7 @@ impl CameraPipeline {
             slot: Arc::clone(&slot),
             metrics: Arc::clone(&metrics),
             stage: environment.progress.stage(format!("source {}", camera.id)),
-            notify: Box::new(move |notice| {
+            notify: Arc::new(move |notice| {
                 if let Some(draft) = objects::camera_event(&id, &notice) {
                     // Fails only when the hub has ended, at the very end of the process.
                     let _ = events.send(Report::Event(draft));
@@ -154,6 +159,12 @@ impl CameraPipeline {
     pub fn stop(&self) {
         self.source.stop();
         self.slot.close();
+    }
+
+    /// True where its thread has ended though nobody asked: frames would go nowhere.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// True once both have ended.

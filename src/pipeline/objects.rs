@@ -34,7 +34,7 @@ impl Objects {
             model: model.map(|model| EventModel {
                 id: model.model.name.clone(),
                 engine: format!("sha256:{}", model.sha256),
-                precision: "fp32".to_owned(),
+                precision: model.model.precision.map(|precision| precision.name().to_owned()),
             }),
             open: Vec::with_capacity(64),
         }
@@ -50,7 +50,7 @@ impl Objects {
         meta: &FrameMeta,
         track_run: u32,
         tracks: &[Track],
-        ended: &[Track],
+        ended: impl Iterator<Item = Track>,
         mut emit: impl FnMut(EventDraft),
     ) {
         for track in tracks {

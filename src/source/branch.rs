@@ -23,6 +23,8 @@ const MOST_PIXELS: i64 = 33_177_600; // 7680 x 4320
 pub(super) struct Shared {
     pub(super) camera: Arc<Camera>,
     pub(super) policy: Policy,
+    /// How RTP travels in this session; with `Auto` the supervisor decides.
+    pub(super) transport: Transport,
     pub(super) metrics: Arc<CameraMetrics>,
     pub(super) facts: Arc<StreamFacts>,
     pub(super) liveness: Arc<Liveness>,
@@ -189,10 +191,10 @@ fn rtsp(pipeline: &gst::Pipeline, shared: &Shared, intake: Intake, url: &str) ->
     source.set_property("timeout", micros(camera.connect_timeout));
     source.set_property_from_str(
         "protocols",
-        match camera.transport {
+        // Never both: its own change over happens behind the redirect guard's back.
+        match shared.transport {
             Transport::Tcp => "tcp",
-            Transport::Udp => "udp",
-            Transport::Auto => "udp+tcp",
+            Transport::Udp | Transport::Auto => "udp",
         },
     );
     login(&source, camera.credentials.as_ref());
@@ -277,7 +279,7 @@ fn count_packets(pad: &gst::Pad, shared: &Shared) {
 fn watch_pictures(pipeline: &gst::Pipeline, pad: &gst::Pad, shared: &Shared, rebuild_on_resize: bool) {
     let weak = pipeline.downgrade();
     let shared = shared.clone();
-    let state = Mutex::new((Gate::default(), 0u32, None::<(i32, i32)>));
+    let state = Mutex::new((Gate::new(shared.camera.latency), 0u32, None::<(i32, i32)>));
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
     pad.add_probe(kinds, move |pad, info| {
         let mut state = state.lock();
@@ -309,12 +311,7 @@ fn watch_pictures(pipeline: &gst::Pipeline, pad: &gst::Pad, shared: &Shared, reb
                 if let gst::EventView::Caps(caps) = event.view()
                     && let Some(new) = picture_size(caps.caps())
                 {
-                    let pixels = i64::from(new.0) * i64::from(new.1);
-                    if pixels > MOST_PIXELS {
-                        let detail = format!("the picture is {}x{}, at most 33 megapixels are decoded", new.0, new.1);
-                        if let Some(element) = pad.parent_element() {
-                            shared.fail(&element, Fault::new(FaultClass::UnsupportedCodec, detail));
-                        }
+                    if refuse_giant(&shared, pad, new) {
                         return gst::PadProbeReturn::Handled;
                     }
                     if rebuild_on_resize
@@ -331,6 +328,18 @@ fn watch_pictures(pipeline: &gst::Pipeline, pad: &gst::Pad, shared: &Shared, reb
             _ => gst::PadProbeReturn::Ok,
         }
     });
+}
+
+/// True, and the session over, for a picture that no decoder should be asked to allocate.
+fn refuse_giant(shared: &Shared, pad: &gst::Pad, (width, height): (i32, i32)) -> bool {
+    if i64::from(width) * i64::from(height) <= MOST_PIXELS {
+        return false;
+    }
+    if let Some(element) = pad.parent_element() {
+        let detail = format!("the picture is {width}x{height}, at most 33 megapixels are decoded");
+        shared.fail(&element, Fault::new(FaultClass::UnsupportedCodec, detail));
+    }
+    true
 }
 
 fn picture_size(caps: &gst::CapsRef) -> Option<(i32, i32)> {
@@ -425,7 +434,7 @@ fn decoded(
             tuning.decoder_chosen(factory.name().to_string(), decoder::is_hardware(&factory));
             let shared = tuning.clone();
             let kinds = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER;
-            element.static_pad("sink")?.add_probe(kinds, move |_, info| {
+            element.static_pad("sink")?.add_probe(kinds, move |pad, info| {
                 if let Some(gst::PadProbeData::Buffer(_)) = &info.data {
                     shared.metrics.coded.inc();
                 } else if let Some(gst::PadProbeData::Event(event)) = &info.data
@@ -433,6 +442,9 @@ fn decoded(
                     && let Some(structure) = caps.caps().structure(0)
                 {
                     shared.codec_known(codec_of(structure.name()));
+                    if picture_size(caps.caps()).is_some_and(|size| refuse_giant(&shared, pad, size)) {
+                        return gst::PadProbeReturn::Handled;
+                    }
                 }
                 gst::PadProbeReturn::Ok
             });

@@ -165,13 +165,13 @@ pub(super) fn choose(
         return Ok(choice);
     }
     let mut refused = Vec::new();
-    for (name, kind) in codec.decoders() {
-        if quarantined.contains(*name) {
-            continue;
-        }
+    let decoders = codec.decoders().iter().copied();
+    // Last of all those that failed this camera before: better one more try than none.
+    let (again, fresh): (Vec<_>, Vec<_>) = decoders.partition(|(name, _)| quarantined.contains(*name));
+    for (name, kind) in fresh.into_iter().chain(again) {
         let Some(factory) = gst::ElementFactory::find(name) else { continue };
-        if policy == Policy::GpuOnly && *kind == Kind::Software {
-            refused.push(*name);
+        if policy == Policy::GpuOnly && kind == Kind::Software {
+            refused.push(name);
             continue;
         }
         return Ok(choice(factory));

@@ -9,19 +9,25 @@ const CLOSE: Duration = Duration::from_millis(1500);
 const OPEN: Duration = Duration::from_millis(750);
 
 /// State of the gate.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gate {
     closed: bool,
+    /// Pictures may be this late without anybody being slow: the wait for missing packets.
+    latency: Duration,
 }
 
 impl Gate {
+    pub(super) fn new(latency: Duration) -> Self {
+        Self { closed: false, latency }
+    }
+
     /// True where the coded picture may pass.
     ///
     /// `lag` is how long ago it should have been decoded.
     pub(super) fn admit(&mut self, lag: Duration, key_frame: bool) -> bool {
-        if !self.closed && lag > CLOSE {
+        if !self.closed && lag > CLOSE + self.latency {
             self.closed = true;
-        } else if self.closed && key_frame && lag < OPEN {
+        } else if self.closed && key_frame && lag < OPEN + self.latency {
             self.closed = false;
         }
         !self.closed
@@ -35,7 +41,9 @@ mod tests {
     #[test]
     fn it_closes_on_lag_and_opens_at_a_key_frame_only() {
         let ms = Duration::from_millis;
-        let mut gate = Gate::default();
+        let mut late = Gate::new(ms(3000));
+        assert!(late.admit(ms(4000), false), "waiting for packets is not being slow");
+        let mut gate = Gate::new(ms(0));
         for (lag, key, want) in [
             (0, true, true),
             (1400, false, true),

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::capture::CaptureClock;
 use super::liveness::{Liveness, Step, StreamFacts};
 use super::slot::{FrameSlot, Put};
-use super::{Delivery, Frame};
+use super::{Delivery, Frame, Notice, Notify};
 use crate::telemetry::metrics::CameraMetrics;
 use crate::types::frame::FrameMeta;
 use crate::types::time::{CaptureTime, Clock, Timestamp};
@@ -39,13 +39,14 @@ impl Timeline {
 pub(super) struct Intake {
     pub(super) run: u32,
     pub(super) delivery: Delivery,
-    /// The stream has a clock of its own (RTSP), or is a recording.
+    /// A camera, whose pictures have a place in wall-clock time; a recording's have none.
     pub(super) live: bool,
     pub(super) slot: Arc<FrameSlot>,
     pub(super) metrics: Arc<CameraMetrics>,
     pub(super) facts: Arc<StreamFacts>,
     pub(super) liveness: Arc<Liveness>,
     pub(super) clock: Arc<CaptureClock>,
+    pub(super) notify: Notify,
     pub(super) timeline: Arc<Mutex<Timeline>>,
     /// False once the session is over: a pipeline that was left behind must not deliver.
     pub(super) open: Arc<AtomicBool>,
@@ -94,7 +95,7 @@ impl Intake {
             self.metrics.corrupted.inc();
             return Ok(gst::FlowSuccess::Ok);
         }
-        let arrival = Timestamp::now();
+        let (arrival, received) = (Timestamp::now(), Instant::now());
         let running = sample
             .segment()
             .and_then(|segment| segment.downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?))
@@ -106,6 +107,8 @@ impl Intake {
         self.facts.reach(Step::Frames);
         self.metrics.frame_received();
         if self.seq == 1 {
+            // Before the frame itself, so that nothing is told of a camera that is not online yet.
+            (self.notify)(Notice::Online { run: self.run });
             self.metrics.update_status(|status| {
                 status.width = info.width();
                 status.height = info.height();
@@ -127,6 +130,7 @@ impl Intake {
             height: info.height(),
             capture,
             arrival,
+            received,
             media_time,
         };
         let Some(frame) = Frame::map(meta, buffer, &info) else { return Err(gst::FlowError::Error) };

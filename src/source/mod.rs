@@ -72,6 +72,9 @@ pub enum Notice {
     Ended,
 }
 
+/// Takes what a source tells.
+pub type Notify = Arc<dyn Fn(Notice) + Send + Sync>;
+
 /// What a source needs to run.
 pub struct Setup {
     /// The camera.
@@ -86,8 +89,8 @@ pub struct Setup {
     pub metrics: Arc<CameraMetrics>,
     /// Progress of the supervisor thread.
     pub stage: Arc<Stage>,
-    /// Called from the supervisor thread; must not block for long.
-    pub notify: Box<dyn Fn(Notice) + Send>,
+    /// Called from the supervisor's and the decoder's thread; must not block for long.
+    pub notify: Notify,
 }
 
 /// A running source.

@@ -31,7 +31,7 @@ impl Hops {
     pub(super) fn guard(self: &Arc<Self>, bus: &gst::Bus, source: &gst::Element, url: &str) {
         let hops = Arc::clone(self);
         let source = source.downgrade();
-        let home = host(url);
+        let here = home(url);
         bus.set_sync_handler(move |_, message| {
             if let gst::MessageView::Progress(progress) = message.view() {
                 let (_, code, text) = progress.get();
@@ -39,7 +39,7 @@ impl Hops {
                     && let Some(target) = text.strip_prefix("Connecting to ")
                 {
                     hops.connects.fetch_add(1, Ordering::Relaxed);
-                    if host(target) != home {
+                    if here.is_none() || home(target) != here {
                         hops.foreign.store(true, Ordering::Relaxed);
                         if let Some(source) = source.upgrade() {
                             source.set_property("user-id", None::<&str>);
@@ -53,23 +53,37 @@ impl Hops {
     }
 }
 
-/// Host and port of a URL, lower case, without userinfo.
-fn host(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', ' ']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
-    host.strip_suffix(":554").map(str::to_owned).unwrap_or(host)
+/// Scheme, host and port of a URL; `None` where it has userinfo: libraries do not agree where that ends,
+/// so such a target is never home.
+fn home(url: &str) -> Option<(String, String)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#', ' ']).next().unwrap_or_default();
+    if rest.contains('@') && rest.split(['/', ' ']).next().is_some_and(|part| part.contains('@')) {
+        return None;
+    }
+    let (scheme, authority) = (scheme.to_ascii_lowercase(), authority.to_ascii_lowercase());
+    let default_port = if scheme == "rtsps" { ":322" } else { ":554" };
+    let authority = authority.strip_suffix(default_port).map(str::to_owned).unwrap_or(authority);
+    Some((scheme, authority))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::host;
+    use super::home;
 
     #[test]
-    fn hosts_compare_without_userinfo_case_and_default_port() {
-        assert_eq!(host("rtsp://u:p@Cam.local:554/x?y"), "cam.local");
-        assert_eq!(host("rtsp://cam.local/x"), "cam.local");
-        assert_eq!(host("rtsp://cam.local:8554/x"), "cam.local:8554");
-        assert_ne!(host("rtsp://evil/cam.local"), host("rtsp://cam.local/"));
+    fn homes_compare_without_case_and_default_port() {
+        assert_eq!(home("rtsp://Cam.local:554/x?y"), home("rtsp://cam.local/z"));
+        assert_eq!(home("rtsps://cam.local:322/x"), home("rtsps://cam.local/z"));
+        assert_ne!(home("rtsp://cam.local:8554/x"), home("rtsp://cam.local/x"));
+        assert_ne!(home("rtsp://evil/cam.local"), home("rtsp://cam.local/"));
+        assert_ne!(home("rtsp://cam.local:7/"), home("rtsps://cam.local:7/"), "a password in clear is not home");
+    }
+
+    #[test]
+    fn a_target_with_userinfo_is_nobodys_home() {
+        assert_eq!(home("rtsp://a:b@evil:1@cam.local/x"), None);
+        assert_eq!(home("rtsp://u@cam.local/"), None);
+        assert_eq!(home("rtsp://u?p@cam.local/"), None);
     }
 }

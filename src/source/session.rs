@@ -15,7 +15,7 @@ use super::liveness::{Liveness, Step, StreamFacts};
 use super::redirect::Hops;
 use super::teardown::Teardowns;
 use super::{Delivery, Setup};
-use crate::config::{Camera, SourceKind};
+use crate::config::{Camera, SourceKind, Transport};
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -50,6 +50,8 @@ pub(super) struct Context<'a> {
     pub(super) timeline: &'a Arc<Mutex<Timeline>>,
     pub(super) teardowns: &'a Teardowns,
     pub(super) quarantined: &'a std::collections::BTreeSet<String>,
+    /// UDP or TCP, never both.
+    pub(super) transport: Transport,
 }
 
 /// Runs one session. `online` is called once, at its first frame.
@@ -72,6 +74,7 @@ pub(super) fn run_once(context: &Context<'_>, run: u32, online: &mut dyn FnMut()
     let shared = Shared {
         camera: Arc::clone(&setup.camera),
         policy: setup.policy,
+        transport: context.transport,
         metrics: Arc::clone(&setup.metrics),
         facts: Arc::clone(context.facts),
         liveness: Arc::clone(&liveness),
@@ -87,6 +90,7 @@ pub(super) fn run_once(context: &Context<'_>, run: u32, online: &mut dyn FnMut()
         facts: Arc::clone(context.facts),
         liveness: Arc::clone(&liveness),
         clock: Arc::new(CaptureClock::default()),
+        notify: Arc::clone(&setup.notify),
         timeline: Arc::clone(context.timeline),
         open: Arc::clone(&open),
         due: Due::new(setup.camera.detect_fps),
@@ -98,6 +102,7 @@ pub(super) fn run_once(context: &Context<'_>, run: u32, online: &mut dyn FnMut()
     let Some(bus) = pipeline.bus() else {
         return report(End::Failed(Fault::new(FaultClass::Internal, "a pipeline without a bus")));
     };
+    let mut ending = Ending { context, open: Arc::clone(&open), pipeline: Some((pipeline.clone(), bus.clone())) };
     let hops = Arc::new(Hops::default());
     let mut first_frame: Option<Duration> = None;
     let end = match branch::build(&pipeline, &shared, intake) {
@@ -118,17 +123,39 @@ pub(super) fn run_once(context: &Context<'_>, run: u32, online: &mut dyn FnMut()
     if setup.delivery == Delivery::Every && !matches!(end, End::Finished) {
         setup.slot.close();
     }
+    // What a streaming thread found is more exact than what the bus says of it.
     let end = match (end, fault.lock().take()) {
-        (End::Failed(general), Some(exact)) if general.class != exact.class => End::Failed(exact),
         (End::Failed(_), Some(exact)) => End::Failed(exact),
         (end, _) => end,
     };
     let streamed = first_frame.map_or(Duration::ZERO, |first| liveness.age().saturating_sub(first));
-    if !context.teardowns.run(pipeline, bus) {
-        setup.metrics.slow_teardowns.inc();
-        tracing::warn!("the pipeline did not end in time and was left behind");
-    }
+    drop((pipeline, bus));
+    ending.teardown();
     Report { end, frames: liveness.frames(), streamed, decoder: context.facts.decoder.lock().clone() }
+}
+
+/// Takes the pipeline down when the session ends, by a panic too.
+struct Ending<'a> {
+    context: &'a Context<'a>,
+    open: Arc<AtomicBool>,
+    pipeline: Option<(gst::Pipeline, gst::Bus)>,
+}
+
+impl Ending<'_> {
+    fn teardown(&mut self) {
+        self.open.store(false, Ordering::Release);
+        let Some((pipeline, bus)) = self.pipeline.take() else { return };
+        if !self.context.teardowns.run(pipeline, bus) {
+            self.context.setup.metrics.slow_teardowns.inc();
+            tracing::warn!("the pipeline did not end in time and was left behind");
+        }
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.teardown();
+    }
 }
 
 /// A file must be a regular file: opening a pipe without a writer would block for ever.
@@ -178,13 +205,14 @@ impl Watch<'_> {
             }
             let poll = gst::ClockTime::from_nseconds(u64::try_from(POLL.as_nanos()).unwrap_or(0));
             let message = self.bus.timed_pop_filtered(poll, &kinds);
-            if let Some(end) = message.as_ref().and_then(|message| self.message(message)) {
-                return end;
-            }
+            // Before the message: it may be the end of a session that did deliver.
             if !is_online && self.liveness.frames() > 0 {
                 is_online = true;
                 self.learn_duration();
                 online();
+            }
+            if let Some(end) = message.as_ref().and_then(|message| self.message(message)) {
+                return end;
             }
             // A flood of messages must not keep the deadlines from being looked at.
             if let Some(fault) = self.overdue() {
@@ -195,7 +223,7 @@ impl Watch<'_> {
 
     fn message(&self, message: &gst::Message) -> Option<End> {
         match message.view() {
-            gst::MessageView::Error(error) => Some(End::Failed(self.rtsp_specific(classify(error)))),
+            gst::MessageView::Error(error) => Some(End::Failed(self.explained(classify(error)))),
             gst::MessageView::Eos(_) => self.end_of_stream(),
             gst::MessageView::Latency(_) => {
                 let _ = self.pipeline.recalculate_latency();
@@ -224,8 +252,12 @@ impl Watch<'_> {
         }
     }
 
-    /// A redirect explains what follows it better than the failure itself.
-    fn rtsp_specific(&self, fault: Fault) -> Fault {
+    /// What went before may explain a failure better than its own words.
+    fn explained(&self, fault: Fault) -> Fault {
+        let http = matches!(self.context.setup.camera.source, SourceKind::Http { .. });
+        if http && fault.class == FaultClass::Decode && self.liveness.packet_age().is_none() {
+            return Fault::new(FaultClass::Timeout, "the server sends nothing");
+        }
         if self.hops.foreign() && fault.class == FaultClass::Auth {
             let detail = "the camera sends us to another host, which asks for a password; none was sent there";
             return Fault::new(FaultClass::Redirected, detail);
@@ -260,12 +292,13 @@ impl Watch<'_> {
         if self.context.setup.delivery == Delivery::Every && live.frames() > 0 {
             return None;
         }
-        let silent = live.packet_age().is_none_or(|age| age > camera.stall_timeout);
-        if matches!(camera.source, SourceKind::File { .. }) && live.frames() == 0 && silent {
-            // The end of a file whose index is missing reaches nobody.
-            return (live.age() > camera.stall_timeout).then(|| {
-                Fault::new(FaultClass::Decode, "the recording gives no picture; it is damaged or incomplete")
-            });
+        if matches!(camera.source, SourceKind::File { .. }) {
+            // A recording may hold gaps, and its pictures wait for their time. Only before the first one
+            // there is a deadline: the end of a file whose index is missing reaches nobody.
+            let silent = live.packet_age().is_none_or(|age| age > camera.stall_timeout);
+            let hopeless = silent && live.picture_age().is_none() && live.age() > camera.stall_timeout;
+            let detail = "the recording gives no picture; it is damaged or incomplete";
+            return hopeless.then(|| Fault::new(FaultClass::Decode, detail));
         }
         let Some(playing) = live.playing_for().or_else(|| live.packet_age().map(|_| live.age())) else {
             // Each step has its own time-out; a server that trickles bytes passes them all.
@@ -279,6 +312,9 @@ impl Watch<'_> {
                 Fault::new(FaultClass::NoData, format!("connected, but nothing came for {seconds} s"))
             });
         };
+        // A stream in parts (HLS) is fetched by elements whose packets nobody counts.
+        let packet_age = [Some(packet_age), live.picture_age(), live.frame_age()].into_iter().flatten().min();
+        let packet_age = packet_age.unwrap_or_default();
         let interval = live.frame_interval().unwrap_or(Duration::ZERO);
         let stall = camera.stall_timeout.max(interval * 3);
         if packet_age > stall {

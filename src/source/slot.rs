@@ -100,6 +100,12 @@ impl FrameSlot {
         }
     }
 
+    /// True once closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     /// No more frames: `put` refuses, `take` hands out what is left and then says so.
     pub fn close(&self) {
         self.state.lock().closed = true;

@@ -16,7 +16,7 @@ use super::liveness::StreamFacts;
 use super::session::{self, Context, End, Report};
 use super::teardown::Teardowns;
 use super::{Delivery, Notice, Setup};
-use crate::config::{Camera, SourceKind};
+use crate::config::{Camera, SourceKind, Transport};
 
 /// A session that streamed this long was a good one: the next wait is short again.
 const STABLE: Duration = Duration::from_secs(10);
@@ -43,9 +43,17 @@ fn run(setup: &Setup, stop: &AtomicBool, facts: &Arc<StreamFacts>) {
     let mut quarantine = Quarantine::default();
     let mut backoff = Backoff::new(&setup.camera);
     let mut trouble = Trouble::default();
+    let mut transport = setup.camera.transport;
+    if transport == Transport::Auto {
+        transport = Transport::Udp;
+    }
     // Sessions without a frame are attempts, not runs.
     let mut run = 1;
+    let mut repeating = false;
     while !stop.load(Ordering::SeqCst) {
+        while teardowns.exhausted() && !stop.load(Ordering::SeqCst) {
+            sleep(Duration::from_secs(1), setup, stop);
+        }
         let context = Context {
             setup,
             stop,
@@ -53,16 +61,16 @@ fn run(setup: &Setup, stop: &AtomicBool, facts: &Arc<StreamFacts>) {
             timeline: &timeline,
             teardowns: &teardowns,
             quarantined: &quarantine.decoders,
+            transport,
         };
         let mut online = || {
-            trouble.over();
+            trouble.over(repeating);
             setup.metrics.update_status(|status| {
                 status.online = true;
                 status.run = run;
                 status.fault.clear();
                 status.detail.clear();
             });
-            (setup.notify)(Notice::Online { run });
         };
         // A panic in here is this camera's trouble; it is counted and the session built anew.
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| session::run_once(&context, run, &mut online)));
@@ -89,14 +97,25 @@ fn run(setup: &Setup, stop: &AtomicBool, facts: &Arc<StreamFacts>) {
                 break;
             }
             // A repeated recording begins again at once, and without a word.
-            End::Failed(_) if repeats(setup, &report) => continue,
+            End::Failed(_) if repeats(setup, &report) => {
+                repeating = true;
+                continue;
+            }
             End::Failed(ref fault) => fault.clone(),
         };
         setup.metrics.reconnects.inc();
         process::trim_memory();
-        if let Some(reason) = quarantine.learn(&report) {
+        let rtsp = matches!(setup.camera.source, SourceKind::Rtsp { .. });
+        if rtsp && let Some(reason) = quarantine.learn(&report) {
             tracing::warn!("{reason}");
             (setup.notify)(Notice::Degraded { reason });
+        }
+        if setup.camera.transport == Transport::Auto && report.frames == 0 && blames_transport(fault.class) {
+            transport = if transport == Transport::Udp { Transport::Tcp } else { Transport::Udp };
+            tracing::info!(class = %fault.class, ?transport, "the other transport is tried next");
+            if transport == Transport::Tcp {
+                continue;
+            }
         }
         let wait = backoff.next(report.streamed >= STABLE, fault.class);
         setup.metrics.update_status(|status| {
@@ -111,10 +130,12 @@ fn run(setup: &Setup, stop: &AtomicBool, facts: &Arc<StreamFacts>) {
             break;
         }
         sleep(wait, setup, stop);
-        while teardowns.exhausted() && !stop.load(Ordering::SeqCst) {
-            sleep(Duration::from_secs(1), setup, stop);
-        }
     }
+}
+
+/// True where another transport may help: nothing arrived, or this one was refused.
+fn blames_transport(class: FaultClass) -> bool {
+    matches!(class, FaultClass::NoData | FaultClass::Transport)
 }
 
 fn repeats(setup: &Setup, report: &Report) -> bool {
@@ -195,8 +216,9 @@ impl Quarantine {
         if *failures < DECODER_CHANCES {
             return None;
         }
-        self.decoders.insert(decoder.clone());
-        Some(format!("decoder {decoder} gave no picture in {failures} sessions; the next one in line is tried"))
+        let first = self.decoders.insert(decoder.clone());
+        first
+            .then(|| format!("decoder {decoder} gave no picture in {failures} sessions; the next one in line is tried"))
     }
 }
 
@@ -227,8 +249,9 @@ impl Trouble {
         }
     }
 
-    fn over(&mut self) {
+    fn over(&mut self, repeating: bool) {
         match self.since {
+            None if repeating => {}
             Some(since) => {
                 tracing::info!(down_s = since.elapsed().as_secs(), attempts = self.attempts, "camera online again")
             }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::types::event::EventType;
+use crate::types::track::Track;
 
 /// A counter.
 #[derive(Debug, Default)]
@@ -20,6 +21,11 @@ impl Counter {
     /// `n` more.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// One less, for gauges.
+    pub fn dec(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Its value.
@@ -132,6 +138,15 @@ pub struct CameraStatus {
     pub detail: String,
 }
 
+/// Tracks of one class.
+#[derive(Debug)]
+struct LabelCount {
+    label: String,
+    now: Counter,
+    /// A class never seen is left out: a model may know hundreds.
+    ever: AtomicBool,
+}
+
 /// One camera.
 #[derive(Debug)]
 pub struct CameraMetrics {
@@ -163,8 +178,7 @@ pub struct CameraMetrics {
     pub panics: Counter,
     /// Detections dropped for values that are not numbers or boxes without an area.
     pub bad_boxes: Counter,
-    /// Tracks alive after the last frame.
-    pub tracks_active: Counter,
+    tracks: OnceLock<Box<[LabelCount]>>,
     up: AtomicBool,
     began: Instant,
     last_frame_ms: AtomicU64,
@@ -193,7 +207,7 @@ impl CameraMetrics {
             slow_teardowns: Counter::default(),
             panics: Counter::default(),
             bad_boxes: Counter::default(),
-            tracks_active: Counter::default(),
+            tracks: OnceLock::new(),
             up: AtomicBool::new(false),
             began: Instant::now(),
             last_frame_ms: AtomicU64::new(0),
@@ -216,6 +230,28 @@ impl CameraMetrics {
         match self.last_frame_ms.load(Ordering::Relaxed) {
             0 => None,
             ms => Some(self.began.elapsed().saturating_sub(Duration::from_millis(ms))),
+        }
+    }
+
+    /// Names the classes whose tracks are counted.
+    pub fn set_labels(&self, labels: &[String]) {
+        let counts = labels.iter().map(|label| LabelCount {
+            label: label.clone(),
+            now: Counter::default(),
+            ever: AtomicBool::new(false),
+        });
+        let _ = self.tracks.set(counts.collect());
+    }
+
+    /// Tracks after the last frame.
+    pub fn set_tracks(&self, tracks: &[Track]) {
+        let Some(counts) = self.tracks.get() else { return };
+        for (class, count) in counts.iter().enumerate() {
+            let now = tracks.iter().filter(|track| usize::from(track.class) == class).count();
+            count.now.set(now as u64);
+            if now > 0 {
+                count.ever.store(true, Ordering::Relaxed);
+            }
         }
     }
 
@@ -248,6 +284,8 @@ pub struct ModelMetrics {
     pub sha256: String,
     /// Provider that runs it.
     pub provider: String,
+    /// Precision the configuration asks for; empty: the model file's own.
+    pub precision: String,
     /// Time inside the model.
     pub infer: Histogram,
     /// CPU time of the threads that call the model, microseconds; its own helper threads not counted.
@@ -269,8 +307,16 @@ pub struct SinkMetrics {
     pub retries: Counter,
     /// Events given up because too many waited.
     pub dropped: Counter,
-    /// Events waiting.
-    pub waiting: Counter,
+    /// Events queued, those delivered since and those given up included.
+    pub queued: Counter,
+}
+
+impl SinkMetrics {
+    /// Events neither delivered nor given up.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.queued.get().saturating_sub(self.delivered.get() + self.dropped.get())
+    }
 }
 
 /// Everything counted in this process.
@@ -341,6 +387,8 @@ impl Metrics {
         let _ = writeln!(out, "watchkeeper_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
         self.render_cameras(&mut out);
         self.render_models(&mut out);
+        header(&mut out, "log_lines_dropped_total", "counter");
+        let _ = writeln!(out, "watchkeeper_log_lines_dropped_total {}", super::log::dropped_lines());
         header(&mut out, "events_total", "counter");
         for (event_type, counter) in EventType::ALL.iter().zip(&self.events) {
             let _ = writeln!(out, "watchkeeper_events_total{{type=\"{}\"}} {}", event_type.name(), counter.get());
@@ -350,7 +398,7 @@ impl Metrics {
             ("sink_delivered_total", "counter", |s| s.delivered.get()),
             ("sink_retries_total", "counter", |s| s.retries.get()),
             ("sink_dropped_total", "counter", |s| s.dropped.get()),
-            ("sink_waiting", "gauge", |s| s.waiting.get()),
+            ("sink_waiting", "gauge", SinkMetrics::waiting),
         ];
         for (name, kind, field) in fields {
             header(&mut out, name, kind);
@@ -389,18 +437,29 @@ impl Metrics {
             }
         }
         type Field = fn(&CameraMetrics) -> u64;
-        let fields: [(&str, &str, Field); 6] = [
+        let fields: [(&str, &str, Field); 5] = [
             ("camera_packets_total", "counter", |c| c.packets.get()),
             ("camera_reconnects_total", "counter", |c| c.reconnects.get()),
             ("camera_slow_teardowns_total", "counter", |c| c.slow_teardowns.get()),
             ("camera_panics_total", "counter", |c| c.panics.get()),
             ("camera_bad_boxes_total", "counter", |c| c.bad_boxes.get()),
-            ("tracks_active", "gauge", |c| c.tracks_active.get()),
         ];
         for (name, kind, field) in fields {
             header(out, name, kind);
             for camera in &cameras {
                 let _ = writeln!(out, "watchkeeper_{name}{{camera=\"{}\"}} {}", camera.id, field(camera));
+            }
+        }
+        header(out, "tracks_active", "gauge");
+        for camera in &cameras {
+            for count in camera.tracks.get().into_iter().flatten().filter(|c| c.ever.load(Ordering::Relaxed)) {
+                let _ = writeln!(
+                    out,
+                    "watchkeeper_tracks_active{{camera=\"{}\",label=\"{}\"}} {}",
+                    camera.id,
+                    count.label,
+                    count.now.get()
+                );
             }
         }
         header(out, "camera_last_frame_age_seconds", "gauge");
@@ -433,8 +492,8 @@ impl Metrics {
         for model in &models {
             let _ = writeln!(
                 out,
-                "watchkeeper_engine_info{{model=\"{}\",sha256=\"{}\",provider=\"{}\"}} 1",
-                model.name, model.sha256, model.provider
+                "watchkeeper_engine_info{{model=\"{}\",sha256=\"{}\",provider=\"{}\",precision=\"{}\"}} 1",
+                model.name, model.sha256, model.provider, model.precision
             );
         }
         header(out, "infer_duration_seconds", "histogram");
@@ -448,7 +507,12 @@ impl Metrics {
         }
         header(out, "infer_errors_total", "counter");
         for model in &models {
-            let _ = writeln!(out, "watchkeeper_infer_errors_total{{model=\"{}\"}} {}", model.name, model.errors.get());
+            let _ = writeln!(
+                out,
+                "watchkeeper_infer_errors_total{{model=\"{}\",kind=\"run\"}} {}",
+                model.name,
+                model.errors.get()
+            );
         }
         header(out, "contexts", "gauge");
         for model in &models {

@@ -92,8 +92,9 @@ pub struct EventModel {
     pub id: String,
     /// `sha256:` and the digest of the model file.
     pub engine: String,
-    /// Precision it runs in.
-    pub precision: String,
+    /// Precision the configuration asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
 }
 
 /// An event as stages make it: all but its number, which the outbox gives.

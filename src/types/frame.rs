@@ -1,6 +1,6 @@
 //! A frame's facts and a borrowed view of its pixels.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::time::{CaptureTime, Timestamp};
 
@@ -19,6 +19,8 @@ pub struct FrameMeta {
     pub capture: CaptureTime,
     /// When it left the decoder, wall clock.
     pub arrival: Timestamp,
+    /// The same moment on the clock that is never set.
+    pub received: Instant,
     /// Position on the camera's own time line: monotonic over all runs of the camera, so that a
     /// tracker can tell how long a gap was. Zero is the first frame of the first run.
     pub media_time: Duration,

@@ -62,7 +62,7 @@ impl Rig {
             slot: Arc::clone(&slot),
             metrics: Arc::clone(&metrics),
             stage: Progress::default().stage("test"),
-            notify: Box::new(move |notice| told.lock().unwrap().push((began.elapsed(), notice))),
+            notify: Arc::new(move |notice| told.lock().unwrap().push((began.elapsed(), notice))),
         })
         .unwrap();
         let done = Arc::new(AtomicBool::new(false));

@@ -10,12 +10,14 @@ use ort::value::PrimitiveTensorElementType;
 use crate::session::TensorInfo;
 use crate::{Error, Session};
 
+/// Most inputs, and most outputs, of a model.
+const MOST: usize = 16;
+
 /// Input and output buffers of one user of a session, allocated once.
 ///
 /// `run` takes `&mut self` and returns when the outputs are written, so no buffer is ever read while
 /// ONNX Runtime writes it.
 pub struct Binding {
-    // Dropped before the session whose allocator made them.
     inputs: Vec<DynTensor>,
     outputs: Vec<DynTensor>,
     input_names: Vec<CString>,
@@ -31,13 +33,14 @@ impl std::fmt::Debug for Binding {
 
 impl Binding {
     pub(crate) fn new(session: &Arc<Session>, input_shapes: &[Vec<i64>]) -> Result<Self, Error> {
+        if session.inputs().len() > MOST || session.outputs().len() > MOST {
+            return Err(Error::Tensor { name: String::new(), what: format!("more than {MOST} inputs or outputs") });
+        }
         let allocator = Allocator::default();
         let mut inputs = Vec::new();
         for (info, shape) in session.inputs().iter().zip(input_shapes) {
             let element = info.element.ok_or_else(|| tensor_error(info, "is not a tensor"))?;
-            let mut tensor = DynTensor::new(&allocator, element, shape.clone())?;
-            zero(&mut tensor);
-            inputs.push(tensor);
+            inputs.push(DynTensor::new(&allocator, element, shape.clone())?);
         }
         if inputs.len() != session.inputs().len() {
             return Err(Error::Tensor {
@@ -64,10 +67,6 @@ impl Binding {
     /// # Errors
     /// [`Error::Runtime`] in ONNX Runtime's words.
     pub fn run(&mut self) -> Result<(), Error> {
-        const MOST: usize = 16;
-        if self.inputs.len() > MOST || self.outputs.len() > MOST {
-            return Err(Error::Tensor { name: String::new(), what: format!("more than {MOST} inputs or outputs") });
-        }
         let mut inputs = [ptr::null(); MOST];
         let mut outputs = [ptr::null_mut(); MOST];
         for (slot, tensor) in inputs.iter_mut().zip(&self.inputs) {
@@ -119,7 +118,7 @@ impl Binding {
         unsafe { self.run_raw(&inputs, &mut outputs)? };
         let mut shapes = Vec::with_capacity(outputs.len());
         for value in outputs {
-            let Some(value) = ptr::NonNull::new(value) else { continue };
+            let value = ptr::NonNull::new(value).ok_or_else(|| no_such(shapes.len(), "output"))?;
             // SAFETY: `Run` succeeded, so each value is a live OrtValue that is ours to release; `DynValue`
             // does so when it drops.
             let value = unsafe { ort::value::DynValue::from_ptr(value, Some(self.session.inner.allocator())) };
@@ -136,7 +135,6 @@ impl Binding {
         inputs: &[*const ort::sys::OrtValue],
         outputs: &mut [*mut ort::sys::OrtValue],
     ) -> Result<(), Error> {
-        const MOST: usize = 16;
         let mut input_names: [*const c_char; MOST] = [ptr::null(); MOST];
         let mut output_names: [*const c_char; MOST] = [ptr::null(); MOST];
         for (slot, name) in input_names.iter_mut().zip(&self.input_names) {
@@ -176,13 +174,6 @@ fn names(infos: &[TensorInfo]) -> Result<Vec<CString>, Error> {
 
 fn byte_size(tensor: &DynTensor) -> usize {
     tensor.data_type().byte_size(tensor.shape().num_elements()).unwrap_or(0)
-}
-
-fn zero(tensor: &mut DynTensor) {
-    let bytes = byte_size(tensor);
-    // SAFETY: a CPU tensor's data is `bytes` long, and all-zero is a value of every numeric type; string
-    // tensors have no byte size and are left alone.
-    unsafe { ptr::write_bytes(tensor.data_ptr_mut().cast::<u8>(), 0, bytes) };
 }
 
 fn tensor_error(info: &TensorInfo, what: &str) -> Error {

@@ -19,6 +19,8 @@ use crate::telemetry::progress::{Progress, Stage};
 const QUEUE: usize = 10_000;
 /// Events written in one go.
 const BATCH: usize = 256;
+/// A power cut costs events of this long at most, however many there are.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
@@ -88,8 +90,9 @@ impl SinkHandle {
     /// Queues one event; drops and counts it where the queue is full.
     pub(super) fn queue(&self, line: Arc<str>) {
         let Some(queue) = &self.queue else { return };
+        self.metrics.queued.inc();
         match queue.try_send(line) {
-            Ok(()) => self.metrics.waiting.set(queue.len() as u64),
+            Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.metrics.dropped.inc();
                 let dropped = self.metrics.dropped.get();
@@ -111,7 +114,7 @@ impl SinkHandle {
         if matches!(self.ended.recv_deadline(until), Err(RecvTimeoutError::Disconnected)) {
             let _ = self.thread.join();
         }
-        let left = self.metrics.waiting.get();
+        let left = self.metrics.waiting();
         if left > 0 {
             tracing::error!(sink = %self.name, events = left, "events lost: not written before the end");
         }
@@ -131,6 +134,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        let mut flushed = Instant::now();
         loop {
             self.stage.idle();
             let Ok(line) = self.lines.recv() else { break };
@@ -141,9 +145,10 @@ impl Worker {
                 self.batch.push(line);
             }
             self.deliver();
-            if self.lines.is_empty() {
+            if self.lines.is_empty() || flushed.elapsed() >= FLUSH_EVERY {
                 // A failure to flush shows again at the next write, where it is retried.
                 let _ = self.target.flush();
+                flushed = Instant::now();
             }
         }
         let _ = self.target.flush();
@@ -157,7 +162,6 @@ impl Worker {
             let (written, result) = self.target.write(&self.batch);
             self.batch.drain(..written);
             self.metrics.delivered.add(written as u64);
-            self.metrics.waiting.set((self.batch.len() + self.lines.len()) as u64);
             let Err(error) = result else { continue };
             if error.kind() == std::io::ErrorKind::BrokenPipe {
                 self.give_up();
@@ -167,7 +171,7 @@ impl Worker {
             if failing_since.is_none() {
                 failing_since = Some(Instant::now());
                 let advice = advice(&error);
-                tracing::error!(sink = %self.name, waiting = self.metrics.waiting.get(), "cannot write events: {error}; {advice}");
+                tracing::error!(sink = %self.name, waiting = self.metrics.waiting(), "cannot write events: {error}; {advice}");
             }
             if self.closing.load(Ordering::SeqCst) {
                 // One more attempt was just made; the caller's deadline decides what is lost.
@@ -191,7 +195,6 @@ impl Worker {
         let first = self.metrics.dropped.get() == 0;
         self.metrics.dropped.add(self.batch.len() as u64);
         self.batch.clear();
-        self.metrics.waiting.set(self.lines.len() as u64);
         if first {
             tracing::error!(sink = %self.name, "nobody reads this sink any more; its events are dropped");
         }
