@@ -31,6 +31,9 @@ fn main() -> anyhow::Result<()> {
     if options.listed {
         return Ok(());
     }
+    for file in [&options.clip, &options.clip_1080, &options.model].into_iter().flatten() {
+        anyhow::ensure!(file.is_file(), "{}: no such file", file.display());
+    }
     source::init()?;
     let work = tempfile::tempdir()?;
     let base = process::resident_bytes().unwrap_or(0);
@@ -117,10 +120,11 @@ impl Options {
     fn from_args() -> Self {
         let args: Vec<String> = std::env::args().skip(1).collect();
         let value = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1)).cloned();
+        let file = |name: &str| value(name).map(|path| std::path::absolute(&path).unwrap_or_else(|_| path.into()));
         Self {
-            clip: value("--clip").map(PathBuf::from),
-            clip_1080: value("--clip-1080").map(PathBuf::from),
-            model: value("--model").map(PathBuf::from),
+            clip: file("--clip"),
+            clip_1080: file("--clip-1080"),
+            model: file("--model"),
             head: value("--head").unwrap_or_else(|| "yolo".to_owned()),
             classes: value("--classes").and_then(|n| n.parse().ok()).unwrap_or(80),
             frames: value("--frames").and_then(|n| n.parse().ok()).unwrap_or(300),

@@ -160,7 +160,9 @@ fn a_host_that_cannot_be_reached_is_told_apart_from_one_that_does_not_answer() {
     }
     let silent = Rig::start(camera(&format!("rtsp://127.0.0.1:{}/x", address.as_socket().unwrap().port())));
     assert!(wait_for(Duration::from_secs(3), || refused.first_fault().is_some()));
-    assert_eq!(refused.first_fault().unwrap().1, Unreachable);
+    let (_, class, detail) = refused.first_fault().unwrap();
+    assert_eq!(class, Unreachable);
+    assert!(detail.contains("refuses the connection: nothing listens on port"), "{detail}");
     assert!(wait_for(Duration::from_secs(9), || silent.first_fault().is_some()));
     assert_eq!(silent.first_fault().unwrap().1, Timeout, "{:?}", silent.first_fault());
 }
@@ -369,4 +371,16 @@ fn auto_goes_over_to_tcp_where_udp_is_refused_or_brings_nothing() {
     assert!(wait_for(Duration::from_secs(20), || silent.first_fault().is_some()));
     assert_eq!(silent.first_fault().unwrap().1, NoData);
     assert!(server.requests_for("PLAY") >= before + 2, "TCP was not tried after UDP");
+}
+
+#[test]
+fn the_key_frame_interval_is_counted_between_two_key_frames_only() {
+    let server = server();
+    // 15 pictures from key frame to key frame; begun in the middle, the first stretch is shorter.
+    for query in ["", "?midgop"] {
+        let rig = Rig::start(camera(&server.url(&format!("h264_320x240{query}"))));
+        let interval = || rig.facts().key_interval.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(wait_for(Duration::from_secs(8), || interval() != 0));
+        assert_eq!(interval(), 15, "{query}");
+    }
 }

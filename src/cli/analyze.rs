@@ -1,18 +1,15 @@
 //! `watchkeeper analyze`: one recording through the pipeline, every frame. The same file and the same
 //! configuration give the same output, byte for byte.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::exit::BadInput;
+use super::track_writer::{Format, TrackWriter};
 use super::{ConfigArg, Exit};
 use crate::config::{Config, SourceKind, camera_from_url};
 use crate::daemon;
@@ -43,12 +40,6 @@ pub(super) struct Args {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Jsonl,
-    Mot,
-}
-
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let loaded = super::load(&args.config.config)?;
     let _log = log::init(&loaded.config.log)?;
@@ -68,7 +59,8 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let metrics = Metrics::default();
     let progress = Progress::default();
     let models = Arc::new(ModelManager::load(&config, &metrics, &pipeline::fits_head)?);
-    let mut writer = TrackWriter::create(&args.out, args.format, labels)?;
+    let inputs = [args.file.as_path(), args.config.config.as_path(), config.models[0].onnx.as_path()];
+    let mut writer = TrackWriter::create(&args.out, &inputs, args.format, labels)?;
     let (reports, incoming) = pipeline::channel();
     let environment = Environment {
         config: &config,
@@ -83,22 +75,31 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     // The cameras' own senders end with them; this one must not outlive them.
     drop(environment);
     let mut meter = Meter::new();
+    let mut written = Ok(());
     while let Ok(report) = incoming.recv() {
         for report in std::iter::once(report).chain(incoming.try_iter()) {
             if let Report::Frame(result) = report {
                 meter.step(&result, &pipeline);
-                writer.frame(&result)?;
+                if written.is_ok() {
+                    written = writer.frame(&result);
+                }
                 let _ = result.recycle.try_send(result.tracks);
             }
+        }
+        if written.is_err() {
+            pipeline.stop();
         }
         std::thread::sleep(pipeline::READ_EVERY);
     }
     meter.done();
-    let frames = writer.frames;
-    let tracks = writer.tracks;
-    writer.finish()?;
     let (status, counters) = (pipeline.metrics().status(), Arc::clone(pipeline.metrics()));
+    // Also after a failure: a run that is cut off by the end of the process would cry out.
     pipeline.join();
+    written?;
+    let (frames, tracks) = (writer.frames, writer.tracks);
+    if frames > 0 || status.fault.is_empty() {
+        writer.finish()?;
+    }
     if !status.fault.is_empty() {
         let so_far = match frames {
             0 => "nothing was written".to_owned(),
@@ -114,9 +115,23 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     if undecoded > 0 {
         eprintln!("warning: {undecoded} of {coded} coded pictures could not be decoded; the recording is damaged");
     }
+    let (detections, bad_boxes) = (counters.detections.get(), counters.bad_boxes.get());
+    if bad_boxes > 0 {
+        eprintln!("warning: {bad_boxes} boxes were none (no area, no label, no number); check head and labels");
+    } else if detections == 0 && frames > 0 {
+        eprintln!("warning: nothing was detected in any frame; check head, labels, classes and min_score");
+    }
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
-        let summary = json!({ "frames": frames, "undecoded": undecoded, "tracks": tracks, "seconds": seconds, "fps": frames as f64 / seconds });
+        let summary = json!({
+            "frames": frames,
+            "undecoded": undecoded,
+            "detections": detections,
+            "bad_boxes": bad_boxes,
+            "tracks": tracks,
+            "seconds": seconds,
+            "fps": frames as f64 / seconds,
+        });
         eprintln!("{summary}");
     } else {
         eprintln!("{frames} frames, {tracks} tracks, {seconds:.1} s, {:.1} frames/s", frames as f64 / seconds);
@@ -139,89 +154,6 @@ fn pick_model(config: &Config, wanted: Option<&str>) -> anyhow::Result<usize> {
         None => {
             Err(BadInput(format!("the configuration has several models; choose one with --model: {}", names())).into())
         }
-    }
-}
-
-/// Writes tracks in one of the formats, with fixed decimals.
-struct TrackWriter {
-    out: BufWriter<Box<dyn Write>>,
-    path: PathBuf,
-    format: Format,
-    labels: Arc<[String]>,
-    frames: u64,
-    tracks: u64,
-    highest: u64,
-    line: String,
-}
-
-impl TrackWriter {
-    fn create(path: &std::path::Path, format: Format, labels: Arc<[String]>) -> anyhow::Result<Self> {
-        let out: Box<dyn Write> = if path.as_os_str() == "-" {
-            Box::new(std::io::stdout())
-        } else {
-            let cannot = |error| BadInput(format!("{}: cannot be written: {error}", path.display()));
-            Box::new(File::create(path).map_err(cannot)?)
-        };
-        let (out, path) = (BufWriter::with_capacity(64 * 1024, out), path.to_owned());
-        Ok(Self { out, path, format, labels, frames: 0, tracks: 0, highest: 0, line: String::with_capacity(4096) })
-    }
-
-    fn frame(&mut self, result: &FrameResult) -> anyhow::Result<()> {
-        use std::fmt::Write as _;
-        self.frames += 1;
-        for track in &result.tracks {
-            if track.number > self.highest {
-                self.highest = track.number;
-                self.tracks += 1;
-            }
-        }
-        self.line.clear();
-        match self.format {
-            Format::Mot => {
-                for track in result.tracks.iter().filter(|track| !track.coasted) {
-                    let b = track.bbox;
-                    writeln!(
-                        self.line,
-                        "{},{},{:.2},{:.2},{:.2},{:.2},{:.4},{},-1,-1",
-                        result.meta.seq,
-                        track.number,
-                        b.x1,
-                        b.y1,
-                        b.width(),
-                        b.height(),
-                        track.score,
-                        u32::from(track.class) + 1,
-                    )?;
-                }
-            }
-            Format::Jsonl => {
-                let time = result.meta.media_time.as_secs_f64();
-                write!(self.line, "{{\"frame\":{},\"time_s\":{time:.6},\"tracks\":[", result.meta.seq)?;
-                for (at, track) in result.tracks.iter().enumerate() {
-                    let b = track.bbox;
-                    let label = self.labels.get(usize::from(track.class)).map_or("", String::as_str);
-                    write!(
-                        self.line,
-                        "{}{{\"id\":{},\"label\":{},\"score\":{:.4},\"box\":[{:.2},{:.2},{:.2},{:.2}],\"coasted\":{}}}",
-                        if at > 0 { "," } else { "" },
-                        track.number,
-                        json!(label),
-                        track.score,
-                        b.x1,
-                        b.y1,
-                        b.x2,
-                        b.y2,
-                        track.coasted,
-                    )?;
-                }
-                self.line.push_str("]}\n");
-            }
-        }
-        self.out.write_all(self.line.as_bytes()).with_context(|| format!("{}: cannot be written", self.path.display()))
-    }
-
-    fn finish(mut self) -> anyhow::Result<()> {
-        self.out.flush().with_context(|| format!("{}: cannot be written", self.path.display()))
     }
 }
 

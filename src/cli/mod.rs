@@ -6,6 +6,7 @@ mod exit;
 mod probe;
 mod run;
 mod schema;
+mod track_writer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

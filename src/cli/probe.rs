@@ -70,7 +70,9 @@ struct Seen {
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
-    let (camera, policy) = camera(args)?;
+    let (mut camera, policy) = camera(args)?;
+    // The camera's own rate is what is asked for.
+    camera.detect_fps = None;
     if let Some(credentials) = &camera.credentials {
         redact::register(&credentials.username, &credentials.password);
     }
@@ -125,7 +127,8 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn camera(args: &Args) -> anyhow::Result<(Camera, Policy)> {
-    let is_url = args.camera.contains("://") || args.camera.starts_with('/') || args.camera.contains('@');
+    // Ids hold nothing but these; anything else is an address or a file.
+    let is_url = !args.camera.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c));
     if !is_url {
         let Config { cameras, runtime, .. } = super::load(&args.config)?.config;
         let ids = cameras.iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>().join(", ");
@@ -211,6 +214,9 @@ impl Report<'_> {
                     Step::Packets => codec.clone(),
                     Step::Pictures if key_interval == 1 => "every picture is a key frame".to_owned(),
                     Step::Pictures if key_interval > 0 => format!("a key frame every {key_interval} pictures"),
+                    Step::Pictures if self.step >= step && codec.starts_with("H.26") => {
+                        format!("no second key frame within {} s; look longer with --watch", self.args.watch)
+                    }
                     Step::Frames if self.step == Step::Frames => format!(
                         "{}x{}, {} frames/s, {}",
                         status.width,

@@ -122,7 +122,12 @@ impl Analysis {
         let result = result.and_then(|()| self.decode(context.as_ref(), &mapping));
         self.free.push_back(context);
         metrics.stage(Stage::Postprocess).observe(began.elapsed());
+        metrics.detections.add(self.detections.len() as u64);
         let rejected = self.decoder.rejected();
+        if rejected > 0 && self.rejected == 0 {
+            let model = &self.model.model.name;
+            tracing::warn!(%model, "boxes that are none (no area, no label, no number); check head and labels");
+        }
         metrics.bad_boxes.add(rejected.saturating_sub(self.rejected));
         self.rejected = rejected;
         Some(result.map(|()| (meta, self.detections.as_slice())))

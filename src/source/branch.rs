@@ -41,7 +41,11 @@ impl Shared {
     }
 
     fn decoder_chosen(&self, name: String, hardware: bool) {
-        tracing::info!(decoder = %name, hardware, "decoder chosen");
+        // Streaming threads carry no span.
+        let (camera, news) = (&self.camera.id, self.metrics.status().decoder != name);
+        if news {
+            tracing::info!(%camera, decoder = %name, hardware, "decoder chosen");
+        }
         self.metrics.update_status(|status| {
             status.decoder.clone_from(&name);
             status.hardware_decoder = hardware;
@@ -279,7 +283,7 @@ fn count_packets(pad: &gst::Pad, shared: &Shared) {
 fn watch_pictures(pipeline: &gst::Pipeline, pad: &gst::Pad, shared: &Shared, rebuild_on_resize: bool) {
     let weak = pipeline.downgrade();
     let shared = shared.clone();
-    let state = Mutex::new((Gate::new(shared.camera.latency), 0u32, None::<(i32, i32)>));
+    let state = Mutex::new((Gate::new(shared.camera.latency), None::<u32>, None::<(i32, i32)>));
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
     pad.add_probe(kinds, move |pad, info| {
         let mut state = state.lock();
@@ -290,10 +294,13 @@ fn watch_pictures(pipeline: &gst::Pipeline, pad: &gst::Pad, shared: &Shared, reb
                 shared.facts.reach(Step::Pictures);
                 shared.metrics.coded.inc();
                 let key = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-                *since_key += 1;
+                // Counted from key frame to key frame: the first one only begins the count.
                 if key {
-                    shared.facts.key_interval.store(*since_key, std::sync::atomic::Ordering::Relaxed);
-                    *since_key = 0;
+                    if let Some(interval) = since_key.replace(1) {
+                        shared.facts.key_interval.store(interval, std::sync::atomic::Ordering::Relaxed);
+                    }
+                } else if let Some(count) = since_key {
+                    *count += 1;
                 }
                 let now = weak.upgrade().and_then(|pipeline| pipeline.current_running_time());
                 let lag = now

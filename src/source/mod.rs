@@ -18,6 +18,7 @@ mod frame;
 mod gate;
 mod intake;
 mod liveness;
+mod reach;
 mod redirect;
 mod session;
 pub mod slot;

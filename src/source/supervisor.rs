@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use super::fault::{Fault, FaultClass};
 use super::intake::Timeline;
 use super::liveness::StreamFacts;
+use super::reach;
 use super::session::{self, Context, End, Report};
 use super::teardown::Teardowns;
 use super::{Delivery, Notice, Setup};
@@ -89,7 +90,7 @@ fn run(setup: &Setup, stop: &AtomicBool, facts: &Arc<StreamFacts>) {
         }
         let this_run = run;
         run += u32::from(report.frames > 0);
-        let fault = match report.end {
+        let mut fault = match report.end {
             End::Stopped => break,
             End::Finished => {
                 setup.metrics.update_status(|status| status.online = false);
@@ -104,6 +105,12 @@ fn run(setup: &Setup, stop: &AtomicBool, facts: &Arc<StreamFacts>) {
             End::Failed(ref fault) => fault.clone(),
         };
         setup.metrics.reconnects.inc();
+        if fault.class == FaultClass::Unreachable
+            && trouble.class != Some(FaultClass::Unreachable)
+            && let Some(why) = reach::explain(&setup.camera.source)
+        {
+            fault.detail = why;
+        }
         process::trim_memory();
         let rtsp = matches!(setup.camera.source, SourceKind::Rtsp { .. });
         if rtsp && let Some(reason) = quarantine.learn(&report) {
@@ -124,7 +131,9 @@ fn run(setup: &Setup, stop: &AtomicBool, facts: &Arc<StreamFacts>) {
             fault.class.name().clone_into(&mut status.fault);
             status.detail.clone_from(&fault.detail);
         });
-        trouble.tell(&fault, wait);
+        if setup.delivery == Delivery::Newest {
+            trouble.tell(&fault, wait);
+        }
         (setup.notify)(Notice::Offline { fault, retry_in: wait });
         if setup.delivery == Delivery::Every {
             break;

@@ -176,6 +176,8 @@ pub struct CameraMetrics {
     pub slow_teardowns: Counter,
     /// Panics caught at the camera thread's edge.
     pub panics: Counter,
+    /// Detections that reached the tracker.
+    pub detections: Counter,
     /// Detections dropped for values that are not numbers or boxes without an area.
     pub bad_boxes: Counter,
     tracks: OnceLock<Box<[LabelCount]>>,
@@ -206,6 +208,7 @@ impl CameraMetrics {
             reconnects: Counter::default(),
             slow_teardowns: Counter::default(),
             panics: Counter::default(),
+            detections: Counter::default(),
             bad_boxes: Counter::default(),
             tracks: OnceLock::new(),
             up: AtomicBool::new(false),
@@ -437,11 +440,12 @@ impl Metrics {
             }
         }
         type Field = fn(&CameraMetrics) -> u64;
-        let fields: [(&str, &str, Field); 5] = [
+        let fields: [(&str, &str, Field); 6] = [
             ("camera_packets_total", "counter", |c| c.packets.get()),
             ("camera_reconnects_total", "counter", |c| c.reconnects.get()),
             ("camera_slow_teardowns_total", "counter", |c| c.slow_teardowns.get()),
             ("camera_panics_total", "counter", |c| c.panics.get()),
+            ("camera_detections_total", "counter", |c| c.detections.get()),
             ("camera_bad_boxes_total", "counter", |c| c.bad_boxes.get()),
         ];
         for (name, kind, field) in fields {

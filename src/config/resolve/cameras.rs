@@ -127,14 +127,28 @@ fn source(written: &file::Camera, key: &str, report: &mut Report) -> SourceKind 
         }
     }
     if let Address::File(path) = &address {
+        let like_a_host = first_part_is_a_host(path);
         let path = report.folder(&url_key).join(path);
         // Recordings may lie on a volume that is mounted later.
         if !path.is_file() {
-            report.warn(&url_key, "no such file now; the camera stays offline until it is there");
+            let message = if like_a_host {
+                "no such file now; if a camera is meant, its address begins with rtsp:// or http://"
+            } else {
+                "no such file now; the camera stays offline until it is there"
+            };
+            report.warn(&url_key, message);
         }
     }
     let folder = beside("", &url_key, report);
     meant(written, address, &folder)
+}
+
+/// `192.0.2.10/stream1`, `camera:554/x`: somebody forgot the scheme.
+fn first_part_is_a_host(path: &std::path::Path) -> bool {
+    let first =
+        path.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
+    let host = first.split(':').next().unwrap_or_default();
+    first.contains(':') || host.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
 fn meant(written: &file::Camera, address: Address, folder: &std::path::Path) -> SourceKind {
