@@ -339,6 +339,36 @@ fn an_output_file_of_an_earlier_run_is_replaced() {
     assert!(folder.analyze("ball.avi", "jsonl") == wanted);
 }
 
+#[test]
+fn an_analysis_that_fails_touches_neither_an_earlier_result_nor_what_it_reads() {
+    let folder = Folder::new();
+    folder.record("ball.avi", "ball").config("", &blob());
+    let config = folder.path("config.toml");
+    let run = |input: &str, out: &Path| {
+        let output = Command::new(env!("CARGO_BIN_EXE_watchkeeper"))
+            .args(["analyze", "--config"])
+            .arg(&config)
+            .arg(folder.path(input))
+            .arg("--out")
+            .arg(out)
+            .output()
+            .unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let earlier = folder.path("earlier.jsonl");
+    std::fs::write(&earlier, "earlier").unwrap();
+    assert_eq!(run("none.avi", &earlier).0, Some(65));
+    assert_eq!(std::fs::read_to_string(&earlier).unwrap(), "earlier");
+    for name in ["ball.avi", "config.toml"] {
+        let path = folder.path(name);
+        let before = std::fs::read(&path).unwrap();
+        let (code, err) = run("ball.avi", &path);
+        assert_eq!(code, Some(65), "{err}");
+        assert!(err.contains("is what is read"), "{err}");
+        assert!(std::fs::read(&path).unwrap() == before, "{name} was overwritten");
+    }
+}
+
 /// The first `frames` of a recording, without encoding them again.
 fn cut(from: &Path, frames: u32, to: &Path) {
     let mut launch = Command::new("gst-launch-1.0");

@@ -45,7 +45,8 @@ fn a_recording_with_a_gap_is_played_to_its_end_at_its_own_pace() {
     let ended = || rig.notices().iter().any(|(_, notice)| matches!(notice, Notice::Ended));
     assert!(wait_for(Duration::from_secs(20), ended), "{:?}", rig.notices());
     assert_eq!(rig.first_fault(), None);
-    assert_eq!(rig.frames().len(), 30);
+    // Counted at the decoder: on a busy machine a newer frame may replace one that nobody took yet.
+    assert_eq!(rig.metrics.received.get(), 30);
     assert!(rig.began.elapsed() > Duration::from_secs(9), "it was not played at its own pace");
 }
 
