@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{Delivery, Frame};
 
 /// Where every frame is wanted, the decoder works ahead this far ...
-const AHEAD: usize = 4;
+const AHEAD: usize = 2;
 /// ... and goes on when so few are left: waking it for each frame would cost more than handing one over.
 const GO_ON: usize = 1;
 
