@@ -26,6 +26,13 @@ pub(super) fn resolve(written: &[file::Sink], report: &mut Report) -> Vec<Sink> 
         if let Some((_, first)) = paths.iter().find(|(other, _)| *other == path) {
             report.problem(&key, format!("written by {first} already; take one of them out"));
         }
+        // A warning: it may lie on a volume, or be made by whoever starts the service.
+        if let Some(folder) = path.as_deref().and_then(std::path::Path::parent)
+            && !folder.as_os_str().is_empty()
+            && !folder.is_dir()
+        {
+            report.warn(&key, "its folder is not there now; create it, or the daemon does not start");
+        }
         paths.push((path.clone(), section));
         sinks.push(Sink::Jsonl {
             path,
