@@ -17,6 +17,7 @@
 //! - [`tracking`]: detections to tracks.
 //! - [`pipeline`]: the threads that carry frames through these.
 //! - [`outbox`]: events, numbered, to their sinks.
+//! - [`eval`]: how good the answers are, as the field measures it.
 //! - [`web`]: health, readiness and metrics over HTTP.
 //! - [`telemetry`]: log lines, counters, progress.
 //! - [`daemon`]: builds all of it from a config, runs it, drains it.
@@ -24,13 +25,14 @@
 //! - [`types`]: the plain data they all speak.
 //!
 //! Dependencies point one way: `cli -> daemon -> pipeline -> {source inference vision tracking outbox
-//! web} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
+//! web eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
 
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod eval;
 pub mod inference;
 pub mod outbox;
 pub mod pipeline;
