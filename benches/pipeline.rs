@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use test_models::{Layout, Object, lookup_detector};
 use watchkeeper::config::{self, Config, camera_from_url};
 use watchkeeper::inference::ModelManager;
-use watchkeeper::pipeline::{self, CameraPipeline, Environment, Report};
+use watchkeeper::pipeline::{self, CameraPipeline, Environment, Publish, Report};
 use watchkeeper::source::{self, Delivery};
 use watchkeeper::telemetry::metrics::Metrics;
 use watchkeeper::telemetry::progress::Progress;
@@ -184,7 +184,7 @@ impl Bench {
             metrics: &metrics,
             progress: &progress,
             reports,
-            publish_frames: true,
+            publish: Publish::Objects,
         };
         let camera = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
         drop(environment);
@@ -195,7 +195,7 @@ impl Bench {
         while let Ok(report) = incoming.recv() {
             for report in std::iter::once(report).chain(incoming.try_iter()) {
                 if let Report::Frame(result) = report {
-                    let _ = result.recycle.try_send(result.tracks);
+                    let _ = result.recycle.try_send(result.objects);
                     count += 1;
                 }
             }

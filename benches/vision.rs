@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use watchkeeper::config::{Backend, Fit, Head, Input, Model};
-use watchkeeper::types::frame::{Colour, Matrix, Picture, Plane, Planes, Range};
+use watchkeeper::types::frame::{Colour, Matrix, Picture, Plane, Planes, Range, Subsampling};
 use watchkeeper::types::geometry::BBox;
 use watchkeeper::types::tensor::{ElementType, ModelIo, TensorData, TensorRef, TensorSpec};
 use watchkeeper::vision::nms::{Candidate, Nms};
@@ -32,7 +32,7 @@ fn letterbox(c: &mut Criterion) {
             Planes::Nv12 { y, uv: Plane { data: &uv, stride: w } }
         } else {
             let (u, v) = (Plane { data: &u, stride: w / 2 }, Plane { data: &v, stride: w / 2 });
-            Planes::Planar { y, u, v, halved_rows: true }
+            Planes::Planar { y, u, v, subsampling: Subsampling::Yuv420 }
         };
         let colour = Colour { matrix: Matrix::Bt709, range: Range::Limited };
         let picture = Picture { width: w, height: h, planes, colour };

@@ -11,7 +11,7 @@ use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use crate::config::Config;
 use crate::inference::ModelManager;
 use crate::outbox::Outbox;
-use crate::pipeline::{self, CameraPipeline, Environment, Hub};
+use crate::pipeline::{self, CameraPipeline, Environment, Hub, Observer, Publish};
 use crate::source::{self, Delivery};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::progress::Progress;
@@ -36,14 +36,14 @@ pub enum Outcome {
     Broken,
 }
 
-/// Runs until a signal ends it.
+/// Runs until a signal ends it; `observer` sees what cameras report.
 ///
 /// # Errors
 /// What keeps it from starting.
-pub fn run(config: &Config) -> anyhow::Result<Outcome> {
+pub fn run(config: &Config, observer: Option<Observer>) -> anyhow::Result<Outcome> {
     let signals = signals()?;
     register_secrets(config);
-    let running = Running::start(config)?;
+    let running = Running::start(config, observer)?;
     notify(&[NotifyState::Ready]);
     tracing::info!(cameras = config.cameras.len(), models = config.models.len(), sinks = config.sinks.len(), "ready");
     let broken = running.watch(&signals);
@@ -75,7 +75,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(config: &Config) -> anyhow::Result<Self> {
+    fn start(config: &Config, observer: Option<Observer>) -> anyhow::Result<Self> {
         source::init()?;
         let metrics = Arc::new(Metrics::default());
         let progress = Arc::new(Progress::default());
@@ -83,7 +83,8 @@ impl Running {
         let outbox =
             Outbox::open(&config.runtime.state_dir, &config.runtime.device, &config.sinks, &metrics, &progress)?;
         let (reports, incoming) = pipeline::channel();
-        let hub = Hub::start(incoming, outbox, progress.stage("hub")).context("the hub cannot start")?;
+        let publish = observer.as_ref().map_or(Publish::Events, |observer| observer.publish);
+        let hub = Hub::start(incoming, outbox, progress.stage("hub"), observer).context("the hub cannot start")?;
         let readiness = Arc::new(web::Readiness::default());
         let web = match &config.http {
             Some(http) => Some(web::Server::start(http.listen, Arc::clone(&metrics), Arc::clone(&readiness))?),
@@ -95,7 +96,7 @@ impl Running {
             metrics: &metrics,
             progress: &progress,
             reports: reports.clone(),
-            publish_frames: false,
+            publish,
         };
         let mut cameras = Vec::with_capacity(config.cameras.len());
         for camera in &config.cameras {

@@ -3,8 +3,8 @@
 //! ```text
 //! source      GStreamer: one pipeline per camera, rebuilt whole on failure
 //!    | frame                            slot of one: the newest wins, replaced frames are counted
-//! pipeline    camera thread: preprocess -> model -> postprocess -> track
-//!    | tracks, events                   bounded channel: waits
+//! pipeline    camera thread: preprocess -> detection -> track -> [pose] [segmentation] [reid]
+//!    | objects, events                  bounded channel: waits
 //! outbox      numbers events -> sinks
 //! ```
 //!
@@ -12,11 +12,12 @@
 //!
 //! - [`config`]: the TOML file as written and as meant; everything wrong is found in one pass.
 //! - [`source`]: cameras and recordings; deadlines, error classes, back-off.
-//! - [`vision`]: frame to tensor, tensor to detections.
+//! - [`vision`]: frame to tensor; tensor to boxes, keypoints, masks, embeddings.
 //! - [`inference`]: models, each loaded once; contexts, one set per camera.
-//! - [`tracking`]: detections to tracks.
+//! - [`tracking`]: detections to tracks, and who is the same on several cameras.
 //! - [`pipeline`]: the threads that carry frames through these.
 //! - [`outbox`]: events, numbered, to their sinks.
+//! - [`annotate`]: what was seen, drawn on the picture.
 //! - [`eval`]: how good the answers are, as the field measures it.
 //! - [`web`]: health, readiness and metrics over HTTP.
 //! - [`telemetry`]: log lines, counters, progress.
@@ -25,10 +26,11 @@
 //! - [`types`]: the plain data they all speak.
 //!
 //! Dependencies point one way: `cli -> daemon -> pipeline -> {source inference vision tracking outbox
-//! web eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
+//! web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
 
 #![forbid(unsafe_code)]
 
+pub mod annotate;
 pub mod cli;
 pub mod config;
 pub mod daemon;

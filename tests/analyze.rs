@@ -292,8 +292,8 @@ fn one_of_several_models_is_chosen_by_name() {
     };
 
     folder.config("", &(model("lookup", "lookup.onnx", "") + &blob()));
-    fails(&[], "the configuration has several models; choose one with --model: blob, lookup");
-    fails(&["--model", "bolb"], "--model bolb: the configuration has blob, lookup");
+    fails(&[], "\"blob\" and \"lookup\" are both of task detection; name the one to use (--models NAMES)");
+    fails(&["--models", "bolb"], "no model \"bolb\"; did you mean \"blob\"? (--models NAMES)");
     let chosen = |name: &str| {
         let output = folder.command("ball.avi", "-").args(["--model", name]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

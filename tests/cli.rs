@@ -562,7 +562,7 @@ fn analyze_sends_who_names_a_live_camera_to_run_and_probe() {
     let config = folder.config_with_model("", &blob(), 1);
     for url in ["rtsp://192.0.2.1/stream", "http://192.0.2.1/stream", "test://ball", "v4l2:///dev/video0"] {
         let Ended { code, err, .. } = run(watchkeeper(["analyze", "--config", &config, url, "--out", "-"]));
-        let wanted = format!("{url}: analyze reads recordings; for a live camera use run or probe\n");
+        let wanted = format!("{url}: not a recording; for a live camera use run or probe\n");
         assert_eq!((code, err), (DATA, wanted));
     }
 }

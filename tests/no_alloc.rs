@@ -1,24 +1,28 @@
-//! Nothing is allocated on the frame path after start-up: preprocessing, decoding of a model's output, suppression and
-//! tracking work in memory they already have. Allocations are counted on the calling thread.
+//! Nothing is allocated on the frame path after start-up: preprocessing, decoding of a model's output, suppression,
+//! tracking and what further models add to tracks work in memory they already have. Allocations are counted on the
+//! calling thread.
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "no_alloc/objects.rs"]
+mod objects;
+#[path = "no_alloc/outputs.rs"]
+mod outputs;
+
 use std::hint::black_box;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use watchkeeper::config::{self, Backend, Fit, Head, Input, Model, Tracking};
+use watchkeeper::config::{self, Fit, Input, Tracking};
 use watchkeeper::inference::ModelManager;
 use watchkeeper::telemetry::metrics::Metrics;
 use watchkeeper::tracking;
 use watchkeeper::types::detection::Detection;
-use watchkeeper::types::frame::{Colour, Matrix, Picture, Plane, Planes, Range};
+use watchkeeper::types::found::Found;
+use watchkeeper::types::frame::{Colour, Matrix, Picture, Plane, Planes, Range, Subsampling};
 use watchkeeper::types::geometry::BBox;
-use watchkeeper::types::tensor::{ElementType, ModelIo, TensorData, TensorRef, TensorSpec};
-use watchkeeper::vision::nms::{Candidate, MAX_CANDIDATES, Nms};
-use watchkeeper::vision::{Decoder, Letterbox, Mapping};
+use watchkeeper::types::objects::FrameObjects;
+use watchkeeper::vision::{Decoder, Letterbox};
 
 /// Runs a frame and asserts that it allocated nothing, nor gave anything back.
 #[track_caller]
@@ -49,24 +53,39 @@ fn input(fit: Fit) -> Input {
     Input { fit, bgr: false, pad: 114, mean: [0.0; 3], scale: [1.0 / 255.0; 3] }
 }
 
+/// Samples for the largest picture here, in any layout.
+fn noise() -> Vec<u8> {
+    (0..1280 * 720).map(|i| (i * 7 % 256) as u8).collect()
+}
+
+/// A picture in each layout, with the layout's name.
+fn pictures(bytes: &[u8], width: usize, height: usize) -> [(&'static str, Picture<'_>); 4] {
+    let plane = |stride| Plane { data: bytes, stride };
+    let planar = |stride, subsampling| {
+        let (y, u, v) = (plane(width), plane(stride), plane(stride));
+        Planes::Planar { y, u, v, subsampling }
+    };
+    let half = width.div_ceil(2);
+    let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+    [
+        ("I420", planar(half, Subsampling::Yuv420)),
+        ("Y42B", planar(half, Subsampling::Yuv422)),
+        ("Y444", planar(width, Subsampling::Yuv444)),
+        ("NV12", Planes::Nv12 { y: plane(width), uv: plane(2 * half) }),
+    ]
+    .map(|(layout, planes)| (layout, Picture { width, height, planes, colour }))
+}
+
 #[test]
 fn a_picture_becomes_a_tensor_without_an_allocation() {
-    let bytes: Vec<u8> = (0..1280 * 720 * 2).map(|i| (i * 7 % 256) as u8).collect();
-    let plane = |stride: usize| Plane { data: &bytes, stride };
+    let bytes = noise();
     for (width, height) in [(1280_usize, 720), (321, 241), (48, 700)] {
-        let half = width.div_ceil(2);
-        for planes in [
-            Planes::Planar { y: plane(width), u: plane(half), v: plane(half), halved_rows: true },
-            Planes::Planar { y: plane(width), u: plane(half), v: plane(half), halved_rows: false },
-            Planes::Nv12 { y: plane(width), uv: plane(2 * half) },
-        ] {
-            let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
-            let picture = Picture { width, height, planes, colour };
+        for (layout, picture) in pictures(&bytes, width, height) {
             for fit in [Fit::Letterbox, Fit::LetterboxTopLeft, Fit::Stretch] {
                 let mut letterbox = Letterbox::new(&picture, 320, 320, &input(fit)).unwrap();
                 let mut tensor = vec![0.0; 3 * 320 * 320];
                 letterbox.run(&picture, &mut tensor).unwrap();
-                allocates_nothing(&format!("{width}x{height} {planes:.20?} {fit:?}"), || {
+                allocates_nothing(&format!("{width}x{height} {layout} {fit:?}"), || {
                     for _ in 0..2 {
                         assert!(letterbox.fits(&picture));
                         letterbox.run(&picture, &mut tensor).unwrap();
@@ -76,194 +95,6 @@ fn a_picture_becomes_a_tensor_without_an_allocation() {
                 assert!(tensor.iter().any(|value| *value > 0.0));
             }
         }
-    }
-}
-
-// ------------------------------------------------------------------------------------------------ tensor to detections
-
-const LABELS: usize = 80;
-const SIDE: usize = 640;
-const MAX_DETECTIONS: usize = 300;
-
-fn model(head: Head) -> Model {
-    Model {
-        name: "m".into(),
-        onnx: PathBuf::new(),
-        backend: Backend::OnnxruntimeCpu,
-        precision: None,
-        head,
-        input: input(Fit::Letterbox),
-        labels: (0..LABELS).map(|n| n.to_string()).collect::<Arc<[_]>>(),
-        classes: vec![],
-        min_score: 0.1,
-        nms_iou: 0.6,
-        nms_across_classes: false,
-        max_detections: MAX_DETECTIONS,
-    }
-}
-
-fn spec(name: &str, element: ElementType, shape: &[usize]) -> TensorSpec {
-    TensorSpec { name: name.into(), shape: shape.iter().map(|n| *n as i64).collect(), element }
-}
-
-/// A small generator of numbers 0..1, always the same ones.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f32 / (1_u64 << 24) as f32
-    }
-}
-
-/// Boxes that a model would give: centre, size, score, class.
-fn boxes(count: usize, random: &mut Random) -> Vec<([f32; 4], f32, usize)> {
-    let side = SIDE as f32;
-    (0..count)
-        .map(|_| {
-            let (x, y) = (random.next() * side, random.next() * side);
-            let (w, h) = (10.0 + random.next() * 60.0, 10.0 + random.next() * 60.0);
-            ([x, y, w, h], 0.2 + 0.8 * random.next(), (random.next() * LABELS as f32) as usize % LABELS)
-        })
-        .collect()
-}
-
-/// What one run gave.
-struct Outputs {
-    shapes: Vec<Vec<usize>>,
-    floats: Vec<Vec<f32>>,
-    labels: Vec<i64>,
-}
-
-impl Outputs {
-    /// With `found` boxes among those there is room for.
-    fn new(head: Head, found: usize, random: &mut Random) -> Self {
-        let mut outputs = Self { shapes: vec![], floats: vec![], labels: vec![] };
-        let row = 5 + LABELS;
-        let found = boxes(found, random);
-        match head {
-            Head::Yolo => {
-                let n = 8400;
-                let mut data = vec![0.0; (4 + LABELS) * n];
-                for (i, (edges, score, class)) in found.iter().enumerate() {
-                    for (field, value) in edges.iter().enumerate() {
-                        data[field * n + i] = *value;
-                    }
-                    data[(4 + class) * n + i] = *score;
-                }
-                outputs.shapes.push(vec![1, 4 + LABELS, n]);
-                outputs.floats.push(data);
-            }
-            Head::Yolov5 | Head::Yolox => {
-                // YOLOX: boxes at strides 8, 16 and 32, of which the first 6400 are at 8 in rows of 80.
-                let n = if head == Head::Yolox { 8400 } else { 25_200 };
-                let mut data = vec![0.0; row * n];
-                for (i, ([x, y, w, h], score, class)) in found.iter().enumerate() {
-                    let place = match head {
-                        Head::Yolox => {
-                            [x / 8.0 - (i % 80) as f32, y / 8.0 - (i / 80) as f32, (w / 8.0).ln(), (h / 8.0).ln()]
-                        }
-                        _ => [*x, *y, *w, *h],
-                    };
-                    data[i * row..][..4].copy_from_slice(&place);
-                    data[i * row + 4] = *score;
-                    data[i * row + 5 + class] = 1.0;
-                }
-                outputs.shapes.push(vec![1, n, row]);
-                outputs.floats.push(data);
-            }
-            Head::YoloEnd2End => {
-                let n = 300;
-                let mut data = vec![0.0; 6 * n];
-                for (row, ([x, y, w, h], score, class)) in data.chunks_exact_mut(6).zip(&found) {
-                    row.copy_from_slice(&[x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0, *score, *class as f32]);
-                }
-                outputs.shapes.push(vec![1, n, 6]);
-                outputs.floats.push(data);
-            }
-            Head::Detr => {
-                let n = 300;
-                outputs.labels = vec![0; n];
-                let (mut boxes, mut scores) = (vec![0.0; 4 * n], vec![0.0; n]);
-                for (i, ([x, y, w, h], score, class)) in found.iter().enumerate().take(n) {
-                    boxes[4 * i..][..4].copy_from_slice(&[x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0]);
-                    scores[i] = *score;
-                    outputs.labels[i] = *class as i64;
-                }
-                outputs.shapes = vec![vec![1, n], vec![1, n, 4], vec![1, n]];
-                outputs.floats = vec![boxes, scores];
-            }
-        }
-        outputs
-    }
-
-    fn io(&self) -> ModelIo {
-        let picture = spec("images", ElementType::F32, &[1, 3, SIDE, SIDE]);
-        if self.labels.is_empty() {
-            return ModelIo {
-                inputs: vec![picture],
-                outputs: vec![spec("output0", ElementType::F32, &self.shapes[0])],
-            };
-        }
-        ModelIo {
-            inputs: vec![picture, spec("orig_target_sizes", ElementType::I64, &[1, 2])],
-            outputs: vec![
-                spec("labels", ElementType::I64, &self.shapes[0]),
-                spec("boxes", ElementType::F32, &self.shapes[1]),
-                spec("scores", ElementType::F32, &self.shapes[2]),
-            ],
-        }
-    }
-
-    fn tensors(&self) -> Vec<TensorRef<'_>> {
-        let labels = (!self.labels.is_empty()).then_some(TensorData::I64(&self.labels));
-        let data = labels.into_iter().chain(self.floats.iter().map(|data| TensorData::F32(data)));
-        self.shapes.iter().zip(data).map(|(shape, data)| TensorRef { shape, data }).collect()
-    }
-}
-
-#[test]
-fn outputs_become_detections_without_an_allocation_even_when_a_crowd_follows_an_empty_scene() {
-    for head in [Head::Yolo, Head::Yolov5, Head::Yolox, Head::YoloEnd2End, Head::Detr] {
-        let mut random = Random(7);
-        let empty = Outputs::new(head, 0, &mut random);
-        let mut decoder = Decoder::new(&model(head), &empty.io()).unwrap();
-        let mapping = Mapping::new(1280, 720, SIDE, SIDE, Fit::Letterbox);
-        // As the pipeline has it.
-        let mut detections = Vec::with_capacity(MAX_DETECTIONS);
-        decoder.decode(&empty.tensors(), &mapping, &mut detections).unwrap();
-        assert!(detections.is_empty());
-        for found in [3, 100, 300, 0, 6000, 1] {
-            let outputs = Outputs::new(head, found, &mut random);
-            let tensors = outputs.tensors();
-            allocates_nothing(&format!("{head:?}, {found} boxes"), || {
-                decoder.decode(&tensors, &mapping, &mut detections).unwrap();
-            });
-            // Some lie in the letterbox's borders only, and some suppress others.
-            assert!(detections.len() <= found && detections.len() >= found.min(300) / 3, "{head:?}: {found}");
-        }
-    }
-}
-
-#[test]
-fn suppression_works_in_place() {
-    let mut random = Random(11);
-    for (count, across_classes) in [(0, false), (10, false), (500, true), (MAX_CANDIDATES + 500, false)] {
-        let mut candidates: Vec<Candidate> = boxes(count, &mut random)
-            .into_iter()
-            .zip(0..)
-            .map(|(([x, y, w, h], score, class), index)| Candidate {
-                bbox: BBox::from_centre(x, y, w, h),
-                score,
-                class: u16::try_from(class).unwrap(),
-                index,
-            })
-            .collect();
-        // No warm-up: it has no state.
-        allocates_nothing(&format!("{count} candidates"), || {
-            Nms { iou: 0.5, across_classes, limit: MAX_DETECTIONS }.run(&mut candidates);
-        });
-        assert!(candidates.len() <= MAX_DETECTIONS && candidates.is_empty() == (count == 0));
     }
 }
 
@@ -360,7 +191,7 @@ fn a_frame_goes_from_picture_to_tracks_without_an_allocation() {
         }
         let plane = |data, stride| Plane { data, stride };
         let (y, u, v) = (plane(&luma, width), plane(&chroma, width / 2), plane(&chroma, width / 2));
-        let picture = Picture { width, height, planes: Planes::Planar { y, u, v, halved_rows: true }, colour };
+        let picture = Picture { width, height, planes: Planes::Planar { y, u, v, subsampling: Subsampling::Yuv420 }, colour };
         let letterbox =
             letterbox.get_or_insert_with(|| Letterbox::new(&picture, 320, 240, &model.model.input).unwrap());
         let mut step = || {

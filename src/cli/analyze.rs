@@ -9,16 +9,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::exit::BadInput;
+use super::recording::{self, Played, Player};
 use super::track_writer::{Format, TrackWriter};
 use super::{ConfigArg, Exit};
-use crate::config::{Config, SourceKind, camera_from_url};
 use crate::daemon;
-use crate::inference::ModelManager;
-use crate::pipeline::{self, CameraPipeline, Environment, FrameResult, Report};
-use crate::source::{self, Delivery};
+use crate::pipeline::{CameraPipeline, FrameResult, Publish};
 use crate::telemetry::log;
-use crate::telemetry::metrics::Metrics;
-use crate::telemetry::progress::Progress;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -26,9 +22,9 @@ pub(super) struct Args {
     file: PathBuf,
     #[command(flatten)]
     config: ConfigArg,
-    /// Model to use, by its name in the configuration; default: the only one
-    #[arg(long, value_name = "NAME")]
-    model: Option<String>,
+    /// Models to use, by their names in the configuration, separated by commas; default: all of them
+    #[arg(long, visible_alias = "model", value_name = "NAMES", value_delimiter = ',')]
+    models: Option<Vec<String>>,
     /// Where the tracks go; `-` is standard output
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
@@ -45,57 +41,24 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let _log = log::init(&loaded.config.log)?;
     daemon::register_secrets(&loaded.config);
     let mut config = loaded.config;
-    let model = pick_model(&config, args.model.as_deref())?;
-    let labels = Arc::clone(&config.models[model].labels);
-    let path = args.file.to_str().ok_or_else(|| BadInput(format!("{}: the path is not UTF-8", args.file.display())))?;
-    let mut camera = camera_from_url(path, None, None)?;
-    if !matches!(camera.source, SourceKind::File { .. }) {
-        return Err(BadInput(format!("{path}: analyze reads recordings; for a live camera use run or probe")).into());
-    }
-    camera.models = vec![0];
-    config.models = vec![Arc::clone(&config.models[model])];
+    config.models = super::chosen_models(&config, args.models.as_deref())?;
+    let labels = Arc::clone(&config.models[0].labels);
+    // What is wrong with the recording's name is said before the models are loaded.
+    recording::camera(&args.file)?;
 
-    source::init()?;
-    let metrics = Metrics::default();
-    let progress = Progress::default();
-    let models = Arc::new(ModelManager::load(&config, &metrics, &pipeline::fits_head)?);
-    let inputs = [args.file.as_path(), args.config.config.as_path(), config.models[0].onnx.as_path()];
+    let player = Player::new(config, Publish::Objects)?;
+    let mut inputs = vec![args.file.as_path(), args.config.config.as_path()];
+    inputs.extend(player.config().models.iter().map(|model| model.onnx.as_path()));
     let mut writer = TrackWriter::create(&args.out, &inputs, args.format, labels)?;
-    let (reports, incoming) = pipeline::channel();
-    let environment = Environment {
-        config: &config,
-        models: &models,
-        metrics: &metrics,
-        progress: &progress,
-        reports,
-        publish_frames: true,
-    };
     let began = Instant::now();
-    let pipeline = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
-    // The cameras' own senders end with them; this one must not outlive them.
-    drop(environment);
     let mut meter = Meter::new();
-    let mut written = Ok(());
-    while let Ok(report) = incoming.recv() {
-        for report in std::iter::once(report).chain(incoming.try_iter()) {
-            if let Report::Frame(result) = report {
-                meter.step(&result, &pipeline);
-                if written.is_ok() {
-                    written = writer.frame(&result);
-                }
-                let _ = result.recycle.try_send(result.tracks);
-            }
-        }
-        if written.is_err() {
-            pipeline.stop();
-        }
-        std::thread::sleep(pipeline::READ_EVERY);
-    }
+    let played = player.play(&args.file, "camera", |result, pipeline| {
+        meter.step(result, pipeline);
+        writer.frame(result)
+    });
     meter.done();
-    let (status, counters) = (pipeline.metrics().status(), Arc::clone(pipeline.metrics()));
-    // Also after a failure: a run that is cut off by the end of the process would cry out.
-    pipeline.join();
-    written?;
+    let Played { status, counters } = played?;
+    let path = args.file.display();
     let (frames, tracks) = (writer.frames, writer.tracks);
     if frames > 0 || status.fault.is_empty() {
         writer.finish()?;
@@ -137,24 +100,6 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         eprintln!("{frames} frames, {tracks} tracks, {seconds:.1} s, {:.1} frames/s", frames as f64 / seconds);
     }
     Ok(Exit::Done)
-}
-
-fn pick_model(config: &Config, wanted: Option<&str>) -> anyhow::Result<usize> {
-    let names = || config.models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(", ");
-    match wanted {
-        Some(name) => config
-            .models
-            .iter()
-            .position(|model| model.name == name)
-            .ok_or_else(|| BadInput(format!("--model {name}: the configuration has {}", names())).into()),
-        None if config.models.len() == 1 => Ok(0),
-        None if config.models.is_empty() => {
-            Err(BadInput("the configuration has no model; add [models.<name>]".to_owned()).into())
-        }
-        None => {
-            Err(BadInput(format!("the configuration has several models; choose one with --model: {}", names())).into())
-        }
-    }
 }
 
 /// A bar on a terminal, a line now and then elsewhere.

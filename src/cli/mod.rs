@@ -2,8 +2,11 @@
 
 mod analyze;
 mod check;
+mod demo;
+mod eval;
 mod exit;
 mod probe;
+mod recording;
 mod run;
 mod schema;
 mod track_writer;
@@ -35,6 +38,10 @@ enum Command {
     Probe(probe::Args),
     /// Runs one recording through the pipeline, every frame, and writes its tracks
     Analyze(analyze::Args),
+    /// Says how good answers are against ground truth
+    Eval(eval::Args),
+    /// Shows the daemon at work on synthetic cameras, on the CPU
+    Demo(demo::Args),
     /// Prints the JSON Schema of the configuration
     Schema,
     /// Prints the version
@@ -73,6 +80,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(&args),
         Command::Probe(args) => probe::main(&args),
         Command::Analyze(args) => analyze::main(&args),
+        Command::Eval(args) => eval::main(&args),
+        Command::Demo(args) => demo::main(&args),
         Command::Schema => schema::main(),
         Command::Version { json } => version(json),
     };
@@ -101,6 +110,19 @@ fn version(json: bool) -> anyhow::Result<Exit> {
         writeln!(out, "watchkeeper {} (GStreamer {gstreamer})", env!("CARGO_PKG_VERSION"))?;
     }
     Ok(Exit::Done)
+}
+
+/// The models that a recording goes through, the one that feeds the tracker first: at least one.
+fn chosen_models(
+    config: &crate::config::Config,
+    names: Option<&[String]>,
+) -> anyhow::Result<Vec<std::sync::Arc<crate::config::Model>>> {
+    let models = crate::config::models_by_name(config, names)
+        .map_err(|problem| exit::BadInput(format!("{problem} (--models NAMES)")))?;
+    if models.is_empty() {
+        return Err(exit::BadInput("the configuration has no model; add [models.<name>]".to_owned()).into());
+    }
+    Ok(models.into_iter().map(|index| std::sync::Arc::clone(&config.models[index])).collect())
 }
 
 /// Reads a configuration; its problems are printed by the caller's error path.

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::exit::BadInput;
 use crate::pipeline::FrameResult;
+use crate::types::event::CompressedRle;
 
 /// How tracks are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,7 +68,7 @@ impl TrackWriter {
     pub(super) fn frame(&mut self, result: &FrameResult) -> anyhow::Result<()> {
         use std::fmt::Write as _;
         self.frames += 1;
-        for track in &result.tracks {
+        for track in result.objects.tracks() {
             if track.number > self.highest {
                 self.highest = track.number;
                 self.tracks += 1;
@@ -76,7 +77,7 @@ impl TrackWriter {
         self.line.clear();
         match self.format {
             Format::Mot => {
-                for track in result.tracks.iter().filter(|track| !track.coasted) {
+                for track in result.objects.tracks().iter().filter(|track| !track.coasted) {
                     let b = track.bbox;
                     writeln!(
                         self.line,
@@ -95,12 +96,12 @@ impl TrackWriter {
             Format::Jsonl => {
                 let time = result.meta.media_time.as_secs_f64();
                 write!(self.line, "{{\"frame\":{},\"time_s\":{time:.6},\"tracks\":[", result.meta.seq)?;
-                for (at, track) in result.tracks.iter().enumerate() {
+                for (at, track) in result.objects.tracks().iter().enumerate() {
                     let b = track.bbox;
                     let label = self.labels.get(usize::from(track.class)).map_or("", String::as_str);
                     write!(
                         self.line,
-                        "{}{{\"id\":{},\"label\":{},\"score\":{:.4},\"box\":[{:.2},{:.2},{:.2},{:.2}],\"coasted\":{}}}",
+                        "{}{{\"id\":{},\"label\":{},\"score\":{:.4},\"box\":[{:.2},{:.2},{:.2},{:.2}],\"coasted\":{}",
                         if at > 0 { "," } else { "" },
                         track.number,
                         json!(label),
@@ -111,11 +112,38 @@ impl TrackWriter {
                         b.y2,
                         track.coasted,
                     )?;
+                    self.details(result, at)?;
+                    self.line.push('}');
                 }
                 self.line.push_str("]}\n");
             }
         }
         self.out.write_all(self.line.as_bytes()).with_context(|| format!("{}: cannot be written", self.path.display()))
+    }
+
+    /// What further models say of a track in this frame.
+    fn details(&mut self, result: &FrameResult, at: usize) -> std::fmt::Result {
+        use std::fmt::Write as _;
+        if let Some(keypoints) = result.objects.pose(at) {
+            self.line.push_str(",\"keypoints\":");
+            for (i, point) in keypoints.iter().enumerate() {
+                let comma = if i == 0 { '[' } else { ',' };
+                write!(self.line, "{comma}[{:.2},{:.2},{:.3}]", point.x, point.y, point.score)?;
+            }
+            self.line.push(']');
+        }
+        if let Some(mask) = result.objects.mask(at) {
+            let rle = CompressedRle::from(&mask.rle(result.meta.width, result.meta.height));
+            write!(self.line, ",\"mask\":{}", json!(rle))?;
+        }
+        if let Some(embedding) = result.objects.embedding(at) {
+            self.line.push_str(",\"embedding\":");
+            for (i, value) in embedding.iter().enumerate() {
+                write!(self.line, "{}{value:.5}", if i == 0 { '[' } else { ',' })?;
+            }
+            self.line.push(']');
+        }
+        Ok(())
     }
 
     /// Writes what is left and puts the file in its place.

@@ -16,7 +16,7 @@ use super::words::NAME;
 mod cameras;
 mod models;
 
-pub(super) use cameras::Camera;
+pub(super) use cameras::{Camera, Line, Zone};
 pub(super) use models::{Backend, Channels, Input, Model, Provider};
 
 /// A configuration file of Watchkeeper.

@@ -100,6 +100,8 @@ pub struct Model {
     pub backend: Backend,
     /// Arithmetic asked for; `None`: as the model file has it.
     pub precision: Option<Precision>,
+    /// What it is for.
+    pub task: Task,
     /// Output layout.
     pub head: Head,
     /// Picture to tensor.
@@ -116,6 +118,76 @@ pub struct Model {
     pub nms_across_classes: bool,
     /// Most detections kept per frame.
     pub max_detections: usize,
+    /// How often it runs where it is not the model that feeds the tracker.
+    pub cadence: Cadence,
+    /// Most crops in one run; task `reid` only.
+    pub max_batch: usize,
+    /// What `model.toml` beside the model file promises; `None`: there is none.
+    pub manifest: Option<Manifest>,
+}
+
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Boxes with classes.
+    Detection,
+    /// Boxes with keypoints.
+    Pose,
+    /// Boxes with masks.
+    Segmentation,
+    /// A crop's embedding: like for like subjects.
+    Reid,
+}
+
+impl Task {
+    /// All of them, in the order in which one of them is chosen to feed the tracker.
+    pub const ALL: [Self; 4] = [Self::Detection, Self::Pose, Self::Segmentation, Self::Reid];
+
+    /// The word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Detection => "detection",
+            Self::Pose => "pose",
+            Self::Segmentation => "segmentation",
+            Self::Reid => "reid",
+        }
+    }
+}
+
+/// When a model runs that does not feed the tracker.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cadence {
+    /// Only every n-th analysed frame, from 1.
+    pub every_n_frames: u64,
+    /// On which of those frames, and for which tracks.
+    pub run_on: RunOn,
+    /// Age from which an answer is stale; with [`RunOn::Stale`].
+    pub stale: Duration,
+}
+
+/// On which frames a model runs that does not feed the tracker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunOn {
+    /// Whatever is in them.
+    Frames,
+    /// Those with a confirmed track it is for.
+    Tracks,
+    /// Those with a confirmed track whose last answer is old, or that has none.
+    Stale,
+}
+
+/// What `model.toml` says of its model file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// Digest of the model file, hexadecimal, lower case.
+    pub sha256: Option<String>,
+    /// Width and height of the model's input, pixels.
+    pub input_size: Option<[usize; 2]>,
 }
 
 /// What runs a model.
@@ -167,6 +239,23 @@ pub enum Head {
     YoloEnd2End,
     /// DETR type: inputs picture and `orig_target_sizes`, outputs `labels`, `boxes`, `scores`.
     Detr,
+    /// ReID: crops `[n, 3, h, w]` to embeddings `[n, d]`.
+    Embedding,
+}
+
+impl Head {
+    /// The word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Yolo => "yolo",
+            Self::Yolov5 => "yolov5",
+            Self::Yolox => "yolox",
+            Self::YoloEnd2End => "yolo-end2end",
+            Self::Detr => "detr",
+            Self::Embedding => "embedding",
+        }
+    }
 }
 
 /// How a frame is fitted into the model's input.
@@ -249,8 +338,12 @@ pub struct Camera {
     pub source: SourceKind,
     /// For RTSP and HTTP.
     pub credentials: Option<Credentials>,
-    /// Models, by index into [`Config::models`].
+    /// Models, by index into [`Config::models`]; the first feeds the tracker, the others are of other tasks.
     pub models: Vec<usize>,
+    /// Parts of the picture with a name.
+    pub zones: Vec<Zone>,
+    /// Lines across the picture with a name.
+    pub lines: Vec<Line>,
     /// Frames per second that are analysed at most; `None`: all.
     pub detect_fps: Option<f32>,
     /// How RTP travels.
@@ -271,6 +364,26 @@ pub struct Camera {
     pub retry_max: Duration,
     /// First wait after a refused password and other refusals that haste would make worse.
     pub retry_refused: Duration,
+}
+
+/// A part of the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// `[a-z0-9_-]+`.
+    pub id: String,
+    /// Corners in order, `[x, y]`, 0..1 of the frame.
+    pub polygon: Vec<[f32; 2]>,
+}
+
+/// A line across the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// `[a-z0-9_-]+`.
+    pub id: String,
+    /// One end, `[x, y]`, 0..1 of the frame.
+    pub from: [f32; 2],
+    /// The other end.
+    pub to: [f32; 2],
 }
 
 /// Where frames come from.

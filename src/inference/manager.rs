@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::onnxruntime::{OrtEngine, Workers};
 use super::{Context, Engine, InferenceError, library};
-use crate::config::{Backend, Config, Model};
+use crate::config::{Backend, Config, Model, Task};
 use crate::telemetry::metrics::{Metrics, ModelMetrics};
 use crate::types::tensor::ModelIo;
 
@@ -98,9 +98,10 @@ impl ModelManager {
         depth: usize,
     ) -> Result<PipelineContexts, InferenceError> {
         let _one_at_a_time = self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner);
+        let max_batch = if model.model.task == Task::Reid { model.model.max_batch } else { 1 };
         let mut free = VecDeque::with_capacity(depth);
         for number in 1..=depth {
-            free.push_back(model.engine.create_context()?);
+            free.push_back(model.engine.create_context(max_batch)?);
             tracing::info!(camera, model = %model.model.name, number, "context created");
         }
         Ok(PipelineContexts { free })
@@ -127,6 +128,15 @@ fn load_one(
         path: model.onnx.clone(),
         reason: error.to_string(),
     })?;
+    if let Some(manifest) = &model.manifest
+        && manifest.sha256.as_ref().is_some_and(|promised| *promised != sha256)
+    {
+        let reason = format!(
+            "sha256 is {sha256}, and {} promises another; take both from the same place, or correct it",
+            manifest.path.display()
+        );
+        return Err(InferenceError::File { model: model.name.clone(), path: model.onnx.clone(), reason });
+    }
     let began = Instant::now();
     let counters = metrics.model(ModelMetrics {
         name: model.name.clone(),
@@ -144,7 +154,7 @@ fn load_one(
     // Before the first run: a model that does not fit may well not run either, and this says why.
     fits(model, engine.io()).map_err(|reason| InferenceError::Head { model: model.name.clone(), reason })?;
     let began = Instant::now();
-    let context = engine.create_context()?;
+    let context = engine.create_context(1)?;
     let (context, result) = context.submit().wait()?;
     result?;
     drop(context);

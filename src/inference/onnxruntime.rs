@@ -112,12 +112,40 @@ impl Engine for OrtEngine {
         "cpu"
     }
 
-    fn create_context(&self) -> Result<Box<dyn Context>, InferenceError> {
+    fn create_context(&self, max_batch: usize) -> Result<Box<dyn Context>, InferenceError> {
+        let open = self.io.inputs.iter().any(|spec| spec.shape.first().is_some_and(|dim| *dim < 0));
+        let max_batch = if open { max_batch.max(1) } else { 1 };
+        let mut batches = (1..=max_batch).map(|batch| self.bind(batch).map(Some)).collect::<Result<Vec<_>, _>>()?;
+        let (reply, done) = bounded(1);
+        let Some(Batch { binding, output_shapes }) = batches.first_mut().and_then(Option::take) else {
+            return Err(lost(&self.name));
+        };
+        self.metrics.contexts.inc();
+        Ok(Box::new(OrtContext {
+            state: State::Ready { binding, reply },
+            done,
+            batch: 1,
+            output_shapes,
+            others: batches,
+            output_types: self.io.outputs.iter().map(|spec| spec.element).collect(),
+            name: Arc::clone(&self.name),
+            workers: Arc::clone(&self.workers),
+            metrics: Arc::clone(&self.metrics),
+        }))
+    }
+}
+
+impl OrtEngine {
+    fn bind(&self, batch: usize) -> Result<Batch, InferenceError> {
         let failed = |error: onnxruntime::Error| run_error(&self.name, &error);
-        let shapes: Vec<Vec<i64>> =
-            self.io.inputs.iter().map(|spec| spec.shape.iter().map(|d| (*d).max(1)).collect()).collect();
+        let batch = i64::try_from(batch).unwrap_or(1);
+        let shape = |spec: &TensorSpec| -> Vec<i64> {
+            let dims = spec.shape.iter().enumerate();
+            dims.map(|(at, &dim)| if dim > 0 { dim } else if at == 0 { batch } else { 1 }).collect()
+        };
+        let shapes: Vec<Vec<i64>> = self.io.inputs.iter().map(shape).collect();
         let binding = self.session.bind(&shapes).map_err(failed)?;
-        let mut outputs = Vec::new();
+        let mut output_shapes = Vec::new();
         for (index, spec) in self.io.outputs.iter().enumerate() {
             let shape = match spec.element {
                 ElementType::F32 => binding.output::<f32>(index).map_err(failed)?.0,
@@ -127,26 +155,25 @@ impl Engine for OrtEngine {
                 // Heads refuse it by name; nothing reads it.
                 _ => &[],
             };
-            outputs.push(shape.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect());
+            output_shapes.push(shape.iter().map(|d| usize::try_from(*d).unwrap_or(0)).collect());
         }
-        let (reply, done) = bounded(1);
-        self.metrics.contexts.inc();
-        Ok(Box::new(OrtContext {
-            state: State::Ready { binding: Box::new(binding), reply },
-            done,
-            output_shapes: outputs,
-            output_types: self.io.outputs.iter().map(|spec| spec.element).collect(),
-            name: Arc::clone(&self.name),
-            workers: Arc::clone(&self.workers),
-            metrics: Arc::clone(&self.metrics),
-        }))
+        Ok(Batch { binding: Box::new(binding), output_shapes })
     }
+}
+
+/// Buffers for runs of one batch size.
+struct Batch {
+    binding: Box<Binding>,
+    output_shapes: Vec<Vec<usize>>,
 }
 
 struct OrtContext {
     state: State,
     done: Receiver<Done>,
+    batch: usize,
     output_shapes: Vec<Vec<usize>>,
+    /// By batch size less one; that of `batch` is out.
+    others: Vec<Option<Batch>>,
     output_types: Vec<ElementType>,
     name: Arc<str>,
     workers: Arc<Workers>,
@@ -174,6 +201,28 @@ impl OrtContext {
 }
 
 impl Context for OrtContext {
+    fn max_batch(&self) -> usize {
+        self.others.len()
+    }
+
+    fn set_batch(&mut self, batch: usize) -> Result<(), InferenceError> {
+        if batch == self.batch {
+            return Ok(());
+        }
+        let State::Ready { binding, .. } = &mut self.state else { return Err(lost(&self.name)) };
+        let Some(other) = batch.checked_sub(1).and_then(|at| self.others.get_mut(at)) else {
+            let reason = format!("a batch of {batch}; 1 to {} are possible", self.others.len());
+            return Err(InferenceError::Run { model: self.name.to_string(), reason });
+        };
+        if let Some(mut now) = other.take() {
+            std::mem::swap(&mut now.binding, binding);
+            std::mem::swap(&mut now.output_shapes, &mut self.output_shapes);
+            self.others[self.batch - 1] = Some(now);
+            self.batch = batch;
+        }
+        Ok(())
+    }
+
     fn input_f32(&mut self, index: usize) -> Result<&mut [f32], InferenceError> {
         let name = Arc::clone(&self.name);
         self.binding()?.input_mut::<f32>(index).map_err(|error| run_error(&name, &error))

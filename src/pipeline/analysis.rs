@@ -1,39 +1,35 @@
-//! From a frame to detections: one camera's letterbox, contexts and head.
+//! From a frame to detections: the frames of one camera on their way through the model that feeds its tracker.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
-use crate::inference::{Context, InferenceError, LoadedModel, ModelManager, Pending};
+use super::whole_frame::{Running, WholeFrame};
+use crate::inference::{InferenceError, LoadedModel, ModelManager};
 use crate::source::Frame;
-use crate::telemetry::metrics::{CameraMetrics, Stage};
-use crate::types::detection::Detection;
+use crate::telemetry::metrics::CameraMetrics;
+use crate::types::found::Found;
 use crate::types::frame::FrameMeta;
-use crate::types::tensor::{TensorData, TensorRef};
-use crate::vision::heads::Decoder;
-use crate::vision::letterbox::Letterbox;
-use crate::vision::mapping::Mapping;
-
-/// Most outputs that a head reads.
-const MOST_OUTPUTS: usize = 16;
 
 /// Frames of one camera on their way through one model.
 pub(super) struct Analysis {
-    model: Arc<LoadedModel>,
-    decoder: Decoder,
-    letterbox: Option<Letterbox>,
-    free: VecDeque<Box<dyn Context>>,
+    model: WholeFrame,
     in_flight: VecDeque<InFlight>,
     depth: usize,
-    rejected: u64,
-    detections: Vec<Detection>,
+    found: Found,
 }
 
 struct InFlight {
     meta: FrameMeta,
-    mapping: Mapping,
-    began: Instant,
-    pending: Box<dyn Pending>,
+    /// Its pixels, where somebody needs them afterwards.
+    frame: Option<Frame>,
+    running: Running,
+}
+
+/// What was found in a frame.
+pub(super) struct Analysed<'a> {
+    pub(super) meta: FrameMeta,
+    pub(super) frame: Option<Frame>,
+    pub(super) found: &'a Found,
 }
 
 impl Analysis {
@@ -43,18 +39,11 @@ impl Analysis {
         model: &Arc<LoadedModel>,
         depth: usize,
     ) -> Result<Self, InferenceError> {
-        let decoder = Decoder::new(&model.model, model.io())
-            .map_err(|error| InferenceError::Head { model: model.model.name.clone(), reason: error.to_string() })?;
-        let contexts = models.create_pipeline_contexts(camera, model, depth)?;
         Ok(Self {
-            model: Arc::clone(model),
-            decoder,
-            letterbox: None,
-            free: contexts.free,
+            model: WholeFrame::new(camera, models, model, depth)?,
             in_flight: VecDeque::with_capacity(depth),
             depth,
-            rejected: 0,
-            detections: Vec::with_capacity(model.model.max_detections),
+            found: Found::default(),
         })
     }
 
@@ -66,88 +55,25 @@ impl Analysis {
         self.in_flight.is_empty()
     }
 
-    /// Frame to tensor, and off it goes.
-    pub(super) fn begin(&mut self, frame: &Frame, metrics: &CameraMetrics) -> Result<(), InferenceError> {
-        let began = Instant::now();
-        let Some(mut context) = self.free.pop_front() else { return Err(self.failed("no free context")) };
-        match self.prepare(context.as_mut(), frame) {
-            Ok(mapping) => {
-                metrics.stage(Stage::Preprocess).observe(began.elapsed());
-                let in_flight =
-                    InFlight { meta: frame.meta, mapping, began: Instant::now(), pending: context.submit() };
-                self.in_flight.push_back(in_flight);
-                Ok(())
-            }
-            Err(error) => {
-                self.free.push_back(context);
-                Err(error)
-            }
-        }
-    }
-
-    fn prepare(&mut self, context: &mut dyn Context, frame: &Frame) -> Result<Mapping, InferenceError> {
-        let Some(picture) = frame.picture() else { return Err(self.failed("the frame's format cannot be read")) };
-        let input = self.decoder.input();
-        if !self.letterbox.as_ref().is_some_and(|letterbox| letterbox.fits(&picture)) {
-            // The first frame, or the camera changed its picture size.
-            let letterbox = Letterbox::new(&picture, input.width, input.height, &self.model.model.input)
-                .map_err(|error| self.failed(&error.to_string()))?;
-            self.letterbox = Some(letterbox);
-        }
-        let Some(letterbox) = self.letterbox.as_mut() else { return Err(self.failed("no letterbox")) };
-        if let Err(error) = letterbox.run(&picture, context.input_f32(input.index)?) {
-            return Err(self.failed(&error.to_string()));
-        }
-        let mapping = self.letterbox.as_ref().map(Letterbox::mapping);
-        if let Some(input) = self.decoder.size_input() {
-            for (element, value) in context.input_i64(input.index)?.iter_mut().zip(input.size) {
-                *element = value;
-            }
-        }
-        mapping.ok_or_else(|| self.failed("no letterbox"))
+    /// Starts on a frame; with `keep` it comes back together with what was found in it.
+    pub(super) fn begin(&mut self, frame: Frame, keep: bool, metrics: &CameraMetrics) -> Result<(), InferenceError> {
+        let meta = frame.meta;
+        let Some(picture) = frame.picture() else {
+            let model = self.model.model.model.name.clone();
+            return Err(InferenceError::Run { model, reason: "the frame's format cannot be read".to_owned() });
+        };
+        let running = self.model.begin(&picture, metrics)?;
+        self.in_flight.push_back(InFlight { meta, frame: keep.then_some(frame), running });
+        Ok(())
     }
 
     /// Waits for the oldest frame in flight; `None` where there is none.
-    pub(super) fn finish(
-        &mut self,
-        metrics: &CameraMetrics,
-    ) -> Option<Result<(FrameMeta, &[Detection]), InferenceError>> {
-        let InFlight { meta, mapping, began, pending } = self.in_flight.pop_front()?;
-        let (context, result) = match pending.wait() {
-            Ok(done) => done,
-            Err(error) => return Some(Err(error)),
-        };
-        metrics.stage(Stage::Infer).observe(began.elapsed());
-        let began = Instant::now();
-        let result = result.and_then(|()| self.decode(context.as_ref(), &mapping));
-        self.free.push_back(context);
-        metrics.stage(Stage::Postprocess).observe(began.elapsed());
-        metrics.detections.add(self.detections.len() as u64);
-        let rejected = self.decoder.rejected();
-        if rejected > 0 && self.rejected == 0 {
-            let model = &self.model.model.name;
-            tracing::warn!(%model, "boxes that are none (no area, no label, no number); check head and labels");
+    pub(super) fn finish(&mut self, metrics: &CameraMetrics) -> Option<Result<Analysed<'_>, InferenceError>> {
+        let InFlight { meta, frame, running } = self.in_flight.pop_front()?;
+        if let Err(error) = self.model.finish(running, metrics, &mut self.found) {
+            return Some(Err(error));
         }
-        metrics.bad_boxes.add(rejected.saturating_sub(self.rejected));
-        self.rejected = rejected;
-        Some(result.map(|()| (meta, self.detections.as_slice())))
-    }
-
-    fn decode(&mut self, context: &dyn Context, mapping: &Mapping) -> Result<(), InferenceError> {
-        let mut outputs = [TensorRef { shape: &[], data: TensorData::F32(&[]) }; MOST_OUTPUTS];
-        let count = self.model.io().outputs.len().min(MOST_OUTPUTS);
-        for (index, output) in outputs.iter_mut().enumerate().take(count) {
-            // One of a type that no head reads stays empty; the head looks at those it named.
-            if let Ok(tensor) = context.output(index) {
-                *output = tensor;
-            }
-        }
-        self.decoder
-            .decode(&outputs[..count], mapping, &mut self.detections)
-            .map_err(|error| self.failed(&error.to_string()))
-    }
-
-    fn failed(&self, reason: &str) -> InferenceError {
-        InferenceError::Run { model: self.model.model.name.clone(), reason: reason.to_owned() }
+        metrics.detections.add(self.found.detections.len() as u64);
+        Some(Ok(Analysed { meta, frame, found: &self.found }))
     }
 }

@@ -1,4 +1,4 @@
-//! The camera thread: takes frames from the slot, runs the model, follows what it finds.
+//! The camera thread: takes frames from the slot, runs the models, follows what they find.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -7,17 +7,20 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::analysis::Analysis;
+use super::analysis::{Analysed, Analysis};
+use super::extras::Extras;
 use super::objects::Objects;
-use super::{FrameResult, Report};
-use crate::config::Tracking;
-use crate::inference::{LoadedModel, ModelManager};
+use super::{FrameResult, Publish, Report};
+use crate::config::{Task, Tracking};
+use crate::inference::{InferenceError, LoadedModel, ModelManager};
 use crate::source::Frame;
 use crate::source::slot::{FrameSlot, Take};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::telemetry::progress;
 use crate::tracking::{self, Tracker};
+use crate::types::found::Found;
 use crate::types::frame::FrameMeta;
+use crate::types::objects::FrameObjects;
 use crate::types::track::Track;
 
 /// How long a silent slot is waited for before the thread looks after its tracks.
@@ -26,21 +29,22 @@ const IDLE: Duration = Duration::from_millis(250);
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 /// Wait between attempts to make new contexts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(5);
-/// Track lists on their way to the reader of frames and back.
+/// Object lists on their way to the reader of frames and back.
 const RECYCLED: usize = 64;
 
 /// What a camera thread needs.
 pub(super) struct Worker {
     pub(super) id: Arc<str>,
     pub(super) slot: Arc<FrameSlot>,
-    pub(super) model: Option<Arc<LoadedModel>>,
+    /// The first feeds the tracker.
+    pub(super) camera_models: Vec<Arc<LoadedModel>>,
     pub(super) models: Arc<ModelManager>,
     pub(super) tracking: Tracking,
     /// Frames in flight.
     pub(super) depth: usize,
     pub(super) reports: Sender<Report>,
-    /// Somebody reads every frame's tracks.
-    pub(super) publish_frames: bool,
+    /// What somebody reads of every frame.
+    pub(super) publish: Publish,
     pub(super) metrics: Arc<CameraMetrics>,
     pub(super) stage: Arc<progress::Stage>,
 }
@@ -58,14 +62,15 @@ impl Worker {
         })?)
     }
 
-    fn analysis(&self) -> Result<Option<Analysis>, crate::inference::InferenceError> {
-        let model = self.model.as_ref();
-        model.map(|model| Analysis::new(&self.id, &self.models, model, self.depth)).transpose()
+    fn analysis(&self) -> Result<Option<(Analysis, Extras)>, InferenceError> {
+        let Some((first, others)) = self.camera_models.split_first() else { return Ok(None) };
+        let analysis = Analysis::new(&self.id, &self.models, first, self.depth)?;
+        Ok(Some((analysis, Extras::new(&self.id, &self.models, first, others)?)))
     }
 
     /// Until the slot closes; a panic costs the frames in flight and the tracks, not the camera.
-    fn run(&self, mut analysis: Option<Analysis>) {
-        let mut objects = Objects::new(&self.id, self.model.as_deref());
+    fn run(&self, mut analysis: Option<(Analysis, Extras)>) {
+        let mut objects = Objects::new(&self.id, &self.camera_models);
         let mut numbering = Numbering::default();
         loop {
             let attempt = AssertUnwindSafe(|| Life::new(self, analysis.take(), &mut objects, &mut numbering).run());
@@ -123,29 +128,37 @@ impl Numbering {
 struct Life<'a> {
     worker: &'a Worker,
     analysis: Option<Analysis>,
+    extras: Option<Extras>,
+    /// Frames are kept until their tracks are known.
+    keep_frames: bool,
     tracker: Box<dyn Tracker>,
     objects: &'a mut Objects,
     numbering: &'a mut Numbering,
     last: Option<(FrameMeta, Instant)>,
-    recycle: Sender<Vec<Track>>,
-    recycled: Receiver<Vec<Track>>,
+    recycle: Sender<Box<FrameObjects>>,
+    recycled: Receiver<Box<FrameObjects>>,
     failing: Option<Instant>,
 }
 
 impl<'a> Life<'a> {
     fn new(
         worker: &'a Worker,
-        analysis: Option<Analysis>,
+        analysis: Option<(Analysis, Extras)>,
         objects: &'a mut Objects,
         numbering: &'a mut Numbering,
     ) -> Self {
         let (recycle, recycled) = bounded(RECYCLED);
         for _ in 0..RECYCLED {
-            let _ = recycle.try_send(Vec::with_capacity(64));
+            let _ = recycle.try_send(Box::new(FrameObjects::with_capacity(64)));
         }
+        let (analysis, extras) = analysis.unzip();
+        let keep_frames =
+            worker.publish == Publish::Pictures || extras.as_ref().is_some_and(|extras| !extras.is_empty());
         Self {
             worker,
             analysis,
+            extras,
+            keep_frames,
             tracker: tracking::new(&worker.tracking),
             objects,
             numbering,
@@ -171,7 +184,7 @@ impl<'a> Life<'a> {
             match worker.slot.take(wait) {
                 Take::Frame(frame) => {
                     worker.stage.busy();
-                    self.begin(&frame);
+                    self.begin(frame);
                 }
                 Take::Timeout if self.is_idle() => self.forget_lost_tracks(),
                 Take::Timeout => self.finish(),
@@ -186,15 +199,16 @@ impl<'a> Life<'a> {
         self.analysis.as_ref().is_none_or(Analysis::is_idle)
     }
 
-    fn begin(&mut self, frame: &Frame) {
+    fn begin(&mut self, frame: Frame) {
         let metrics = &self.worker.metrics;
         metrics.stage(Stage::Queue).observe(frame.meta.received.elapsed());
         let Some(analysis) = self.analysis.as_mut() else {
             // A camera without models is only watched.
-            self.publish(frame.meta, Vec::new());
+            let objects = self.recycled.try_recv().unwrap_or_default();
+            self.publish(frame.meta, objects, Vec::new(), Some(frame));
             return;
         };
-        if let Err(error) = analysis.begin(frame, metrics) {
+        if let Err(error) = analysis.begin(frame, self.keep_frames, metrics) {
             self.failed(&error.to_string());
         }
     }
@@ -203,54 +217,74 @@ impl<'a> Life<'a> {
         let worker = self.worker;
         worker.stage.busy();
         let Some(result) = self.analysis.as_mut().and_then(|analysis| analysis.finish(&worker.metrics)) else { return };
-        let began = Instant::now();
-        let mut tracks = self.recycled.try_recv().unwrap_or_default();
-        tracks.clear();
-        let meta = match result {
-            Ok((meta, detections)) => {
-                if self.last.is_none_or(|(last, _)| must_forget(&last, &meta, worker.tracking.max_gap)) {
-                    self.tracker.reset();
-                    self.numbering.tracker_reset(meta.run);
-                    for draft in self.objects.end_all() {
-                        let _ = worker.reports.send(Report::Event(draft));
-                    }
-                }
-                let seen = self.tracker.update(meta.media_time, detections);
-                tracks.extend(seen.iter().map(|track| self.numbering.published(track)));
-                meta
-            }
-            Err(error) => {
-                let _ = self.recycle.try_send(tracks);
-                self.failed(&error.to_string());
-                return;
-            }
+        let Analysed { meta, frame, found } = match result {
+            Ok(analysed) => analysed,
+            Err(error) => return self.failed(&error.to_string()),
         };
-        worker.metrics.stage(Stage::Track).observe(began.elapsed());
-        worker.metrics.inferred.inc();
-        if let Some(since) = self.failing.take() {
-            tracing::info!(after_s = since.elapsed().as_secs(), "inference works again");
+        let began = Instant::now();
+        let mut objects = self.recycled.try_recv().unwrap_or_default();
+        if self.last.is_none_or(|(last, _)| must_forget(&last, &meta, worker.tracking.max_gap)) {
+            self.tracker.reset();
+            self.numbering.tracker_reset(meta.run);
+            self.extras.iter_mut().for_each(Extras::reset);
+            for draft in self.objects.end_all() {
+                let _ = worker.reports.send(Report::Event(draft));
+            }
         }
-        self.publish(meta, tracks);
+        let seen = self.tracker.update(meta.media_time, &found.detections);
+        objects.set_tracks(seen.iter().map(|track| self.numbering.published(track)));
+        worker.metrics.stage(Stage::Track).observe(began.elapsed());
+        let mut collected = Vec::new();
+        let mut result = Ok(());
+        if let Some(extras) = &mut self.extras {
+            let task = worker.camera_models.first().map_or(Task::Detection, |model| model.model.task);
+            extras.attach_own(found, task, &mut objects);
+            let collect = (worker.publish == Publish::Found).then_some(&mut collected);
+            let collect = collect.map(|collected| {
+                collected.push((task, found.clone()));
+                collected
+            });
+            if let Some(picture) = frame.as_ref().and_then(Frame::picture).filter(|_| !extras.is_empty()) {
+                result = extras.run(&picture, meta.media_time, &mut objects, &worker.metrics, collect);
+            }
+        }
+        match result {
+            Err(error) => self.failed(&error.to_string()),
+            Ok(()) => {
+                worker.metrics.inferred.inc();
+                if let Some(since) = self.failing.take() {
+                    tracing::info!(after_s = since.elapsed().as_secs(), "inference works again");
+                }
+            }
+        }
+        self.publish(meta, objects, collected, frame);
     }
 
     /// Hands tracks and events to the hub; waits where the hub is behind.
-    fn publish(&mut self, meta: FrameMeta, tracks: Vec<Track>) {
+    fn publish(
+        &mut self,
+        meta: FrameMeta,
+        objects: Box<FrameObjects>,
+        found: Vec<(Task, Found)>,
+        frame: Option<Frame>,
+    ) {
         let worker = self.worker;
         let began = Instant::now();
         self.last = Some((meta, began));
-        worker.metrics.set_tracks(&tracks);
+        worker.metrics.set_tracks(objects.tracks());
         let run = self.numbering.run;
         let numbering = &mut *self.numbering;
         let ended = self.tracker.ended().iter().map(|track| numbering.published(track));
-        self.objects.observe(&meta, run, &tracks, ended, |draft| {
+        self.objects.observe(&meta, run, &objects, ended, |draft| {
             let _ = worker.reports.send(Report::Event(draft));
         });
-        if worker.publish_frames {
-            let (camera, recycle) = (Arc::clone(&worker.id), self.recycle.clone());
-            let result = FrameResult { camera, meta, track_run: run, tracks, recycle };
-            let _ = worker.reports.send(Report::Frame(result));
+        if worker.publish == Publish::Events {
+            let _ = self.recycle.try_send(objects);
         } else {
-            let _ = self.recycle.try_send(tracks);
+            let (camera, recycle) = (Arc::clone(&worker.id), self.recycle.clone());
+            let frame = frame.filter(|_| worker.publish == Publish::Pictures);
+            let result = FrameResult { camera, meta, track_run: run, objects, found, frame, recycle };
+            let _ = worker.reports.send(Report::Frame(result));
         }
         worker.metrics.stage(Stage::Publish).observe(began.elapsed());
         worker.metrics.end_to_end.observe(meta.received.elapsed());

@@ -7,13 +7,21 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::Report;
+use super::{Publish, Report};
 use crate::outbox::Outbox;
 use crate::telemetry::progress::Stage;
 use crate::types::event::{EventDraft, EventType};
 
 /// Numbers are made durable this long after they were taken, at the latest.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// Somebody who watches what cameras report, on the hub's own thread: it must be quick.
+pub struct Observer {
+    /// What it wants to see of every frame.
+    pub publish: Publish,
+    /// Called with every report, before the hub takes it.
+    pub see: Box<dyn FnMut(&Report) + Send>,
+}
 
 /// A running hub. It ends when the last sender of reports is gone.
 pub struct Hub {
@@ -25,8 +33,15 @@ impl Hub {
     ///
     /// # Errors
     /// Where no thread can be started.
-    pub fn start(reports: Receiver<Report>, outbox: Outbox, stage: Arc<Stage>) -> std::io::Result<Self> {
-        let thread = std::thread::Builder::new().name("hub".to_owned()).spawn(move || run(&reports, outbox, &stage))?;
+    pub fn start(
+        reports: Receiver<Report>,
+        outbox: Outbox,
+        stage: Arc<Stage>,
+        observer: Option<Observer>,
+    ) -> std::io::Result<Self> {
+        let thread = std::thread::Builder::new()
+            .name("hub".to_owned())
+            .spawn(move || run(&reports, outbox, &stage, observer))?;
         Ok(Self { thread })
     }
 
@@ -43,8 +58,8 @@ impl Hub {
     }
 }
 
-fn run(reports: &Receiver<Report>, outbox: Outbox, stage: &Stage) -> Outbox {
-    let mut desk = Desk { outbox, cameras: CameraStates::default(), unsynced: None };
+fn run(reports: &Receiver<Report>, outbox: Outbox, stage: &Stage, observer: Option<Observer>) -> Outbox {
+    let mut desk = Desk { outbox, cameras: CameraStates::default(), unsynced: None, observer };
     loop {
         stage.idle();
         match reports.recv_timeout(SYNC_EVERY) {
@@ -72,10 +87,14 @@ struct Desk {
     cameras: CameraStates,
     /// Since when numbers are taken that a power cut might give out again.
     unsynced: Option<Instant>,
+    observer: Option<Observer>,
 }
 
 impl Desk {
     fn take(&mut self, report: Report) {
+        if let Some(observer) = &mut self.observer {
+            (observer.see)(&report);
+        }
         match report {
             Report::Event(draft) if self.cameras.is_news(&draft) => {
                 self.outbox.publish(draft);
@@ -84,7 +103,7 @@ impl Desk {
             Report::Event(_) | Report::Stop => {}
             Report::Frame(result) => {
                 // Its list goes back to the camera; a camera that is gone does not want it.
-                let _ = result.recycle.try_send(result.tracks);
+                let _ = result.recycle.try_send(result.objects);
             }
         }
     }

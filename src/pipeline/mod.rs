@@ -10,8 +10,11 @@
 
 mod analysis;
 mod camera;
+mod crops;
+mod extras;
 mod hub;
 mod objects;
+mod whole_frame;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,19 +22,20 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Task};
 use crate::inference::ModelManager;
 use crate::source::slot::FrameSlot;
-use crate::source::{Delivery, Setup, Source, StreamFacts};
+use crate::source::{Delivery, Frame, Setup, Source, StreamFacts};
 use crate::telemetry::metrics::{CameraMetrics, Metrics};
 use crate::telemetry::progress::Progress;
 use crate::types::event::EventDraft;
+use crate::types::found::Found;
 use crate::types::frame::FrameMeta;
+use crate::types::objects::FrameObjects;
 use crate::types::tensor::ModelIo;
-use crate::types::track::Track;
-use crate::vision::heads::Decoder;
+use crate::vision::heads::{Decoder, Embedder};
 
-pub use hub::Hub;
+pub use hub::{Hub, Observer};
 
 /// Results that may wait for the hub, all cameras together.
 pub const HUB_QUEUE: usize = 256;
@@ -42,7 +46,7 @@ const DEPTH_EVERY: usize = 2;
 
 /// What camera threads and sources report.
 pub enum Report {
-    /// A frame was analysed; only where [`Environment::publish_frames`] asks for it.
+    /// A frame was analysed; only where [`Environment::publish`] asks for it.
     Frame(FrameResult),
     /// Something happened.
     Event(EventDraft),
@@ -58,10 +62,27 @@ pub struct FrameResult {
     pub meta: FrameMeta,
     /// Run in which the tracks began: `camera:run:number` names one.
     pub track_run: u32,
-    /// Confirmed tracks, in order of their numbers; boxes in pixels.
-    pub tracks: Vec<Track>,
-    /// Where `tracks` goes when it has been read, so that its memory is used again.
-    pub recycle: Sender<Vec<Track>>,
+    /// Confirmed tracks and what is known of each; pixels.
+    pub objects: Box<FrameObjects>,
+    /// All that each model found, tracked or not, with [`Publish::Found`].
+    pub found: Vec<(Task, Found)>,
+    /// The frame itself, with [`Publish::Pictures`].
+    pub frame: Option<Frame>,
+    /// Where `objects` goes when it has been read, so that its memory is used again.
+    pub recycle: Sender<Box<FrameObjects>>,
+}
+
+/// What camera threads report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publish {
+    /// Events only.
+    Events,
+    /// Each frame's objects too.
+    Objects,
+    /// Each frame's objects, and all that its models found.
+    Found,
+    /// Each frame's objects and pixels too. A frame that is not dropped soon holds up the decoder.
+    Pictures,
 }
 
 /// What cameras are started with.
@@ -76,8 +97,8 @@ pub struct Environment<'a> {
     pub progress: &'a Progress,
     /// Where reports go.
     pub reports: Sender<Report>,
-    /// Report every frame, not only events.
-    pub publish_frames: bool,
+    /// What is reported.
+    pub publish: Publish,
 }
 
 /// A running camera: its source and its camera thread.
@@ -101,19 +122,20 @@ impl CameraPipeline {
     ) -> anyhow::Result<Self> {
         let slot = Arc::new(FrameSlot::new(delivery));
         let metrics = environment.metrics.camera(&camera.id);
-        let model = camera.models.first().and_then(|index| environment.models.model(*index)).cloned();
-        if let Some(model) = &model {
+        let camera_models: Vec<_> =
+            camera.models.iter().filter_map(|index| environment.models.model(*index)).cloned().collect();
+        if let Some(model) = camera_models.first() {
             metrics.set_labels(&model.model.labels);
         }
         let worker = camera::Worker {
             id: Arc::from(camera.id.as_str()),
             slot: Arc::clone(&slot),
-            model,
+            camera_models,
             models: Arc::clone(environment.models),
             tracking: environment.config.tracking,
             depth: if delivery == Delivery::Every { DEPTH_EVERY } else { 1 },
             reports: environment.reports.clone(),
-            publish_frames: environment.publish_frames,
+            publish: environment.publish,
             metrics: Arc::clone(&metrics),
             stage: environment.progress.stage(format!("camera {}", camera.id)),
         };
@@ -185,7 +207,18 @@ impl CameraPipeline {
 /// # Errors
 /// Why the head cannot use the model, and what to do.
 pub fn fits_head(model: &config::Model, io: &ModelIo) -> Result<(), String> {
-    Decoder::new(model, io).map(|_| ()).map_err(|error| error.to_string())
+    let (width, height) = match model.task {
+        Task::Reid => Embedder::new(model, io).map(|head| (head.input().width, head.input().height)),
+        _ => Decoder::new(model, io).map(|head| (head.input().width, head.input().height)),
+    }
+    .map_err(|error| error.to_string())?;
+    match model.manifest.as_ref().and_then(|manifest| manifest.input_size.map(|size| (manifest, size))) {
+        Some((manifest, [w, h])) if (w, h) != (width, height) => Err(format!(
+            "the model takes pictures of {width}x{height} pixels, and {} says {w}x{h}; correct input_size_px",
+            manifest.path.display()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The channel that all cameras report into.

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
+use crate::config::Task;
 use crate::inference::LoadedModel;
 use crate::source::Notice;
-use crate::types::event::{EventDraft, EventModel, EventTrack, EventType, Phase};
+use crate::types::event::{EventDraft, EventEmbedding, EventModel, EventTrack, EventType, Phase};
 use crate::types::frame::FrameMeta;
+use crate::types::objects::FrameObjects;
+use crate::types::pose::Keypoint;
 use crate::types::time::{Clock, Timestamp};
 use crate::types::track::Track;
 
@@ -17,6 +20,8 @@ pub(super) struct Objects {
     camera: String,
     labels: Arc<[String]>,
     model: Option<EventModel>,
+    /// Name of the model that gives embeddings.
+    reid: String,
     open: Vec<Open>,
 }
 
@@ -24,11 +29,32 @@ struct Open {
     track: Track,
     track_run: u32,
     meta: FrameMeta,
+    /// As last seen; empty: never.
+    keypoints: Vec<Keypoint>,
+    /// Sum of all its embeddings; empty: there is none.
+    embedding: Vec<f32>,
+}
+
+impl Open {
+    fn see(&mut self, objects: &FrameObjects, at: usize) {
+        if let Some(keypoints) = objects.pose(at) {
+            self.keypoints.clear();
+            self.keypoints.extend_from_slice(keypoints);
+        }
+        if let Some(embedding) = objects.embedding(at) {
+            self.embedding.resize(embedding.len(), 0.0);
+            self.embedding.iter_mut().zip(embedding).for_each(|(sum, value)| *sum += value);
+        }
+    }
 }
 
 impl Objects {
-    pub(super) fn new(camera: &str, model: Option<&LoadedModel>) -> Self {
+    /// The first of `models` feeds the tracker.
+    pub(super) fn new(camera: &str, models: &[Arc<LoadedModel>]) -> Self {
+        let model = models.first();
+        let reid = models.iter().find(|model| model.model.task == Task::Reid);
         Self {
+            reid: reid.map(|model| model.model.name.clone()).unwrap_or_default(),
             camera: camera.to_owned(),
             labels: model.map_or_else(|| Arc::from([]), |model| Arc::clone(&model.model.labels)),
             model: model.map(|model| EventModel {
@@ -49,19 +75,26 @@ impl Objects {
         &mut self,
         meta: &FrameMeta,
         track_run: u32,
-        tracks: &[Track],
+        objects: &FrameObjects,
         ended: impl Iterator<Item = Track>,
         mut emit: impl FnMut(EventDraft),
     ) {
-        for track in tracks {
+        for (at, track) in objects.tracks().iter().enumerate() {
             match self.open.iter_mut().find(|open| open.track.number == track.number) {
                 Some(open) => {
                     open.track = *track;
                     open.meta = *meta;
+                    open.see(objects, at);
                 }
                 None => {
-                    let open = Open { track: *track, track_run, meta: *meta };
-                    emit(self.draft(EventType::ObjectStart, Phase::Start, &open));
+                    let (keypoints, embedding) = (Vec::new(), Vec::new());
+                    let mut open = Open { track: *track, track_run, meta: *meta, keypoints, embedding };
+                    open.see(objects, at);
+                    let mut draft = self.draft(EventType::ObjectStart, Phase::Start, &open);
+                    if let (Some(mask), Some(track)) = (objects.mask(at), &mut draft.track) {
+                        track.mask = Some((&mask.rle(meta.width, meta.height)).into());
+                    }
+                    emit(draft);
                     self.open.push(open);
                 }
             }
@@ -81,8 +114,9 @@ impl Objects {
     }
 
     fn draft(&self, event_type: EventType, phase: Phase, open: &Open) -> EventDraft {
-        let Open { track, track_run, meta } = open;
-        let bbox = track.bbox.scale(1.0 / meta.width.max(1) as f32, 1.0 / meta.height.max(1) as f32);
+        let Open { track, track_run, meta, .. } = open;
+        let (width, height) = (meta.width.max(1) as f32, meta.height.max(1) as f32);
+        let bbox = track.bbox.scale(1.0 / width, 1.0 / height);
         EventDraft {
             event_type,
             phase,
@@ -97,10 +131,24 @@ impl Objects {
                 top_score: rounded(track.top_score),
                 bbox: [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|edge| rounded(edge.clamp(0.0, 1.0))),
                 age_s: seconds(track.last_seen.saturating_sub(track.first_seen)),
+                keypoints: (!open.keypoints.is_empty()).then(|| open.keypoints.iter().map(|k| {
+                    [k.x / width, k.y / height, k.score].map(rounded)
+                }).collect()),
+                mask: None,
+                embedding: self.embedding(&open.embedding),
             }),
             data: Map::new(),
             model: self.model.clone(),
         }
+    }
+}
+
+impl Objects {
+    /// The mean direction of a track's embeddings.
+    fn embedding(&self, sum: &[f32]) -> Option<EventEmbedding> {
+        let length = sum.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let vector = || sum.iter().map(|v| rounded(v / length)).collect();
+        (length > 0.0).then(|| EventEmbedding { model: self.reid.clone(), vector: vector() })
     }
 }
 

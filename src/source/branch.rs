@@ -88,8 +88,13 @@ pub(super) fn build(pipeline: &gst::Pipeline, shared: &Shared, intake: Intake) -
             let source = make("filesrc")?;
             let path = path.to_str().ok_or_else(|| Fault::new(FaultClass::NotFound, "the path is not UTF-8"))?;
             source.set_property("location", path);
+            let mut chain = vec![source];
+            if path.to_lowercase().ends_with(".jpg") || path.to_lowercase().ends_with(".jpeg") {
+                // decodebin knows no parser for pictures, and some decoders want one.
+                chain.push(make("jpegparse")?);
+            }
             let sync = intake.live_pace();
-            decoded(pipeline, shared, intake, vec![source], sync)
+            decoded(pipeline, shared, intake, chain, sync)
         }
         SourceKind::V4l2 { device, width, height, fps } => {
             let source = make("v4l2src")?;
@@ -248,7 +253,7 @@ fn rtsp_branch(pipeline: &gst::Pipeline, shared: &Shared, intake: Intake, pad: &
     if let Some(download) = choice.download {
         chain.push(make(download)?);
     }
-    // Passes I420, NV12 and Y42B through untouched; anything else (10 bit, 4:4:4) is converted.
+    // Passes I420, NV12, Y42B and Y444 through untouched; anything else (10 bit, RGB) is converted.
     chain.push(make("videoconvert")?);
     chain.push(intake.into_sink(false).upcast());
     pipeline.add_many(&chain).map_err(internal)?;

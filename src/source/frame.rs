@@ -1,7 +1,7 @@
 use gst_video::prelude::*;
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrame};
 
-use crate::types::frame::{Colour, FrameMeta, Matrix, Picture, Plane, Planes, Range};
+use crate::types::frame::{Colour, FrameMeta, Matrix, Picture, Plane, Planes, Range, Subsampling};
 
 /// A decoded frame: its facts and a read-only mapping of the decoder's own buffer. No pixel is copied;
 /// while it lives, it holds one buffer of the decoder's pool.
@@ -30,8 +30,9 @@ impl Frame {
             Some(Plane { data, stride: usize::try_from(*stride.get(index)?).ok()? })
         };
         let planes = match self.pixels.format() {
-            VideoFormat::I420 => Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, halved_rows: true },
-            VideoFormat::Y42b => Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, halved_rows: false },
+            VideoFormat::I420 => Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Yuv420 },
+            VideoFormat::Y42b => Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Yuv422 },
+            VideoFormat::Y444 => Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Yuv444 },
             VideoFormat::Nv12 => Planes::Nv12 { y: plane(0)?, uv: plane(1)? },
             _ => return None,
         };

@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::linux::fs::MetadataExt;
+use std::path::Path;
 use std::sync::OnceLock;
 
+use anyhow::Context as _;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -37,6 +39,19 @@ pub fn dropped_lines() -> usize {
 /// # Errors
 /// A filter that cannot be read.
 pub fn init(log: &Log) -> anyhow::Result<LogGuard> {
+    start(log, io::stderr(), io::IsTerminal::is_terminal(&io::stderr()))
+}
+
+/// As [`init`], into a file that is begun anew: for a command that needs the terminal for itself.
+///
+/// # Errors
+/// As [`init`], or a file that cannot be written.
+pub fn init_file(log: &Log, path: &Path) -> anyhow::Result<LogGuard> {
+    let file = std::fs::File::create(path).with_context(|| format!("{}: cannot be written", path.display()))?;
+    start(log, file, false)
+}
+
+fn start(log: &Log, out: impl Write + Send + 'static, ansi: bool) -> anyhow::Result<LogGuard> {
     // ONNX Runtime's binding tells at "info" what only its own developers need.
     let filter = EnvFilter::try_new(format!("ort=error,{}", log.filter)).map_err(|error| {
         anyhow::anyhow!("log.filter {:?}: {error}; try \"info\" or \"watchkeeper=debug\"", log.filter)
@@ -48,7 +63,7 @@ pub fn init(log: &Log) -> anyhow::Result<LogGuard> {
         other => other,
     };
     let (queue, writer) =
-        NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).thread_name("log").finish(io::stderr());
+        NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true).thread_name("log").finish(out);
     let _ = DROPPED.set(queue.error_counter());
     let edge = Edge { queue, journal: format == LogFormat::Journald };
     let done = match format {
@@ -61,7 +76,7 @@ pub fn init(log: &Log) -> anyhow::Result<LogGuard> {
         LogFormat::Text | LogFormat::Auto => registry
             .with(
                 tracing_subscriber::fmt::layer()
-                    .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+                    .with_ansi(ansi)
                     .with_target(false)
                     .with_writer(edge),
             )

@@ -6,6 +6,7 @@
 
 mod assignment;
 mod bytetrack;
+pub mod identity;
 mod kalman;
 mod subject;
 #[cfg(test)]

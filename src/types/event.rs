@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::mask::Rle;
 use super::time::{Clock, Timestamp};
 
 /// What happened.
@@ -83,6 +84,39 @@ pub struct EventTrack {
     pub bbox: [f32; 4],
     /// Seconds since its first detection.
     pub age_s: f64,
+    /// Latest keypoints, `[x, y, score]` each, 0..1 of the frame (those outside it are beyond 0..1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keypoints: Option<Vec<[f32; 3]>>,
+    /// Mask in the frame of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<CompressedRle>,
+    /// Mean of its embeddings so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<EventEmbedding>,
+}
+
+/// A mask as COCO's tools read it.
+#[derive(Clone, Debug, Serialize)]
+pub struct CompressedRle {
+    /// Height and width of the frame, pixels.
+    pub size: [u32; 2],
+    /// Run lengths, compressed to text.
+    pub counts: String,
+}
+
+impl From<&Rle> for CompressedRle {
+    fn from(rle: &Rle) -> Self {
+        Self { size: rle.size(), counts: rle.to_compressed() }
+    }
+}
+
+/// What a ReID model makes of a track: the nearer two vectors of one model, the likelier one subject.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventEmbedding {
+    /// Name of the model in the config.
+    pub model: String,
+    /// Of length 1.
+    pub vector: Vec<f32>,
 }
 
 /// The model that saw it.

@@ -64,10 +64,33 @@ pub struct Plane<'a> {
     pub stride: usize,
 }
 
-/// Planes of an 8-bit YCbCr picture; chroma is halved horizontally.
+/// How many pixels share a chroma sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subsampling {
+    /// 4:2:0 (I420, NV12): two by two.
+    Yuv420,
+    /// 4:2:2 (Y42B): two in a row.
+    Yuv422,
+    /// 4:4:4 (Y444): none; a JPEG of the best quality.
+    Yuv444,
+}
+
+impl Subsampling {
+    /// Pixels per chroma sample, across and down.
+    #[must_use]
+    pub const fn shared(self) -> (usize, usize) {
+        match self {
+            Self::Yuv420 => (2, 2),
+            Self::Yuv422 => (2, 1),
+            Self::Yuv444 => (1, 1),
+        }
+    }
+}
+
+/// Planes of an 8-bit YCbCr picture.
 #[derive(Clone, Copy, Debug)]
 pub enum Planes<'a> {
-    /// Three planes (I420 or, with full-height chroma, Y42B).
+    /// Three planes (I420, Y42B, Y444).
     Planar {
         /// Luma, `height` rows.
         y: Plane<'a>,
@@ -75,8 +98,8 @@ pub enum Planes<'a> {
         u: Plane<'a>,
         /// Cr.
         v: Plane<'a>,
-        /// True for 4:2:0 (I420): a chroma row serves two luma rows. False for 4:2:2 (Y42B).
-        halved_rows: bool,
+        /// How many pixels share a chroma sample.
+        subsampling: Subsampling,
     },
     /// Luma and interleaved CbCr, 4:2:0 (NV12).
     Nv12 {

@@ -3,10 +3,15 @@
 //! Nothing here does I/O, and nothing here knows GStreamer, ONNX Runtime or the config file.
 
 pub mod detection;
+pub mod embedding;
 pub mod event;
+pub mod found;
 pub mod frame;
 pub mod geometry;
 pub mod log;
+pub mod mask;
+pub mod objects;
+pub mod pose;
 pub mod secret;
 pub mod tensor;
 pub mod time;

@@ -46,6 +46,16 @@ impl Mapping {
         (self.frame[0] as f32, self.frame[1] as f32)
     }
 
+    /// Whole pixels of the frame.
+    pub(super) fn frame_pixels(&self) -> (usize, usize) {
+        (self.frame[0] as usize, self.frame[1] as usize)
+    }
+
+    /// Scale and offset from frame to input along an axis, 0 for x.
+    pub(super) fn frame_to_input(&self, axis: usize) -> (f64, f64) {
+        (self.inner[axis] as f64 / self.frame[axis], self.offset[axis] as f64)
+    }
+
     /// Left and top of the frame in the input, pixels.
     #[must_use]
     pub fn offset(&self) -> (usize, usize) {
@@ -61,10 +71,17 @@ impl Mapping {
     /// A box of the model's input as pixels of the frame; not clipped.
     #[must_use]
     pub fn to_frame(&self, bbox: BBox) -> BBox {
+        let ((x1, y1), (x2, y2)) = (self.point_to_frame(bbox.x1, bbox.y1), self.point_to_frame(bbox.x2, bbox.y2));
+        BBox::new(x1, y1, x2, y2)
+    }
+
+    /// A point of the model's input in pixels of the frame; not clipped.
+    #[must_use]
+    pub fn point_to_frame(&self, x: f32, y: f32) -> (f32, f32) {
         let map = |v: f32, axis: usize| {
             ((f64::from(v) - self.offset[axis] as f64) * self.frame[axis] / self.inner[axis] as f64) as f32
         };
-        BBox::new(map(bbox.x1, 0), map(bbox.y1, 1), map(bbox.x2, 0), map(bbox.y2, 1))
+        (map(x, 0), map(y, 1))
     }
 
     /// A box of the frame as pixels of the model's input.

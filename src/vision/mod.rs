@@ -1,10 +1,12 @@
-//! Frames into model inputs, model outputs into detections.
+//! Frames and crops into model inputs, model outputs into detections, keypoints, masks and embeddings.
 //!
 //! [`Letterbox`] turns the planes of a decoded frame into a model's input in one pass; [`Mapping`]
 //! tells where the frame lies in it; [`Decoder`] turns what the model gives into
-//! [`Detection`](crate::types::detection::Detection)s in pixels of the frame. Nothing here does I/O or
-//! runs a model, and after the first frames nothing here allocates.
+//! what was [`Found`](crate::types::found::Found), in pixels of the frame. [`Crop`] and [`Embedder`] do the
+//! same for models that look at one object. Nothing here does I/O or runs a model, and after the first
+//! frames nothing here allocates.
 
+pub mod crop;
 pub mod heads;
 pub mod letterbox;
 pub mod mapping;
@@ -12,6 +14,7 @@ pub mod nms;
 
 mod colour;
 
-pub use heads::{Decoder, HeadError, PictureInput, SizeInput};
+pub use crop::Crop;
+pub use heads::{Decoder, Embedder, HeadError, PictureInput, SizeInput};
 pub use letterbox::{Letterbox, PictureError};
 pub use mapping::Mapping;

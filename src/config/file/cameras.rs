@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::config::meaning;
 use crate::config::words::NAME;
@@ -33,7 +34,8 @@ pub(in crate::config) struct Camera {
     /// How RTP travels: `tcp` (inside the RTSP connection), `udp`, or `auto` (UDP first, then TCP). RTSP only.
     #[schemars(extend("default" = "tcp"))]
     pub transport: Option<meaning::Transport>,
-    /// The model that looks at this camera, by name; a list of one in this version. Default: the only one.
+    /// The models that look at this camera, by name, at most one of each task; one of them finds boxes: `detection`
+    /// feeds the tracker, else `pose`, else `segmentation`. Default: all there are.
     #[schemars(length(min = 1))]
     pub models: Option<Vec<String>>,
     /// Frames per second that are analysed at most. Default: all.
@@ -79,6 +81,47 @@ pub(in crate::config) struct Camera {
     /// First wait after a refused password and other refusals that haste would make worse, seconds.
     #[schemars(range(min = 0.1, max = 86_400))]
     pub retry_refused_s: f64,
+    /// Parts of the picture with a name. This version draws them in the demo's pictures; rules will use them.
+    pub zones: Vec<Zone>,
+    /// Lines across the picture with a name. This version draws them in the demo's pictures; rules will use them.
+    pub lines: Vec<Line>,
+}
+
+/// A part of the picture with a name.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["id", "polygon"]))]
+pub(in crate::config) struct Zone {
+    /// Name: lower-case letters, digits, `_` and `-`, at most 64. Unique within the camera.
+    #[schemars(regex(pattern = NAME))]
+    pub id: Option<String>,
+    /// Corners in order, each `[x, y]`, 0 to 1 of the picture from its top left; 3 to 64 of them.
+    #[schemars(length(min = 3, max = 64), extend("items" = point()))]
+    pub polygon: Option<Vec<[f64; 2]>>,
+}
+
+/// A line across the picture with a name.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["id", "from", "to"]))]
+pub(in crate::config) struct Line {
+    /// Name: lower-case letters, digits, `_` and `-`, at most 64. Unique within the camera.
+    #[schemars(regex(pattern = NAME))]
+    pub id: Option<String>,
+    /// One end, `[x, y]`, 0 to 1 of the picture from its top left.
+    #[schemars(extend("items" = part()))]
+    pub from: Option<[f64; 2]>,
+    /// The other end.
+    #[schemars(extend("items" = part()))]
+    pub to: Option<[f64; 2]>,
+}
+
+fn part() -> serde_json::Value {
+    json!({ "type": "number", "minimum": 0, "maximum": 1 })
+}
+
+fn point() -> serde_json::Value {
+    json!({ "type": "array", "minItems": 2, "maxItems": 2, "items": part() })
 }
 
 impl Default for Camera {
@@ -105,6 +148,8 @@ impl Default for Camera {
             retry_min_s: 0.5,
             retry_max_s: 30.0,
             retry_refused_s: 60.0,
+            zones: Vec::new(),
+            lines: Vec::new(),
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::config::meaning;
 /// A model and how to use it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["onnx", "head"]))]
+#[schemars(extend("required" = ["onnx"]))]
 pub(in crate::config) struct Model {
-    /// The model file (ONNX).
+    /// The model file (ONNX). Where a `model.toml` beside it names it, that gives the defaults of the other keys.
     #[schemars(length(min = 1))]
     pub onnx: Option<String>,
     /// What runs it. This version has `onnxruntime` only.
@@ -20,26 +20,45 @@ pub(in crate::config) struct Model {
     pub provider: Option<Provider>,
     /// Arithmetic asked for. Default: as the model file has it. Has no effect yet.
     pub precision: Option<meaning::Precision>,
+    /// What it is for: `detection` (boxes), `pose` (boxes and keypoints), `segmentation` (boxes and masks), `reid`
+    /// (embeddings of crops). Default: as `model.toml` says, else the name of the section where it is one of these
+    /// words, else `detection`.
+    pub task: Option<meaning::Task>,
     /// Output layout: `yolo` (v8, v9, v11), `yolov5` (v5, v7), `yolox`, `yolo-end2end` (without NMS: v10, 26), `detr`
-    /// (RT-DETR and kin).
+    /// (RT-DETR and kin), `embedding` (for task `reid`, and its default). Needed where `model.toml` does not say it.
     pub head: Option<meaning::Head>,
-    /// Text file with one class name per line, in the order of the model's classes. Default: the 80 names of COCO.
+    /// Text file with one class name per line, in the order of the model's classes; for task `reid` the labels of
+    /// tracks that it is for. Default: as `model.toml` says, else the 80 names of COCO; for tasks `pose` and `reid`
+    /// `person`.
     #[schemars(length(min = 1))]
     pub labels: Option<String>,
     /// Class names wanted; detections of others are dropped. Default: all.
     #[schemars(length(min = 1))]
     pub classes: Option<Vec<String>>,
     /// Detections below this score are dropped, 0 to 1.
-    #[schemars(range(min = 0, max = 1))]
-    pub min_score: f64,
+    #[schemars(range(min = 0, max = 1), extend("default" = 0.1))]
+    pub min_score: Option<f64>,
     /// Of two boxes that overlap (IoU) by more, the one with the lower score is dropped, 0 to 1.
-    #[schemars(range(min = 0, max = 1))]
-    pub nms_iou: f64,
+    #[schemars(range(min = 0, max = 1), extend("default" = 0.6))]
+    pub nms_iou: Option<f64>,
     /// Boxes of different classes suppress each other too.
     pub nms_across_classes: bool,
     /// Most detections kept per frame.
     #[schemars(range(min = 1, max = 10_000))]
     pub max_detections: u32,
+    /// Where the model does not feed the tracker: it looks at every n-th analysed frame only.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub every_n_frames: u32,
+    /// Where the model does not feed the tracker, it runs on: `frames` (all), `tracks` (frames with a confirmed track
+    /// it is for; for `reid`: each of them), `stale` (frames with such a track whose last answer is older than
+    /// `stale_s`; for `reid`: only those). Default: `frames`; for task `reid` `stale`.
+    pub run_on: Option<meaning::RunOn>,
+    /// Age from which an answer is stale, seconds; with `run_on = "stale"`.
+    #[schemars(range(min = 0, max = 3600))]
+    pub stale_s: f64,
+    /// Most crops in one run, where the model's batch is open; task `reid` only.
+    #[schemars(range(min = 1, max = 64))]
+    pub max_batch: u32,
     /// From picture to tensor.
     pub input: Input,
 }
@@ -51,41 +70,44 @@ impl Default for Model {
             backend: Backend::Tensorrt,
             provider: None,
             precision: None,
+            task: None,
             head: None,
             labels: None,
             classes: None,
-            min_score: 0.1,
-            nms_iou: 0.6,
+            min_score: None,
+            nms_iou: None,
             nms_across_classes: false,
             max_detections: 300,
+            every_n_frames: 1,
+            run_on: None,
+            stale_s: 1.0,
+            max_batch: 8,
             input: Input::default(),
         }
     }
 }
 
-/// From picture to tensor: `value = (sample - mean) / std`, samples 0 to 255. The defaults follow the head.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+/// From picture to tensor: `value = (sample - mean) / std`, samples 0 to 255. The defaults follow `model.toml`, or else
+/// the head.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct Input {
     /// How the picture is fitted into the model's input. Default: `letterbox`; for head `yolox`
-    /// `letterbox-top-left`, for `detr` `stretch`.
+    /// `letterbox-top-left`, for `detr` `stretch`; crops for `embedding` are always stretched.
     pub fit: Option<meaning::Fit>,
     /// Channel order of the model. Default: `rgb`; for head `yolox` `bgr`.
     pub channels: Option<Channels>,
     /// Value of padding, 0 to 255.
-    pub pad: u8,
-    /// Subtracted from each sample, by channel in the model's order. Default: `[0, 0, 0]`.
+    #[schemars(extend("default" = 114))]
+    pub pad: Option<u8>,
+    /// Subtracted from each sample, by channel in the model's order. Default: `[0, 0, 0]`; for head `embedding` ImageNet's
+    /// `[123.675, 116.28, 103.53]`.
     #[schemars(extend("items" = serde_json::json!({ "type": "number", "minimum": -1000, "maximum": 1000 })))]
     pub mean: Option<[f64; 3]>,
-    /// Divides each sample, by channel in the model's order. Default: `[255, 255, 255]`; for head `yolox` `[1, 1, 1]`.
+    /// Divides each sample, by channel in the model's order. Default: `[255, 255, 255]`; for head `yolox` `[1, 1, 1]`,
+    /// for `embedding` ImageNet's `[58.395, 57.12, 57.375]`.
     #[schemars(extend("items" = serde_json::json!({ "type": "number", "minimum": 0.001, "maximum": 1000 })))]
     pub std: Option<[f64; 3]>,
-}
-
-impl Default for Input {
-    fn default() -> Self {
-        Self { fit: None, channels: None, pad: 114, mean: None, std: None }
-    }
 }
 
 /// What runs a model.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::environment::Variables;
 use crate::config::file::{self, File};
-use crate::config::meaning::{Camera, Credentials, SourceKind, Transport};
+use crate::config::meaning::{Camera, Config, Credentials, Line, Model, RunOn, SourceKind, Task, Transport, Zone};
 use crate::config::problem::Problem;
 use crate::config::report::Report;
 use crate::config::words;
@@ -15,12 +15,17 @@ use super::address::{self, Address};
 use super::{beside, secrets};
 
 /// All cameras in order of the files.
-pub(super) fn resolve(file: &File, variables: &Variables, report: &mut Report) -> Vec<Arc<Camera>> {
+pub(super) fn resolve(
+    file: &File,
+    models: &[Arc<Model>],
+    variables: &Variables,
+    report: &mut Report,
+) -> Vec<Arc<Camera>> {
     let cameras: Vec<Arc<Camera>> = file
         .cameras
         .iter()
         .enumerate()
-        .map(|(i, written)| Arc::new(camera(written, &format!("cameras[{i}]"), file, variables, report)))
+        .map(|(i, written)| Arc::new(camera(written, &format!("cameras[{i}]"), file, models, variables, report)))
         .collect();
     for (i, camera) in cameras.iter().enumerate().filter(|(_, camera)| !camera.id.is_empty()) {
         if let Some(first) = cameras[..i].iter().position(|other| other.id == camera.id) {
@@ -32,7 +37,14 @@ pub(super) fn resolve(file: &File, variables: &Variables, report: &mut Report) -
     cameras
 }
 
-fn camera(written: &file::Camera, key: &str, file: &File, variables: &Variables, report: &mut Report) -> Camera {
+fn camera(
+    written: &file::Camera,
+    key: &str,
+    file: &File,
+    known: &[Arc<Model>],
+    variables: &Variables,
+    report: &mut Report,
+) -> Camera {
     let transport = written.transport.unwrap_or(Transport::Tcp);
     if written.retry_min_s > written.retry_max_s && !report.has(&format!("{key}.retry_max_s")) {
         let (min, max) = (written.retry_min_s, written.retry_max_s);
@@ -43,7 +55,9 @@ fn camera(written: &file::Camera, key: &str, file: &File, variables: &Variables,
         id: written.id.clone().unwrap_or_default(),
         source: source(written, key, report),
         credentials: secrets::resolve(written, key, variables, report),
-        models: models(written, key, file, report),
+        models: models(written, key, file, known, report),
+        zones: zones(&written.zones, key, report),
+        lines: lines(&written.lines, key, report),
         detect_fps: written.detect_fps.map(|fps| fps as f32),
         transport,
         latency: Duration::from_millis(written.latency_ms.unwrap_or_else(|| latency_ms(transport)).into()),
@@ -62,17 +76,16 @@ fn latency_ms(transport: Transport) -> u32 {
     if transport == Transport::Tcp { 100 } else { 200 }
 }
 
-fn models(written: &file::Camera, base: &str, file: &File, report: &mut Report) -> Vec<usize> {
-    let known = || file.models.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-    let Some(names) = &written.models else {
-        if file.models.len() > 1 {
-            let message = format!("a camera runs one model in this version; name it: one of {}", known());
-            report.problem(format!("{base}.models"), message);
-        }
-        return (0..file.models.len()).collect();
-    };
+/// The models of a camera, the one that feeds the tracker first.
+fn models(
+    written: &file::Camera,
+    base: &str,
+    file: &File,
+    known: &[Arc<Model>],
+    report: &mut Report,
+) -> Vec<usize> {
     let mut models = Vec::new();
-    for (i, name) in names.iter().enumerate() {
+    for (i, name) in written.models.iter().flatten().enumerate() {
         let key = format!("{base}.models[{i}]");
         match file.models.keys().position(|known| known == name) {
             Some(index) if models.contains(&index) => report.problem(key, "named twice; take one out"),
@@ -85,10 +98,91 @@ fn models(written: &file::Camera, base: &str, file: &File, report: &mut Report) 
             }
         }
     }
-    if models.len() > 1 {
-        report.problem(format!("{base}.models"), "a camera runs one model in this version; name one");
+    if written.models.is_none() {
+        models = (0..file.models.len()).collect();
+    }
+    let (models, problem) = in_order(known, models);
+    if let Some(problem) = problem {
+        report.problem(format!("{base}.models"), problem);
     }
     models
+}
+
+/// Models of one camera, the one that feeds the tracker first; and what keeps them from working together.
+fn in_order(known: &[Arc<Model>], mut models: Vec<usize>) -> (Vec<usize>, Option<String>) {
+    models.sort_by_key(|index| known[*index].task);
+    let twice = models.windows(2).find(|pair| known[pair[0]].task == known[pair[1]].task);
+    let problem = match (twice, models.first().map(|index| &known[*index])) {
+        (Some(pair), _) => {
+            let [a, b] = [pair[0], pair[1]].map(|index| &known[index]);
+            Some(format!("{:?} and {:?} are both of task {}; name the one to use", a.name, b.name, a.task.name()))
+        }
+        (None, Some(first)) if first.task == Task::Reid => {
+            Some("reid alone finds nothing; name a model of task detection, pose or segmentation too".to_owned())
+        }
+        (None, Some(first)) if first.cadence.every_n_frames > 1 || first.cadence.run_on != RunOn::Frames => {
+            Some(format!(
+                "{:?} feeds the tracker with every analysed frame here, so every_n_frames and run_on are not for it; \
+                 add a detector, or take them out",
+                first.name
+            ))
+        }
+        _ => None,
+    };
+    (models, problem)
+}
+
+/// The models of a camera by their names, in the order that [`Camera::models`] wants; `None`: all of the
+/// configuration.
+///
+/// # Errors
+/// A name that is none, or what keeps them from working together.
+pub fn models_by_name(config: &Config, names: Option<&[String]>) -> Result<Vec<usize>, String> {
+    let find = |name: &String| {
+        let known = config.models.iter().map(|model| model.name.as_str());
+        let near = words::suggestion(name, known);
+        config.models.iter().position(|model| model.name == *name).ok_or(format!("no model {}{near}", words::quoted(name)))
+    };
+    let indices = match names {
+        Some(names) => names.iter().map(find).collect::<Result<Vec<_>, _>>()?,
+        None => (0..config.models.len()).collect(),
+    };
+    match in_order(&config.models, indices) {
+        (models, None) => Ok(models),
+        (_, Some(problem)) => Err(problem),
+    }
+}
+
+fn zones(written: &[file::Zone], base: &str, report: &mut Report) -> Vec<Zone> {
+    unique(written.iter().map(|zone| zone.id.as_deref()), &format!("{base}.zones"), report);
+    let corners = |zone: &file::Zone| zone.polygon.iter().flatten().map(|p| p.map(|v| v as f32)).collect();
+    written.iter().map(|zone| Zone { id: zone.id.clone().unwrap_or_default(), polygon: corners(zone) }).collect()
+}
+
+fn lines(written: &[file::Line], base: &str, report: &mut Report) -> Vec<Line> {
+    unique(written.iter().map(|line| line.id.as_deref()), &format!("{base}.lines"), report);
+    let end = |end: Option<[f64; 2]>| end.unwrap_or_default().map(|v| v as f32);
+    for (i, line) in written.iter().enumerate().filter(|(_, line)| line.from.is_some() && line.from == line.to) {
+        let _ = line;
+        report.problem(format!("{base}.lines[{i}].to"), "is where `from` is; a line has two ends");
+    }
+    let line = |line: &file::Line| Line {
+        id: line.id.clone().unwrap_or_default(),
+        from: end(line.from),
+        to: end(line.to),
+    };
+    written.iter().map(line).collect()
+}
+
+fn unique<'a>(ids: impl Iterator<Item = Option<&'a str>>, base: &str, report: &mut Report) {
+    let mut seen: Vec<&str> = Vec::new();
+    for (i, id) in ids.enumerate().filter_map(|(i, id)| id.map(|id| (i, id))) {
+        if let Some(first) = seen.iter().position(|other| *other == id) {
+            let message = format!("{} is the id of {base}[{first}] too; give each its own", words::quoted(id));
+            report.problem(format!("{base}[{i}].id"), message);
+        }
+        seen.push(id);
+    }
 }
 
 /// Kinds of sources that some keys are for.
@@ -217,7 +311,7 @@ pub fn camera_from_url(url: &str, username: Option<&str>, password: Option<Secre
         return Err(problem("username", "is for RTSP and HTTP, which this url is not; leave it out"));
     }
     let (written, file) = (file::Camera::default(), File::default());
-    let camera = camera(&written, "camera", &file, &Variables::new(), &mut Report::new());
+    let camera = camera(&written, "camera", &file, &[], &Variables::new(), &mut Report::new());
     let source = meant(&written, address, std::path::Path::new(""));
     Ok(Camera { id: "camera".to_owned(), source, credentials, ..camera })
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::config::coco;
 use crate::config::file::Model;
 use crate::config::layers;
+use crate::config::manifest::Manifest;
+use crate::config::meaning::Task;
 use crate::config::report::Report;
 use crate::config::words;
 
@@ -13,10 +15,21 @@ use super::beside;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// All names by index, and the wanted indices in order; none wanted by name means all.
-pub(super) fn resolve(written: &Model, key: &str, report: &mut Report) -> (Arc<[String]>, Vec<u16>) {
-    let labels = match &written.labels {
-        Some(path) => read(path, &format!("{key}.labels"), report),
-        None => Some(coco::LABELS.map(str::to_owned).to_vec()),
+pub(super) fn resolve(
+    written: &Model,
+    manifest: Option<&Manifest>,
+    task: Task,
+    key: &str,
+    report: &mut Report,
+) -> (Arc<[String]>, Vec<u16>) {
+    let labels = match (&written.labels, manifest.and_then(|m| m.labels.as_ref())) {
+        (Some(path), _) => read(path, &format!("{key}.labels"), report),
+        (None, Some(labels)) => {
+            let checked = check(labels.clone()).map_err(|problem| format!("model.toml: labels: {problem}"));
+            checked.map_err(|problem| report.problem(format!("{key}.onnx"), problem)).ok()
+        }
+        (None, None) if matches!(task, Task::Pose | Task::Reid) => Some(vec!["person".to_owned()]),
+        (None, None) => Some(coco::LABELS.map(str::to_owned).to_vec()),
     };
     // Without its names, nothing can be said of a model's classes.
     let Some(labels) = labels else { return (Arc::from([]), Vec::new()) };
@@ -46,7 +59,10 @@ fn parse(bytes: &[u8]) -> Result<Vec<String>, String> {
     if text.is_empty() {
         return Err("empty; write one class name per line".to_owned());
     }
-    let labels: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    check(text.lines().map(|line| line.trim().to_owned()).collect())
+}
+
+fn check(labels: Vec<String>) -> Result<Vec<String>, String> {
     if labels.len() > 1 << 16 {
         return Err("more than 65536 lines; write one class name per line".to_owned());
     }

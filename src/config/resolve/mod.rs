@@ -18,7 +18,7 @@ mod policy;
 mod secrets;
 mod sinks;
 
-pub use cameras::camera_from_url;
+pub use cameras::{camera_from_url, models_by_name};
 
 /// Resolves the whole file. What it returns counts only if `report` holds no problem at the end.
 pub(super) fn resolve(file: &File, variables: &Variables, report: &mut Report) -> Config {
@@ -29,7 +29,7 @@ pub(super) fn resolve(file: &File, variables: &Variables, report: &mut Report) -
         log: log(&file.log, report),
         http: file.http.as_ref().map(|http| listener(http, report)),
         tracking: tracking(&file.tracking, report),
-        cameras: cameras::resolve(file, variables, report),
+        cameras: cameras::resolve(file, &models, variables, report),
         sinks: sinks::resolve(&file.sinks, report),
         models,
     }

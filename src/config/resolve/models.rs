@@ -1,11 +1,13 @@
 //! `[models.<name>]` as meant.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::file::{self, Backend, Channels, Provider};
-use crate::config::meaning::{self, Fit, Head, Input, Model};
+use crate::config::manifest::{self, Manifest};
+use crate::config::meaning::{self, Cadence, Fit, Head, Input, Model, RunOn, Task};
 use crate::config::report::Report;
 
 use super::{existing_file, labels};
@@ -18,22 +20,96 @@ pub(super) fn resolve(written: &BTreeMap<String, file::Model>, report: &mut Repo
 fn model(name: &str, written: &file::Model, report: &mut Report) -> Model {
     let key = format!("models.{name}");
     backend(written, &key, report);
-    let (labels, classes) = labels::resolve(written, &key, report);
-    // A missing head has been reported; any will do to look at the rest.
-    let head = written.head.unwrap_or(Head::Yolo);
+    let onnx = written.onnx.as_deref().map_or_else(PathBuf::new, |p| existing_file(p, &format!("{key}.onnx"), report));
+    let manifest = beside(&onnx, &key, report);
+    let said = manifest.as_ref();
+    let named = Task::ALL.into_iter().find(|task| task.name() == name);
+    let task = written.task.or(said.map(|m| m.task)).or(named).unwrap_or(Task::Detection);
+    let head = head(written.head.or(said.map(|m| m.head)), task, &key, report);
+    let (labels, classes) = labels::resolve(written, said, task, &key, report);
+    let default = Input::default_of(head);
+    let below = said.map(|m| m.input.clone()).unwrap_or_default();
     Model {
         name: name.to_owned(),
-        onnx: written.onnx.as_deref().map_or_else(PathBuf::new, |p| existing_file(p, &format!("{key}.onnx"), report)),
         backend: meaning::Backend::OnnxruntimeCpu,
         precision: written.precision,
+        task,
         head,
-        input: input(&written.input, head),
+        input: input(&written.input, &input(&below, &default)),
         labels,
         classes,
-        min_score: written.min_score as f32,
-        nms_iou: written.nms_iou as f32,
+        min_score: written.min_score.or(said.and_then(|m| m.min_score)).unwrap_or(0.1) as f32,
+        nms_iou: written.nms_iou.or(said.and_then(|m| m.nms_iou)).unwrap_or(0.6) as f32,
         nms_across_classes: written.nms_across_classes,
         max_detections: written.max_detections as usize,
+        cadence: cadence(written, task, &key, report),
+        max_batch: written.max_batch as usize,
+        manifest: said.map(|m| meaning::Manifest {
+            path: onnx.with_file_name("model.toml"),
+            sha256: m.sha256.as_ref().map(|hex| hex.to_ascii_lowercase()),
+            input_size: m.input_size_px.map(|size| size.map(|side| side as usize)),
+        }),
+        onnx,
+    }
+}
+
+fn beside(onnx: &Path, key: &str, report: &mut Report) -> Option<Manifest> {
+    let key = format!("{key}.onnx");
+    if onnx.as_os_str().is_empty() || report.has(&key) {
+        return None;
+    }
+    manifest::read(onnx).map_err(|problem| report.problem(key, problem)).ok().flatten()
+}
+
+/// A head that cannot be is reported; any will do to look at the rest.
+fn head(said: Option<Head>, task: Task, key: &str, report: &mut Report) -> Head {
+    let key = format!("{key}.head");
+    let Some(head) = said else {
+        if task == Task::Reid {
+            return Head::Embedding;
+        }
+        // A word that was refused has been reported, and where the file named is none there is no telling.
+        let onnx = key.replace(".head", ".onnx");
+        if !report.has(&key) && !(report.written(&onnx) && report.has(&onnx)) {
+            let message = "missing; add it: Output layout, one of \"yolo\", \"yolov5\", \"yolox\", \"yolo-end2end\", \
+                           \"detr\"; or put a model.toml beside the model file";
+            report.problem(key, message);
+        }
+        return Head::Yolo;
+    };
+    let fits = match task {
+        Task::Detection => head != Head::Embedding,
+        Task::Pose | Task::Segmentation => matches!(head, Head::Yolo | Head::YoloEnd2End),
+        Task::Reid => head == Head::Embedding,
+    };
+    if !fits {
+        let known = match task {
+            Task::Detection => "\"yolo\", \"yolov5\", \"yolox\", \"yolo-end2end\" or \"detr\"",
+            Task::Pose | Task::Segmentation => "\"yolo\" or \"yolo-end2end\"",
+            Task::Reid => "\"embedding\"",
+        };
+        report.problem(key, format!("\"{}\" does no {}; that takes {known}", head.name(), task.name()));
+    }
+    head
+}
+
+fn cadence(written: &file::Model, task: Task, key: &str, report: &mut Report) -> Cadence {
+    let run_on = written.run_on.unwrap_or(if task == Task::Reid { RunOn::Stale } else { RunOn::Frames });
+    if task == Task::Reid && run_on == RunOn::Frames {
+        report.problem(format!("{key}.run_on"), "\"frames\" is not for task reid, which needs tracks; use \"tracks\"");
+    }
+    if task == Task::Detection {
+        let set = [("every_n_frames", written.every_n_frames != 1), ("run_on", written.run_on.is_some())];
+        for (name, _) in set.into_iter().filter(|(_, set)| *set) {
+            let message = "a detector feeds the tracker with every analysed frame; take it out (for fewer frames: \
+                           detect_fps of the camera)";
+            report.problem(format!("{key}.{name}"), message);
+        }
+    }
+    Cadence {
+        every_n_frames: u64::from(written.every_n_frames),
+        run_on,
+        stale: Duration::from_secs_f64(written.stale_s),
     }
 }
 
@@ -59,18 +135,26 @@ fn backend(written: &file::Model, key: &str, report: &mut Report) {
     }
 }
 
-/// What each family's own export and training code uses.
-fn input(written: &file::Input, head: Head) -> Input {
-    let (fit, channels, std) = match head {
-        Head::Yolo | Head::Yolov5 | Head::YoloEnd2End => (Fit::Letterbox, Channels::Rgb, 255.0),
-        Head::Yolox => (Fit::LetterboxTopLeft, Channels::Bgr, 1.0),
-        Head::Detr => (Fit::Stretch, Channels::Rgb, 255.0),
-    };
+impl Input {
+    /// What each family's own export and training code uses.
+    fn default_of(head: Head) -> Self {
+        let (fit, bgr, mean, std) = match head {
+            Head::Yolo | Head::Yolov5 | Head::YoloEnd2End => (Fit::Letterbox, false, [0.0; 3], [255.0; 3]),
+            Head::Yolox => (Fit::LetterboxTopLeft, true, [0.0; 3], [1.0; 3]),
+            Head::Detr => (Fit::Stretch, false, [0.0; 3], [255.0; 3]),
+            // ImageNet's, as torchvision and the ReID tool kits have them.
+            Head::Embedding => (Fit::Stretch, false, [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
+        };
+        Self { fit, bgr, pad: 114, mean, scale: std.map(|std: f32| 1.0 / std) }
+    }
+}
+
+fn input(written: &file::Input, default: &Input) -> Input {
     Input {
-        fit: written.fit.unwrap_or(fit),
-        bgr: written.channels.unwrap_or(channels) == Channels::Bgr,
-        pad: written.pad,
-        mean: written.mean.unwrap_or_default().map(|mean| mean as f32),
-        scale: written.std.unwrap_or([std; 3]).map(|std| (1.0 / std) as f32),
+        fit: written.fit.unwrap_or(default.fit),
+        bgr: written.channels.map_or(default.bgr, |channels| channels == Channels::Bgr),
+        pad: written.pad.unwrap_or(default.pad),
+        mean: written.mean.map_or(default.mean, |mean| mean.map(|mean| mean as f32)),
+        scale: written.std.map_or(default.scale, |std| std.map(|std| (1.0 / std) as f32)),
     }
 }

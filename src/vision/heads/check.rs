@@ -1,7 +1,9 @@
 //! Does a model fit a head? Answered from what the model declares, before it runs.
 
-use super::{HeadError, OtherHeads, PictureInput, SizeInput};
-use crate::config::Head;
+use std::fmt;
+
+use super::{Advice, HeadError, PictureInput, SizeInput};
+use crate::config::{Head, Task};
 use crate::types::tensor::{ElementType, ModelIo, TensorData, TensorRef, TensorSpec};
 
 /// The input that tells a DETR type model in what unit boxes are wanted.
@@ -16,6 +18,12 @@ pub(super) enum Dim {
     Is(usize),
     /// Number of boxes, whatever it is.
     Boxes,
+    /// Any size, and the letter for it.
+    Any(&'static str),
+    /// Any size that is declared, and the letter for it.
+    Fixed(&'static str),
+    /// `base` and up to `most` times `each`, at least once; with the letter for how often.
+    More { base: usize, each: usize, most: usize, word: &'static str },
 }
 
 impl Dim {
@@ -23,7 +31,23 @@ impl Dim {
         match self {
             Self::One => dim == 1,
             Self::Is(want) => dim == want,
-            Self::Boxes => dim > 0,
+            Self::Boxes | Self::Any(_) | Self::Fixed(_) => dim > 0,
+            Self::More { base, each, most, .. } => {
+                dim > base && dim <= base + most * each && (dim - base).is_multiple_of(each)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::One => f.write_str("1"),
+            Self::Is(n) => write!(f, "{n}"),
+            Self::Boxes => f.write_str("n"),
+            Self::Any(word) | Self::Fixed(word) => f.write_str(word),
+            Self::More { base, each: 1, word, .. } => write!(f, "{base}+{word}"),
+            Self::More { base, each, word, .. } => write!(f, "{base}+{each}{word}"),
         }
     }
 }
@@ -48,14 +72,14 @@ impl Output {
         dims: Vec<Dim>,
         note: String,
     ) -> Result<Self, HeadError> {
-        let output = Self { head: super::name(head), index, name: spec.name.clone(), elements, dims, note };
+        let output = Self { head: head.name(), index, name: spec.name.clone(), elements, dims, note };
         let fits = output.elements.contains(&spec.element)
             && output.dims.len() == spec.shape.len()
             && output
                 .dims
                 .iter()
                 .zip(&spec.shape)
-                .all(|(want, &dim)| usize::try_from(dim).map_or(true, |d| want.takes(d)));
+                .all(|(want, &dim)| usize::try_from(dim).map_or(!matches!(want, Dim::Fixed(_)), |d| want.takes(d)));
         if fits {
             return Ok(output);
         }
@@ -64,7 +88,7 @@ impl Output {
             found: spec.to_string(),
             expected: output.expected(),
             name: output.name,
-            others: OtherHeads::default(),
+            advice: Advice::default(),
         })
     }
 
@@ -101,42 +125,78 @@ impl Output {
 
     fn expected(&self) -> String {
         let elements = self.elements.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-        let dims = self.dims.iter().map(|dim| match dim {
-            Dim::One => "1".into(),
-            Dim::Is(n) => n.to_string(),
-            Dim::Boxes => "n".into(),
-        });
-        format!("{elements}[{}]{}", dims.collect::<Vec<String>>().join(","), self.note)
+        let dims = self.dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        format!("{elements}[{dims}]{}", self.note)
     }
 }
 
-/// The model's only output.
-pub(super) fn only_output<'a>(
+/// An output and its index.
+pub(super) type Indexed<'a> = (usize, &'a TensorSpec);
+
+/// The output with the boxes: the only one, or the one of three dimensions where prototypes stand beside it.
+pub(super) fn boxes_output<'a>(
+    head: Head,
+    task: Task,
+    io: &'a ModelIo,
+    expected: &str,
+) -> Result<Indexed<'a>, HeadError> {
+    if task == Task::Segmentation {
+        return Ok(boxes_and_prototypes(head, io, expected)?.0);
+    }
+    only_output(head, io, expected)
+}
+
+/// Told apart by their dimensions, three and four.
+fn boxes_and_prototypes<'a>(
     head: Head,
     io: &'a ModelIo,
     expected: &str,
-) -> Result<(usize, &'a TensorSpec), HeadError> {
+) -> Result<(Indexed<'a>, Indexed<'a>), HeadError> {
+    match io.outputs.as_slice() {
+        [a, b] if (a.shape.len(), b.shape.len()) == (3, 4) => Ok(((0, a), (1, b))),
+        [a, b] if (a.shape.len(), b.shape.len()) == (4, 3) => Ok(((1, b), (0, a))),
+        outputs => Err(HeadError::Outputs {
+            head: head.name(),
+            found: list(outputs),
+            expected: format!("two outputs, boxes {expected} and prototypes f32[1,m,height,width]"),
+            advice: Advice::default(),
+        }),
+    }
+}
+
+/// Number of prototypes that a model declares.
+pub(super) fn prototypes_of(io: &ModelIo) -> Option<usize> {
+    let shape = io.outputs.iter().map(|output| output.shape.as_slice()).find(|shape| shape.len() == 4)?;
+    usize::try_from(shape[1]).ok()
+}
+
+/// The output with the prototypes of masks.
+pub(super) fn prototypes(head: Head, io: &ModelIo) -> Result<Output, HeadError> {
+    let (_, prototypes) = boxes_and_prototypes(head, io, "f32[1,..]")?;
+    let dims = vec![Dim::One, Dim::Any("m"), Dim::Any("height"), Dim::Any("width")];
+    Output::new(head, prototypes, &[ElementType::F32], dims, " (m prototypes)".into())
+}
+
+/// The model's only output.
+pub(super) fn only_output<'a>(head: Head, io: &'a ModelIo, expected: &str) -> Result<Indexed<'a>, HeadError> {
     match io.outputs.as_slice() {
         [output] => Ok((0, output)),
         outputs => Err(HeadError::Outputs {
-            head: super::name(head),
+            head: head.name(),
             found: list(outputs),
             expected: format!("one output, {expected}"),
-            others: OtherHeads::default(),
+            advice: Advice::default(),
         }),
     }
 }
 
 /// The picture and, for a DETR type, the sizes.
 pub(super) fn inputs(head: Head, io: &ModelIo) -> Result<(PictureInput, Option<SizeInput>), HeadError> {
-    let fault = |expected: &str| HeadError::Inputs {
-        head: super::name(head),
-        found: list(&io.inputs),
-        expected: expected.into(),
-    };
+    let fault =
+        |expected: &str| HeadError::Inputs { head: head.name(), found: list(&io.inputs), expected: expected.into() };
     if head != Head::Detr {
         return match io.inputs.as_slice() {
-            [picture] => Ok((picture_input(head, 0, picture)?, None)),
+            [picture] => Ok((picture_input(head, 0, picture, Batch::One)?, None)),
             _ => Err(fault("one input, the picture f32[1,3,height,width]")),
         };
     }
@@ -144,12 +204,12 @@ pub(super) fn inputs(head: Head, io: &ModelIo) -> Result<(PictureInput, Option<S
     let (Some(sizes), 2) = (sizes, io.inputs.len()) else {
         return Err(fault("two inputs, the picture f32[1,3,height,width] and \"orig_target_sizes\" i64[1,2]"));
     };
-    let picture = picture_input(head, 1 - sizes, &io.inputs[1 - sizes])?;
+    let picture = picture_input(head, 1 - sizes, &io.inputs[1 - sizes], Batch::One)?;
     let spec = &io.inputs[sizes];
     let shape = spec.shape.as_slice();
     if spec.element != ElementType::I64 || !matches!(shape, [n, 2 | ..=-1] if batch_of_one(*n)) {
         return Err(HeadError::Input {
-            head: super::name(head),
+            head: head.name(),
             name: spec.name.clone(),
             found: spec.to_string(),
             expected: "i64[1,2]".into(),
@@ -160,22 +220,44 @@ pub(super) fn inputs(head: Head, io: &ModelIo) -> Result<(PictureInput, Option<S
     Ok((picture, Some(SizeInput { index: sizes, size })))
 }
 
-fn picture_input(head: Head, index: usize, spec: &TensorSpec) -> Result<PictureInput, HeadError> {
+/// Pictures that an input takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Batch {
+    One,
+    Any,
+}
+
+/// The crops, any number of them, and how many where the model fixes that.
+pub(super) fn crops_input(head: Head, io: &ModelIo) -> Result<(PictureInput, Option<usize>), HeadError> {
+    let [crops] = io.inputs.as_slice() else {
+        return Err(HeadError::Inputs {
+            head: head.name(),
+            found: list(&io.inputs),
+            expected: "one input, the crops f32[n,3,height,width]".into(),
+        });
+    };
+    let input = picture_input(head, 0, crops, Batch::Any)?;
+    Ok((input, crops.shape.first().and_then(|&n| usize::try_from(n).ok())))
+}
+
+fn picture_input(head: Head, index: usize, spec: &TensorSpec, batch: Batch) -> Result<PictureInput, HeadError> {
     let remedy = match *spec.shape.as_slice() {
         _ if spec.element != ElementType::F32 => "export the model with 32-bit float inputs and outputs",
-        [n, 3, height, width] if batch_of_one(n) => match (usize::try_from(width), usize::try_from(height)) {
-            (Ok(width @ 1..), Ok(height @ 1..)) => return Ok(PictureInput { index, width, height }),
-            _ => "export the model with a fixed height and width",
-        },
+        [n, 3, height, width] if batch_of_one(n) || (batch == Batch::Any && n > 0) => {
+            match (usize::try_from(width), usize::try_from(height)) {
+                (Ok(width @ 1..), Ok(height @ 1..)) => return Ok(PictureInput { index, width, height }),
+                _ => "export the model with a fixed height and width",
+            }
+        }
         [_, 3, _, _] => "export the model with a batch of 1 or of any size",
         [_, _, _, 3] => "export the model with channels first",
         _ => "this is no picture in three channels",
     };
     Err(HeadError::Input {
-        head: super::name(head),
+        head: head.name(),
         name: spec.name.clone(),
         found: spec.to_string(),
-        expected: "f32[1,3,height,width]".into(),
+        expected: format!("f32[{},3,height,width]", if batch == Batch::One { "1" } else { "n" }),
         remedy,
     })
 }

@@ -23,10 +23,10 @@ impl Detr {
         let find = |name| io.outputs.iter().enumerate().find(|(_, output)| output.name == name);
         let (Some(labels), Some(boxes), Some(scores)) = (find("labels"), find("boxes"), find("scores")) else {
             return Err(HeadError::Outputs {
-                head: super::name(Head::Detr),
+                head: Head::Detr.name(),
                 found: list(&io.outputs),
                 expected: "\"labels\" i64[1,n], \"boxes\" f32[1,n,4], \"scores\" f32[1,n]".into(),
-                others: Default::default(),
+                advice: Default::default(),
             });
         };
         let output = |spec, elements, dims: &[Dim]| Output::new(Head::Detr, spec, elements, dims.into(), String::new());
@@ -37,7 +37,7 @@ impl Detr {
         })
     }
 
-    pub fn read(&mut self, outputs: &[TensorRef<'_>], sieve: &mut Sieve<'_>) -> Result<(), HeadError> {
+    pub fn read(&mut self, outputs: &[TensorRef<'_>], sieve: &mut Sieve<'_, '_>) -> Result<(), HeadError> {
         let labels = self.labels.of(outputs)?.data;
         let (_, boxes) = self.boxes.floats(outputs)?;
         let (_, scores) = self.scores.floats(outputs)?;

@@ -32,7 +32,7 @@ pub enum HeadError {
         remedy: &'static str,
     },
     /// Number or names of the outputs.
-    #[error("the model gives {found}; head \"{head}\" expects {expected}; {others}")]
+    #[error("the model gives {found}; head \"{head}\" expects {expected}; {advice}")]
     Outputs {
         /// The head in the config.
         head: &'static str,
@@ -40,11 +40,11 @@ pub enum HeadError {
         found: String,
         /// What the head reads.
         expected: String,
-        /// Heads that would do.
-        others: OtherHeads,
+        /// What would do.
+        advice: Advice,
     },
     /// Type or shape of an output.
-    #[error("output \"{name}\" is {found}; head \"{head}\" expects {expected}; {others}")]
+    #[error("output \"{name}\" is {found}; head \"{head}\" expects {expected}; {advice}")]
     Output {
         /// The head in the config.
         head: &'static str,
@@ -54,8 +54,18 @@ pub enum HeadError {
         found: String,
         /// What the head reads.
         expected: String,
-        /// Heads that would do.
-        others: OtherHeads,
+        /// What would do.
+        advice: Advice,
+    },
+    /// The head cannot give what the task is about.
+    #[error("task \"{task}\" is not for head \"{head}\"; heads for it: {heads}")]
+    Task {
+        /// The head in the config.
+        head: &'static str,
+        /// The task in the config.
+        task: &'static str,
+        /// Heads of that task.
+        heads: &'static str,
     },
     /// Number of classes.
     #[error(
@@ -88,19 +98,30 @@ pub enum HeadError {
     },
 }
 
-/// Heads that a model fits, as the end of a message.
+/// What to change in the config so that a model fits, as the end of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OtherHeads(pub Vec<Head>);
+pub enum Advice {
+    /// Nothing in the config would help.
+    #[default]
+    None,
+    /// Heads that would do.
+    Heads(Vec<Head>),
+    /// The model looks like one of another task; in words.
+    Task(String),
+}
 
-impl fmt::Display for OtherHeads {
+impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("no head takes this layout with these labels");
+        match self {
+            Self::None => f.write_str("no head takes this layout with these labels"),
+            Self::Task(text) => f.write_str(text),
+            Self::Heads(heads) => {
+                f.write_str("heads that take this layout:")?;
+                for (i, &head) in heads.iter().enumerate() {
+                    write!(f, "{} \"{}\"", if i > 0 { "," } else { "" }, head.name())?;
+                }
+                Ok(())
+            }
         }
-        f.write_str("heads that take this layout:")?;
-        for (i, &head) in self.0.iter().enumerate() {
-            write!(f, "{} \"{}\"", if i > 0 { "," } else { "" }, super::name(head))?;
-        }
-        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What every head does with a box it has read.
 
+use super::extras::Extras;
 use crate::types::geometry::BBox;
 use crate::vision::nms::Candidate;
 
@@ -8,15 +9,17 @@ const SCORE_TOLERANCE: f32 = 1.01;
 
 /// Lets through candidates that are good enough, wanted and sound.
 #[derive(Debug)]
-pub(super) struct Sieve<'a> {
+pub(super) struct Sieve<'a, 't> {
     pub min_score: f32,
     /// By class of the model: is it wanted?
     pub wanted: &'a [bool],
     pub candidates: &'a mut Vec<Candidate>,
     pub rejected: &'a mut u64,
+    /// What else the boxes have; a head that reads any says so before its first box.
+    pub extras: Extras<'t>,
 }
 
-impl Sieve<'_> {
+impl Sieve<'_, '_> {
     /// Judges box `index` of the output.
     #[inline]
     pub fn push(&mut self, index: usize, bbox: BBox, score: f32, class: usize) {
@@ -33,6 +36,10 @@ impl Sieve<'_> {
             return self.reject();
         }
         if wanted {
+            // Only now: of thousands of boxes a few come this far.
+            if !self.extras.sound(index as usize) {
+                return self.reject();
+            }
             self.candidates.push(Candidate { bbox, score: score.min(1.0), class, index });
         }
     }

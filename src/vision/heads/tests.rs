@@ -1,12 +1,16 @@
 #![allow(clippy::unwrap_used)]
 
+mod embedder;
 mod errors;
+mod masks;
+mod pose;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
-use crate::config::{Backend, Fit, Input};
+use crate::config::{Backend, Cadence, Fit, Input, RunOn};
 use crate::types::geometry::BBox;
 use crate::types::tensor::{ElementType, TensorData, TensorSpec};
 
@@ -16,6 +20,7 @@ fn model(head: Head, labels: usize) -> Model {
         onnx: PathBuf::new(),
         backend: Backend::OnnxruntimeCpu,
         precision: None,
+        task: Task::Detection,
         head,
         input: Input { fit: Fit::Stretch, bgr: false, pad: 114, mean: [0.0; 3], scale: [1.0; 3] },
         labels: (0..labels).map(|i| format!("label {i}")).collect::<Arc<[_]>>(),
@@ -24,6 +29,9 @@ fn model(head: Head, labels: usize) -> Model {
         nms_iou: 0.5,
         nms_across_classes: false,
         max_detections: 300,
+        cadence: Cadence { every_n_frames: 1, run_on: RunOn::Frames, stale: Duration::ZERO },
+        max_batch: 8,
+        manifest: None,
     }
 }
 
@@ -59,9 +67,10 @@ fn mapping() -> Mapping {
 }
 
 fn decode(decoder: &mut Decoder, shape: &[usize], data: &[f32]) -> Vec<Detection> {
-    let mut out = vec![];
+    let mut out = Found::default();
     decoder.decode(&[TensorRef { shape, data: TensorData::F32(data) }], &mapping(), &mut out).unwrap();
-    out
+    assert!(out.keypoints.is_empty() && out.keypoints_each == 0 && out.masks.is_empty());
+    out.detections
 }
 
 fn detection(x1: f32, y1: f32, x2: f32, y2: f32, score: f32, class: u16) -> Detection {
@@ -191,16 +200,16 @@ fn detr() {
     let floats = |shape, data| TensorRef { shape, data: TensorData::F32(data) };
     let (boxes, scores) = (floats(&[1, 3, 4], &boxes), floats(&[1, 3], &[0.6, 0.9, 0.2]));
     let want = [detection(500.0, 190.0, 600.0, 210.0, 0.9, 0), detection(430.0, 70.0, 470.0, 130.0, 0.6, 2)];
-    let mut out = vec![];
+    let mut out = Found::default();
     let labels = TensorRef { shape: &[1, 3], data: TensorData::I64(&[2, 0, 1]) };
     decoder.decode(&[labels, boxes, scores], &mapping(), &mut out).unwrap();
-    assert_near(&out, &want);
+    assert_near(&out.detections, &want);
     let labels = TensorRef { shape: &[1, 3], data: TensorData::I32(&[2, 0, 1]) };
     decoder.decode(&[labels, boxes, scores], &mapping(), &mut out).unwrap();
-    assert_near(&out, &want);
+    assert_near(&out.detections, &want);
     let labels = TensorRef { shape: &[1, 3], data: TensorData::I64(&[-1, 3, -1]) };
     decoder.decode(&[labels, boxes, scores], &mapping(), &mut out).unwrap();
-    assert_near(&out, &[]);
+    assert_near(&out.detections, &[]);
     assert_eq!(decoder.rejected(), 2);
     let labels = TensorRef { shape: &[1, 2], data: TensorData::I64(&[2, 0]) };
     let message = decoder.decode(&[labels, boxes, scores], &mapping(), &mut out).unwrap_err().to_string();
@@ -217,14 +226,14 @@ fn detr_inputs_and_outputs_go_by_name() {
     io.outputs.reverse();
     let mut decoder = Decoder::new(&model(Head::Detr, 3), &io).unwrap();
     assert_eq!((decoder.input().index, decoder.size_input().unwrap().index), (1, 0));
-    let mut out = vec![];
+    let mut out = Found::default();
     let outputs = [
         TensorRef { shape: &[1, 1], data: TensorData::F32(&[0.5]) },
         TensorRef { shape: &[1, 1, 4], data: TensorData::F32(&[43.0, 7.0, 47.0, 13.0]) },
         TensorRef { shape: &[1, 1], data: TensorData::I64(&[1]) },
     ];
     decoder.decode(&outputs, &mapping(), &mut out).unwrap();
-    assert_near(&out, &[detection(430.0, 70.0, 470.0, 130.0, 0.5, 1)]);
+    assert_near(&out.detections, &[detection(430.0, 70.0, 470.0, 130.0, 0.5, 1)]);
 }
 
 #[test]
@@ -247,10 +256,10 @@ fn boxes_are_clipped_to_the_frame_and_dropped_outside_it() {
     letterboxed.inputs[0].shape = vec![1, 3, 64, 64];
     let mut decoder = Decoder::new(&model(Head::YoloEnd2End, 1), &letterboxed).unwrap();
     let data = [[-5.0, 30.0, 70.0, 40.0, 0.9, 0.0], [10.0, 40.0, 20.0, 50.0, 0.8, 0.0]];
-    let mut out = vec![];
+    let mut out = Found::default();
     let output = TensorRef { shape: &[1, 2, 6], data: TensorData::F32(data.as_flattened()) };
     decoder.decode(&[output], &mapping, &mut out).unwrap();
-    assert_near(&out, &[detection(0.0, 300.0, 640.0, 360.0, 0.9, 0)]);
+    assert_near(&out.detections, &[detection(0.0, 300.0, 640.0, 360.0, 0.9, 0)]);
 }
 
 /// NaN, infinities, no area, no probability: dropped and counted by each head, in each place.
@@ -310,9 +319,9 @@ fn boxes_that_are_none_are_rejected_and_counted() {
         TensorRef { shape: &[1, rows.len(), 4], data: TensorData::F32(boxes.as_flattened()) },
         TensorRef { shape: &[1, rows.len()], data: TensorData::F32(&scores) },
     ];
-    let mut out = vec![];
+    let mut out = Found::default();
     decoder.decode(&outputs, &mapping(), &mut out).unwrap();
-    assert_near(&out, &want);
+    assert_near(&out.detections, &want);
     assert_eq!(decoder.rejected(), n as u64, "detr");
 }
 

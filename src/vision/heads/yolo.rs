@@ -1,11 +1,12 @@
 //! YOLOv8, v9, v11 as ultralytics exports them: `[1, 4 + classes, n]`, a row per value and a column per
-//! box; centre and size in input pixels, then scores after the sigmoid.
-//! Source: `ultralytics/nn/modules/head.py`, `Detect`.
+//! box; centre and size in input pixels, then scores after the sigmoid, then what the task adds.
+//! Source: `ultralytics/nn/modules/head.py`, `Detect`, `Pose`, `Segment`.
 
 use super::HeadError;
-use super::check::{Dim, Output, only_output};
+use super::check::{Dim, Output, boxes_output};
+use super::extras::{self, Extras};
 use super::sieve::Sieve;
-use crate::config::Head;
+use crate::config::{Head, Task};
 use crate::types::geometry::BBox;
 use crate::types::tensor::{ElementType, ModelIo, TensorRef};
 
@@ -15,6 +16,7 @@ const BLOCK: usize = 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Yolo {
     output: Output,
+    task: Task,
     classes: usize,
     arch: pulp::Arch,
     best: Best,
@@ -30,15 +32,16 @@ struct Best {
 }
 
 impl Yolo {
-    pub fn new(io: &ModelIo, classes: usize) -> Result<Self, HeadError> {
-        let note = format!(" (4 + {classes} labels)");
-        let output = only_output(Head::Yolo, io, &format!("f32[1,{},n]{note}", 4 + classes))?;
-        let dims = vec![Dim::One, Dim::Is(4 + classes), Dim::Boxes];
+    pub fn new(io: &ModelIo, task: Task, classes: usize) -> Result<Self, HeadError> {
+        let (rows, words) = extras::dim(task, 4 + classes, io);
+        let note = format!(" (4 + {classes} labels{words})");
+        let output = boxes_output(Head::Yolo, task, io, &format!("f32[1,{rows},n]{note}"))?;
+        let dims = vec![Dim::One, rows, Dim::Boxes];
         let output = Output::new(Head::Yolo, output, &[ElementType::F32], dims, note)?;
-        Ok(Self { output, classes, arch: pulp::Arch::new(), best: Best::default() })
+        Ok(Self { output, task, classes, arch: pulp::Arch::new(), best: Best::default() })
     }
 
-    pub fn read(&mut self, outputs: &[TensorRef<'_>], sieve: &mut Sieve<'_>) -> Result<(), HeadError> {
+    pub fn read<'t>(&mut self, outputs: &[TensorRef<'t>], sieve: &mut Sieve<'_, 't>) -> Result<(), HeadError> {
         let (shape, data) = self.output.floats(outputs)?;
         let n = shape[2];
         if n == 0 || self.classes == 0 {
@@ -49,6 +52,8 @@ impl Yolo {
         self.best.sum.resize(n, 0.0);
         sieve.candidates.reserve(n);
         let (boxes, scores) = data.split_at(4 * n);
+        let (scores, extras) = scores.split_at(self.classes * n);
+        sieve.extras = Extras::columns(self.task, extras, n);
         self.arch.dispatch(Scan { scores, n, best: &mut self.best });
         for (i, (&score, &sum)) in self.best.score.iter().zip(&self.best.sum).enumerate() {
             if score < sieve.min_score && !sum.is_nan() {

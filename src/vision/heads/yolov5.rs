@@ -22,7 +22,7 @@ impl Yolov5 {
         Ok(Self { output: Output::new(Head::Yolov5, output, &[ElementType::F32], dims, note)? })
     }
 
-    pub fn read(&mut self, outputs: &[TensorRef<'_>], sieve: &mut Sieve<'_>) -> Result<(), HeadError> {
+    pub fn read(&mut self, outputs: &[TensorRef<'_>], sieve: &mut Sieve<'_, '_>) -> Result<(), HeadError> {
         let (shape, data) = self.output.floats(outputs)?;
         sieve.candidates.reserve(shape[1]);
         for (i, row) in data.chunks_exact(shape[2]).enumerate() {

@@ -32,7 +32,7 @@ impl Yolox {
         Ok(Self { output: Output::new(Head::Yolox, output, &[ElementType::F32], dims, note)?, grids })
     }
 
-    pub fn read(&mut self, outputs: &[TensorRef<'_>], sieve: &mut Sieve<'_>) -> Result<(), HeadError> {
+    pub fn read(&mut self, outputs: &[TensorRef<'_>], sieve: &mut Sieve<'_, '_>) -> Result<(), HeadError> {
         let (shape, data) = self.output.floats(outputs)?;
         sieve.candidates.reserve(shape[1]);
         let cells = self.grids.iter().flat_map(|&(stride, columns, rows)| {

@@ -1,19 +1,20 @@
 //! Planes of a frame into a model's input tensor, in one pass on the CPU.
 
-mod planes;
+pub(super) mod planes;
 mod rows;
-mod taps;
+pub(super) mod sampler;
+pub(super) mod taps;
 
-use self::planes::{Chroma, Layout, Samples};
-use self::rows::Scratch;
-use self::taps::{ColumnTaps, RowTaps};
+use self::planes::{Layout, Samples};
+use self::sampler::Sampler;
+use self::taps::Span;
 use super::colour::{self, Channel};
 use super::mapping::Mapping;
 use crate::config::Input;
 use crate::types::frame::{Colour, Picture};
 
 /// Longest side of a frame or a model's input, pixels; bounds the tables.
-const MAX_SIDE: usize = 16_384;
+pub(super) const MAX_SIDE: usize = 16_384;
 
 /// A picture that cannot be turned into a tensor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +52,14 @@ pub enum PictureError {
     /// Another size, layout or colour than this letterbox was built for.
     #[error("the picture is not of the kind that this letterbox was built for")]
     Kind,
+    /// Of a crop: nothing of its box lies in the picture.
+    #[error("the box has no part in the picture of {width}x{height} pixels")]
+    Box {
+        /// The picture's width.
+        width: usize,
+        /// Its height.
+        height: usize,
+    },
     /// The tensor is not `3 * width * height` long.
     #[error("the tensor has {have} elements, the model's input {need}")]
     Tensor {
@@ -78,11 +87,7 @@ pub struct Letterbox {
     height: usize,
     mapping: Mapping,
     channels: [Channel; 3],
-    columns: ColumnTaps,
-    chroma_columns: ColumnTaps,
-    rows: Vec<RowTaps>,
-    chroma_rows: Vec<RowTaps>,
-    scratch: Scratch,
+    sampler: Sampler,
 }
 
 impl Letterbox {
@@ -99,7 +104,9 @@ impl Letterbox {
         let layout = Layout::of(&picture.planes);
         let mapping = Mapping::new(frame.0, frame.1, width, height, input.fit);
         let (columns, rows) = mapping.inner_size();
-        let (chroma_width, chroma_height) = layout.chroma_size(frame.0, frame.1);
+        let mut sampler = Sampler::new(columns, rows, frame.0);
+        let whole = |length| Span { start: 0, length };
+        sampler.aim(layout, (columns, rows), whole(frame.0), whole(frame.1));
         Ok(Self {
             arch: pulp::Arch::new(),
             layout,
@@ -109,11 +116,7 @@ impl Letterbox {
             height,
             mapping,
             channels: colour::channels(picture.colour, input),
-            columns: ColumnTaps::new(columns, frame.0, 1),
-            chroma_columns: ColumnTaps::new(columns, frame.0, 2),
-            rows: taps::rows(rows, frame.1, 1),
-            chroma_rows: taps::rows(rows, frame.1, if chroma_height == frame.1 { 1 } else { 2 }),
-            scratch: Scratch::new(frame.0, chroma_width, columns),
+            sampler,
         })
     }
 
@@ -168,33 +171,11 @@ impl Letterbox {
                 }
             }
         }
-        let scratch = &mut self.scratch;
-        for (i, (luma, chroma)) in self.rows.iter().zip(&self.chroma_rows).enumerate() {
-            rows::blend(samples.luma(luma.first), samples.luma(luma.second), luma.weight, &mut scratch.luma);
-            match &samples.chroma {
-                Chroma::Planar { u, v } => rows::blend_planar(
-                    [u.row(chroma.first), u.row(chroma.second)],
-                    [v.row(chroma.first), v.row(chroma.second)],
-                    chroma.weight,
-                    &mut scratch.chroma,
-                ),
-                Chroma::Interleaved(uv) => rows::blend(
-                    uv.row(chroma.first),
-                    uv.row(chroma.second),
-                    chroma.weight,
-                    scratch.chroma.as_flattened_mut(),
-                ),
-            }
-            rows::pick_luma(&scratch.luma, &self.columns.index, &mut scratch.y);
-            rows::pick_chroma(&scratch.chroma, &self.chroma_columns.index, &mut scratch.c0, &mut scratch.c1);
+        for i in 0..rows {
             let at = (top + i) * width + left;
             let row = at..at + columns;
-            rows::convert(
-                (&scratch.y, &self.columns.weight),
-                (&scratch.c0, &scratch.c1, &self.chroma_columns.weight),
-                &self.channels,
-                [&mut first[row.clone()], &mut second[row.clone()], &mut third[row]],
-            );
+            let out = [&mut first[row.clone()], &mut second[row.clone()], &mut third[row]];
+            self.sampler.row(i, samples, &self.channels, out);
         }
     }
 }
@@ -215,7 +196,7 @@ impl pulp::NullaryFnOnce for Pass<'_, '_> {
     }
 }
 
-fn check_size(what: &'static str, width: usize, height: usize) -> Result<(), PictureError> {
+pub(super) fn check_size(what: &'static str, width: usize, height: usize) -> Result<(), PictureError> {
     let possible = 1..=MAX_SIDE;
     if possible.contains(&width) && possible.contains(&height) {
         Ok(())

@@ -1,33 +1,41 @@
 //! A picture's planes, checked once so that rows can be cut from them freely.
 
 use super::PictureError;
-use crate::types::frame::{Picture, Plane, Planes};
+use crate::types::frame::{Picture, Plane, Planes, Subsampling};
 
 /// How samples are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
-    Planar { halved_rows: bool },
+pub(in crate::vision) enum Layout {
+    Planar(Subsampling),
     Nv12,
 }
 
 impl Layout {
     pub fn of(planes: &Planes<'_>) -> Self {
         match planes {
-            Planes::Planar { halved_rows, .. } => Self::Planar { halved_rows: *halved_rows },
+            Planes::Planar { subsampling, .. } => Self::Planar(*subsampling),
             Planes::Nv12 { .. } => Self::Nv12,
         }
     }
 
     /// Chroma samples per row, and rows.
     pub fn chroma_size(self, width: usize, height: usize) -> (usize, usize) {
-        let full_height = self == Self::Planar { halved_rows: false };
-        (width.div_ceil(2), if full_height { height } else { height.div_ceil(2) })
+        let (across, down) = self.shared();
+        (width.div_ceil(across), height.div_ceil(down))
+    }
+
+    /// Pixels per chroma sample, across and down.
+    pub fn shared(self) -> (usize, usize) {
+        match self {
+            Self::Planar(subsampling) => subsampling.shared(),
+            Self::Nv12 => Subsampling::Yuv420.shared(),
+        }
     }
 }
 
 /// Rows of a plane that is known to hold them all.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rows<'a> {
+pub(in crate::vision) struct Rows<'a> {
     data: &'a [u8],
     stride: usize,
     row: usize,
@@ -52,14 +60,14 @@ impl<'a> Rows<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Chroma<'a> {
+pub(in crate::vision) enum Chroma<'a> {
     Planar { u: Rows<'a>, v: Rows<'a> },
     Interleaved(Rows<'a>),
 }
 
 /// A picture whose planes hold all their rows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Samples<'a> {
+pub(in crate::vision) struct Samples<'a> {
     luma: Rows<'a>,
     pub chroma: Chroma<'a>,
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Fit;
-use crate::types::frame::{Matrix, Plane, Planes, Range};
+use crate::types::frame::{Matrix, Plane, Planes, Range, Subsampling};
 
 const INPUT: Input = Input { fit: Fit::Letterbox, bgr: false, pad: 114, mean: [0.0; 3], scale: [1.0; 3] };
 const COLOUR: Colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
@@ -21,13 +21,25 @@ struct Stored {
 enum Kind {
     I420,
     Y42b,
+    Y444,
     Nv12,
+}
+
+impl Kind {
+    /// Pixels per chroma sample, across and down.
+    fn shared(self) -> (usize, usize) {
+        match self {
+            Self::I420 | Self::Nv12 => (2, 2),
+            Self::Y42b => (2, 1),
+            Self::Y444 => (1, 1),
+        }
+    }
 }
 
 impl Stored {
     /// `at(plane, x, y)` gives the samples, planes 0 to 2; `extra` bytes follow each row but the last.
     fn new(width: usize, height: usize, kind: Kind, extra: usize, at: impl Fn(usize, usize, usize) -> u8) -> Self {
-        let (cw, ch) = (width.div_ceil(2), if kind == Kind::Y42b { height } else { height.div_ceil(2) });
+        let (cw, ch) = (width.div_ceil(kind.shared().0), height.div_ceil(kind.shared().1));
         let plane = |row: usize, rows: usize, at: &dyn Fn(usize, usize) -> u8| {
             let stride = row + extra;
             let mut data = vec![0xee; stride * (rows - 1) + row];
@@ -51,9 +63,12 @@ impl Stored {
             Plane { data, stride: *stride }
         }
         let (y, u) = (plane(&self.y), plane(&self.u));
+        let planar = |subsampling| Planes::Planar { y, u, v: plane(&self.v), subsampling };
         let planes = match self.kind {
             Kind::Nv12 => Planes::Nv12 { y, uv: u },
-            kind => Planes::Planar { y, u, v: plane(&self.v), halved_rows: kind == Kind::I420 },
+            Kind::I420 => planar(Subsampling::Yuv420),
+            Kind::Y42b => planar(Subsampling::Yuv422),
+            Kind::Y444 => planar(Subsampling::Yuv444),
         };
         Picture { width: self.width, height: self.height, planes, colour: COLOUR }
     }
@@ -92,15 +107,15 @@ fn reference(
         ),
     };
     let (left, top) = if fit == Fit::Letterbox { ((d.0 - iw) / 2, (d.1 - ih) / 2) } else { (0, 0) };
-    let rows = if kind == Kind::Y42b { 1 } else { 2 };
-    let chroma = (s.0.div_ceil(2), s.1.div_ceil(rows));
+    let (columns, rows) = kind.shared();
+    let chroma = (s.0.div_ceil(columns), s.1.div_ceil(rows));
     let mut out = vec![114.0; 3 * d.0 * d.1];
     for y in 0..ih {
         for x in 0..iw {
             let fx = (x as f64 + 0.5) * s.0 as f64 / iw as f64;
             let fy = (y as f64 + 0.5) * s.1 as f64 / ih as f64;
             let c = 1.164_383_56 * (sample(&|x, y| at(0, x, y), s, fx, fy) - 16.0);
-            let [u, v] = [1, 2].map(|p| sample(&|x, y| at(p, x, y), chroma, fx / 2.0, fy / rows as f64) - 128.0);
+            let [u, v] = [1, 2].map(|p| sample(&|x, y| at(p, x, y), chroma, fx / columns as f64, fy / rows as f64) - 128.0);
             let rgb = [c + 1.596_026_8 * v, c - 0.391_762_3 * u - 0.812_967_6 * v, c + 2.017_232_1 * u];
             for (i, value) in rgb.into_iter().enumerate() {
                 out[(i * d.1 + y + top) * d.0 + x + left] = value.clamp(0.0, 255.0);
@@ -122,7 +137,7 @@ fn busy(plane: usize, x: usize, y: usize) -> u8 {
 fn agrees_with_the_definition() {
     let sizes = [(96, 72), (97, 55), (16, 100), (1, 1), (2, 3), (1, 40), (33, 1)];
     let targets = [(52, 52), (64, 40), (97, 55), (130, 17), (1, 1)];
-    for kind in [Kind::I420, Kind::Y42b, Kind::Nv12] {
+    for kind in [Kind::I420, Kind::Y42b, Kind::Y444, Kind::Nv12] {
         for s in sizes {
             let stored = Stored::new(s.0, s.1, kind, 13, busy);
             for d in targets {
@@ -201,8 +216,8 @@ fn pictures_that_cannot_be_are_refused() {
     let mut letterbox = Letterbox::new(&good, 16, 16, &INPUT).unwrap();
     let mut out = vec![7.0; 3 * 16 * 16];
     let with = |y: Option<Plane<'static>>, v: Option<Plane<'static>>| {
-        let Planes::Planar { y: y0, u, v: v0, halved_rows } = good.planes else { unreachable!() };
-        Picture { planes: Planes::Planar { y: y.unwrap_or(y0), u, v: v.unwrap_or(v0), halved_rows }, ..good }
+        let Planes::Planar { y: y0, u, v: v0, subsampling } = good.planes else { unreachable!() };
+        Picture { planes: Planes::Planar { y: y.unwrap_or(y0), u, v: v.unwrap_or(v0), subsampling }, ..good }
     };
     let table = [
         (with(Some(Plane { data: &[0; 74], stride: 11 }), None), "plane Y has 74 bytes of 75"),
@@ -245,9 +260,11 @@ fn hostile_planes_are_harmless() {
         let (width, height) = (1 + random(20), 1 + random(20));
         let mut plane = || Plane { data: &bytes[..random(2000)], stride: random(40) };
         let (y, u, v) = (plane(), plane(), plane());
-        let planes = match i % 3 {
+        let planes = match i % 4 {
             0 => Planes::Nv12 { y, uv: u },
-            kind => Planes::Planar { y, u, v, halved_rows: kind == 1 },
+            1 => Planes::Planar { y, u, v, subsampling: Subsampling::Yuv420 },
+            2 => Planes::Planar { y, u, v, subsampling: Subsampling::Yuv422 },
+            _ => Planes::Planar { y, u, v, subsampling: Subsampling::Yuv444 },
         };
         let picture = Picture { width, height, planes, colour: COLOUR };
         let mut letterbox = Letterbox::new(&picture, 1 + random(30), 1 + random(30), &INPUT).unwrap();

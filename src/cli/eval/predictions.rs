@@ -1,0 +1,123 @@
+//! What the pipeline found, as the metrics take it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::super::exit::BadInput;
+use super::super::recording::Played;
+use super::precision;
+use crate::config::Task;
+use crate::eval::coco::{Kind, Prediction};
+use crate::eval::report::Report;
+use crate::eval::rle::Rle;
+use crate::eval::tracking::Object;
+use crate::eval::truth::Dataset;
+use crate::pipeline::FrameResult;
+use crate::types::found::Found;
+use crate::types::geometry::BBox;
+
+/// Predictions of one run of all models, by what they are compared as.
+#[derive(Default)]
+pub(super) struct Predictions {
+    boxes: Vec<Prediction>,
+    masks: Vec<Prediction>,
+    keypoints: Vec<Prediction>,
+}
+
+impl Predictions {
+    /// Adds what was found in a picture; `category` gives a label's number in the truth.
+    pub(super) fn add(&mut self, image: u64, result: &FrameResult, category: impl Fn(usize, u16) -> Option<u32>) {
+        let has_detector = result.found.iter().any(|(task, _)| *task == Task::Detection);
+        let size = (result.meta.width, result.meta.height);
+        for (model, (task, found)) in result.found.iter().enumerate() {
+            for at in 0..found.detections.len() {
+                let Some(category) = category(model, found.detections[at].class) else { continue };
+                let prediction = prediction(image, category, found, at);
+                if *task == Task::Detection || (!has_detector && model == 0) {
+                    self.boxes.push(prediction.clone());
+                }
+                match task {
+                    Task::Segmentation => self.masks.push(Prediction { mask: mask(found, at, size), ..prediction }),
+                    Task::Pose => self.keypoints.push(Prediction { keypoints: keypoints(found, at), ..prediction }),
+                    Task::Detection | Task::Reid => {}
+                }
+            }
+        }
+    }
+
+    /// Those of some pictures.
+    pub(super) fn of_images(&self, images: &BTreeSet<u64>) -> Self {
+        let of = |predictions: &[Prediction]| {
+            predictions.iter().filter(|prediction| images.contains(&prediction.image)).cloned().collect()
+        };
+        Self { boxes: of(&self.boxes), masks: of(&self.masks), keypoints: of(&self.keypoints) }
+    }
+
+    pub(super) fn report(&self, dataset: &Dataset) -> Report {
+        let of = |kind, predictions: &[Prediction]| {
+            (!predictions.is_empty()).then(|| precision(kind, dataset, predictions)).flatten()
+        };
+        Report {
+            detection: of(Kind::Boxes, &self.boxes),
+            segmentation: of(Kind::Masks, &self.masks),
+            keypoints: of(Kind::Keypoints, &self.keypoints),
+            ..Report::default()
+        }
+    }
+}
+
+/// Scores predictions that were read from a file.
+pub(super) fn score(dataset: &Dataset, predictions: &[Prediction], kinds: &[Kind]) -> Report {
+    let of = |kind| kinds.contains(&kind).then(|| precision(kind, dataset, predictions)).flatten();
+    Report {
+        detection: of(Kind::Boxes),
+        segmentation: of(Kind::Masks),
+        keypoints: of(Kind::Keypoints),
+        ..Report::default()
+    }
+}
+
+/// Tracks of one frame that were seen in it; `class` gives a class's number in the truth.
+pub(super) fn objects(result: &FrameResult, class: impl Fn(u16) -> Option<u32>) -> Vec<Object> {
+    let seen = result.objects.tracks().iter().filter(|track| !track.coasted);
+    seen.filter_map(|track| {
+        Some(Object { id: track.number, class: class(track.class)?, bbox: xywh(&track.bbox), ignore: false })
+    })
+    .collect()
+}
+
+/// A recording that could not be played to its end is not judged.
+pub(super) fn check(path: &Path, played: &Played) -> anyhow::Result<()> {
+    let (status, failed) = (&played.status, played.counters.failed.get());
+    if !status.fault.is_empty() {
+        return Err(BadInput(format!("{}: {}: {}", path.display(), status.fault, status.detail)).into());
+    }
+    anyhow::ensure!(failed == 0, "{}: {failed} frames could not be analysed; see the log", path.display());
+    Ok(())
+}
+
+pub(super) fn xywh(bbox: &BBox) -> [f64; 4] {
+    [bbox.x1, bbox.y1, bbox.width(), bbox.height()].map(f64::from)
+}
+
+fn prediction(image: u64, category: u32, found: &Found, at: usize) -> Prediction {
+    let detection = &found.detections[at];
+    Prediction {
+        image,
+        category,
+        score: f64::from(detection.score),
+        bbox: xywh(&detection.bbox),
+        mask: None,
+        keypoints: None,
+    }
+}
+
+fn mask(found: &Found, at: usize, (width, height): (u32, u32)) -> Option<Rle> {
+    let rle = found.mask(at)?.rle(width, height);
+    Some(Rle { height, width, counts: rle.counts().to_vec() })
+}
+
+fn keypoints(found: &Found, at: usize) -> Option<Vec<[f64; 3]>> {
+    let points = found.pose(at)?;
+    Some(points.iter().map(|point| [point.x, point.y, point.score].map(f64::from)).collect())
+}

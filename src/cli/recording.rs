@@ -1,0 +1,97 @@
+//! One recording through the pipeline, every frame, for whoever reads the results.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::BadInput;
+use crate::config::{Camera, Config, SourceKind, camera_from_url};
+use crate::inference::ModelManager;
+use crate::pipeline::{self, CameraPipeline, Environment, FrameResult, Publish, Report};
+use crate::source::{self, Delivery};
+use crate::telemetry::metrics::{CameraMetrics, CameraStatus, Metrics};
+use crate::telemetry::progress::Progress;
+
+/// Loaded models, ready for recordings.
+pub(super) struct Player {
+    config: Config,
+    models: Arc<ModelManager>,
+    publish: Publish,
+}
+
+/// How a recording ended.
+pub(super) struct Played {
+    pub(super) status: CameraStatus,
+    pub(super) counters: Arc<CameraMetrics>,
+}
+
+impl Player {
+    /// Loads all models of `config`, which are those that are used, in the order of a camera's.
+    pub(super) fn new(config: Config, publish: Publish) -> anyhow::Result<Self> {
+        source::init()?;
+        let models = Arc::new(ModelManager::load(&config, &Metrics::default(), &pipeline::fits_head)?);
+        Ok(Self { config, models, publish })
+    }
+
+    /// The configuration it was made with.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Plays `path` as a camera of the name `id`; `see` gets every frame, and an error of its ends the play.
+    pub(super) fn play(
+        &self,
+        path: &Path,
+        id: &str,
+        mut see: impl FnMut(&FrameResult, &CameraPipeline) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Played> {
+        let (metrics, progress) = (Metrics::default(), Progress::default());
+        let camera = Camera { id: id.to_owned(), models: (0..self.config.models.len()).collect(), ..camera(path)? };
+        let (reports, incoming) = pipeline::channel();
+        let environment = Environment {
+            config: &self.config,
+            models: &self.models,
+            metrics: &metrics,
+            progress: &progress,
+            reports,
+            publish: self.publish,
+        };
+        let pipeline = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
+        // The camera's own senders end with it; this one must not outlive them.
+        drop(environment);
+        let mut seen = Ok(());
+        while let Ok(report) = incoming.recv() {
+            for report in std::iter::once(report).chain(incoming.try_iter()) {
+                if let Report::Frame(result) = report {
+                    if seen.is_ok() {
+                        seen = see(&result, &pipeline);
+                    }
+                    let _ = result.recycle.try_send(result.objects);
+                }
+            }
+            if seen.is_err() {
+                pipeline.stop();
+            }
+            std::thread::sleep(pipeline::READ_EVERY);
+        }
+        let played = Played { status: pipeline.metrics().status(), counters: Arc::clone(pipeline.metrics()) };
+        // Also after a failure: a run that is cut off by the end of the process would cry out.
+        pipeline.join();
+        seen.map(|()| played)
+    }
+}
+
+/// The recording as a camera.
+pub(super) fn camera(path: &Path) -> anyhow::Result<Camera> {
+    let text = path.to_str().ok_or_else(|| BadInput(format!("{}: the path is not UTF-8", path.display())))?;
+    let mut camera = camera_from_url(text, None, None)?;
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
+    if matches!(extension.as_str(), "jpg" | "jpeg") {
+        // GStreamer's own decoder throws away three of four chroma samples where a picture has them all.
+        camera.decoder = Some("avdec_mjpeg".to_owned());
+    }
+    if !matches!(camera.source, SourceKind::File { .. }) {
+        let message = format!("{text}: not a recording; for a live camera use run or probe");
+        return Err(BadInput(message).into());
+    }
+    Ok(camera)
+}

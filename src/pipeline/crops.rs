@@ -1,0 +1,110 @@
+//! One camera's use of a ReID model: crops of tracks to embeddings, several in a run.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::whole_frame::{MOST_OUTPUTS, read_outputs};
+use crate::inference::{Context, InferenceError, LoadedModel, ModelManager};
+use crate::telemetry::metrics::{CameraMetrics, Stage};
+use crate::types::embedding::Embeddings;
+use crate::types::frame::Picture;
+use crate::types::objects::FrameObjects;
+use crate::types::tensor::{TensorData, TensorRef};
+use crate::vision::{Crop, Embedder, PictureError};
+
+/// A model that looks at crops, as one camera uses it.
+pub(super) struct Crops {
+    pub(super) model: Arc<LoadedModel>,
+    embedder: Embedder,
+    crop: Crop,
+    context: Option<Box<dyn Context>>,
+    embeddings: Embeddings,
+}
+
+impl Crops {
+    pub(super) fn new(camera: &str, models: &ModelManager, model: &Arc<LoadedModel>) -> Result<Self, InferenceError> {
+        let head_error =
+            |reason: String| InferenceError::Head { model: model.model.name.clone(), reason };
+        let embedder = Embedder::new(&model.model, model.io()).map_err(|error| head_error(error.to_string()))?;
+        let input = embedder.input();
+        let crop = Crop::new(input.width, input.height, &model.model.input)
+            .map_err(|error| head_error(error.to_string()))?;
+        let context = models.create_pipeline_contexts(camera, model, 1)?.free.pop_front();
+        Ok(Self { model: Arc::clone(model), embedder, crop, context, embeddings: Embeddings::default() })
+    }
+
+    /// Gives the tracks at `wanted` their embeddings.
+    pub(super) fn run(
+        &mut self,
+        picture: &Picture<'_>,
+        wanted: &[usize],
+        objects: &mut FrameObjects,
+        metrics: &CameraMetrics,
+    ) -> Result<(), InferenceError> {
+        let most = self.context.as_ref().map_or(1, |context| context.max_batch());
+        for wanted in wanted.chunks(most.max(1)) {
+            self.run_once(picture, wanted, objects, metrics)?;
+            for (row, &track) in wanted.iter().enumerate() {
+                if let Some(embedding) = self.embeddings.get(row) {
+                    objects.set_embedding(track, embedding);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run_once(
+        &mut self,
+        picture: &Picture<'_>,
+        wanted: &[usize],
+        objects: &FrameObjects,
+        metrics: &CameraMetrics,
+    ) -> Result<(), InferenceError> {
+        let began = Instant::now();
+        let Some(mut context) = self.context.take() else { return Err(self.failed("its context is gone")) };
+        let prepared = self.prepare(context.as_mut(), picture, wanted, objects);
+        if let Err(error) = prepared {
+            self.context = Some(context);
+            return Err(error);
+        }
+        metrics.stage(Stage::Preprocess).observe(began.elapsed());
+        let began = Instant::now();
+        let (context, result) = context.submit().wait()?;
+        metrics.stage(Stage::Infer).observe(began.elapsed());
+        let result = result.and_then(|()| {
+            let mut outputs = [TensorRef { shape: &[], data: TensorData::F32(&[]) }; MOST_OUTPUTS];
+            let count = read_outputs(context.as_ref(), &self.model, &mut outputs);
+            let read = self.embedder.read(&outputs[..count], wanted.len(), &mut self.embeddings);
+            read.map_err(|error| self.failed(&error.to_string()))
+        });
+        self.context = Some(context);
+        result
+    }
+
+    fn prepare(
+        &mut self,
+        context: &mut dyn Context,
+        picture: &Picture<'_>,
+        wanted: &[usize],
+        objects: &FrameObjects,
+    ) -> Result<(), InferenceError> {
+        context.set_batch(wanted.len())?;
+        let input = self.embedder.input();
+        let tensor = context.input_f32(input.index)?;
+        let elements = 3 * input.width * input.height;
+        for (&track, tensor) in wanted.iter().zip(tensor.chunks_exact_mut(elements)) {
+            let Some(track) = objects.tracks().get(track) else { continue };
+            match self.crop.run(picture, track.bbox, tensor) {
+                Ok(()) => {}
+                // A box outside the picture has no look; black gives an embedding that nobody shares.
+                Err(PictureError::Box { .. }) => tensor.fill(0.0),
+                Err(error) => return Err(self.failed(&error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, reason: &str) -> InferenceError {
+        InferenceError::Run { model: self.model.model.name.clone(), reason: reason.to_owned() }
+    }
+}

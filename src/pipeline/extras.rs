@@ -1,0 +1,238 @@
+//! The models of a camera that do not feed its tracker: when each runs, and which track an answer is for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::crops::Crops;
+use super::whole_frame::{Running, WholeFrame};
+use crate::config::{Cadence, RunOn, Task};
+use crate::inference::{InferenceError, LoadedModel, ModelManager};
+use crate::telemetry::metrics::CameraMetrics;
+use crate::types::detection::Detection;
+use crate::types::found::Found;
+use crate::types::frame::Picture;
+use crate::types::objects::FrameObjects;
+use crate::types::track::Track;
+
+/// Least overlap (IoU) of a track's box and a box of another model that are of the same subject.
+const SAME_SUBJECT: f32 = 0.5;
+
+/// All further models of one camera.
+pub(super) struct Extras {
+    extras: Vec<Extra>,
+    frames: u64,
+    found: Found,
+    matcher: Matcher,
+    /// Tracks that a ReID model is to look at.
+    wanted: Vec<usize>,
+}
+
+struct Extra {
+    kind: Kind,
+    cadence: Cadence,
+    /// By class of the model that feeds the tracker: the class of this one with the same label.
+    classes: Vec<Option<u16>>,
+    answers: Answers,
+    running: Option<Running>,
+}
+
+enum Kind {
+    Frames(WholeFrame),
+    Crops(Crops),
+}
+
+impl Extras {
+    pub(super) fn new(
+        camera: &str,
+        models: &ModelManager,
+        first: &LoadedModel,
+        others: &[Arc<LoadedModel>],
+    ) -> Result<Self, InferenceError> {
+        let mut extras = Vec::with_capacity(others.len());
+        for model in others {
+            let kind = match model.model.task {
+                Task::Reid => Kind::Crops(Crops::new(camera, models, model)?),
+                _ => Kind::Frames(WholeFrame::new(camera, models, model, 1)?),
+            };
+            let class_of = |label: &String| {
+                let at = model.model.labels.iter().position(|other| other == label)?;
+                u16::try_from(at).ok()
+            };
+            extras.push(Extra {
+                kind,
+                cadence: model.model.cadence,
+                classes: first.model.labels.iter().map(class_of).collect(),
+                answers: Answers::default(),
+                running: None,
+            });
+        }
+        Ok(Self { extras, frames: 0, found: Found::default(), matcher: Matcher::default(), wanted: Vec::new() })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.extras.is_empty()
+    }
+
+    /// The tracks' numbers begin anew.
+    pub(super) fn reset(&mut self) {
+        self.extras.iter_mut().for_each(|extra| extra.answers.clear());
+    }
+
+    /// Asks each model whose turn it is, all at once, and gives the tracks what they answer. One that fails
+    /// costs its answer only; the first failure is returned. `collect` gets all that was found, for whoever
+    /// asked for it.
+    pub(super) fn run(
+        &mut self,
+        picture: &Picture<'_>,
+        now: Duration,
+        objects: &mut FrameObjects,
+        metrics: &CameraMetrics,
+        mut collect: Option<&mut Vec<(Task, Found)>>,
+    ) -> Result<(), InferenceError> {
+        let frame = self.frames;
+        self.frames += 1;
+        let mut result = Ok(());
+        for extra in self.extras.iter_mut().filter(|extra| frame % extra.cadence.every_n_frames == 0) {
+            if let Kind::Frames(model) = &mut extra.kind
+                && (extra.cadence.run_on == RunOn::Frames
+                    || objects.tracks().iter().any(|track| is_wanted(track, &extra.classes, &extra.cadence, &extra.answers, now)))
+            {
+                match model.begin(picture, metrics) {
+                    Ok(running) => extra.running = Some(running),
+                    Err(error) => result = result.and(Err(error)),
+                }
+            }
+        }
+        for extra in self.extras.iter_mut().filter(|extra| frame % extra.cadence.every_n_frames == 0) {
+            let Extra { kind, cadence, classes, answers, running } = extra;
+            let asked = match kind {
+                Kind::Crops(crops) => {
+                    let tracks = objects.tracks().iter().enumerate();
+                    self.wanted.clear();
+                    self.wanted.extend(
+                        tracks.filter(|(_, track)| is_wanted(track, classes, cadence, answers, now)).map(|(at, _)| at),
+                    );
+                    let asked = crops.run(picture, &self.wanted, objects, metrics);
+                    self.wanted.iter().for_each(|at| answers.note(objects.tracks()[*at].number, now));
+                    asked
+                }
+                Kind::Frames(model) => {
+                    let Some(running) = running.take() else { continue };
+                    let asked = model.finish(running, metrics, &mut self.found);
+                    let task = model.model.model.task;
+                    if let Some(collect) = &mut collect {
+                        collect.push((task, self.found.clone()));
+                    }
+                    self.matcher.attach(&self.found, task, classes, objects, |number| answers.note(number, now));
+                    asked
+                }
+            };
+            answers.forget(now, cadence.stale);
+            result = result.and(asked);
+        }
+        result
+    }
+
+    /// What the model that feeds the tracker found besides boxes.
+    pub(super) fn attach_own(&mut self, found: &Found, task: Task, objects: &mut FrameObjects) {
+        if matches!(task, Task::Pose | Task::Segmentation) {
+            self.matcher.attach(found, task, &[], objects, |_| {});
+        }
+    }
+}
+
+/// Is the model to look at this track now?
+fn is_wanted(track: &Track, classes: &[Option<u16>], cadence: &Cadence, answers: &Answers, now: Duration) -> bool {
+    // Where a track was not seen, there is nothing to look at.
+    !track.coasted
+        && classes.get(usize::from(track.class)).copied().flatten().is_some()
+        && (cadence.run_on != RunOn::Stale || answers.age(track.number, now).is_none_or(|age| age >= cadence.stale))
+}
+
+/// When a model last answered for each track.
+#[derive(Default)]
+struct Answers(Vec<(u64, Duration)>);
+
+impl Answers {
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn age(&self, number: u64, now: Duration) -> Option<Duration> {
+        self.0.iter().find(|(n, _)| *n == number).map(|(_, at)| now.saturating_sub(*at))
+    }
+
+    fn note(&mut self, number: u64, now: Duration) {
+        match self.0.iter_mut().find(|(n, _)| *n == number) {
+            Some((_, at)) => *at = now,
+            None => self.0.push((number, now)),
+        }
+    }
+
+    /// A stale answer is as good as none.
+    fn forget(&mut self, now: Duration, stale: Duration) {
+        self.0.retain(|(_, at)| now.saturating_sub(*at) < stale);
+    }
+}
+
+/// Finds the track that each box of another model belongs to.
+#[derive(Default)]
+struct Matcher {
+    /// Overlap, track, detection.
+    pairs: Vec<(f32, u32, u32)>,
+    taken: Vec<bool>,
+}
+
+impl Matcher {
+    /// Greedily, the largest overlap first. An empty `classes` means that the classes are the same.
+    fn attach(
+        &mut self,
+        found: &Found,
+        task: Task,
+        classes: &[Option<u16>],
+        objects: &mut FrameObjects,
+        mut answered: impl FnMut(u64),
+    ) {
+        self.pairs.clear();
+        for (t, track) in (0..).zip(objects.tracks()).filter(|(_, track)| !track.coasted) {
+            let class = if classes.is_empty() {
+                Some(track.class)
+            } else {
+                classes.get(usize::from(track.class)).copied().flatten()
+            };
+            let same = |detection: &&Detection| Some(detection.class) == class;
+            for (d, detection) in (0..).zip(&found.detections).filter(|(_, detection)| same(detection)) {
+                let overlap = track.bbox.iou(&detection.bbox);
+                if overlap >= SAME_SUBJECT {
+                    self.pairs.push((overlap, t, d));
+                }
+            }
+        }
+        self.pairs.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+        self.taken.clear();
+        self.taken.resize(objects.tracks().len() + found.detections.len(), false);
+        for &(_, t, d) in &self.pairs {
+            let (track, detection) = (t as usize, d as usize);
+            let of_detection = objects.tracks().len() + detection;
+            if self.taken[track] || self.taken[of_detection] {
+                continue;
+            }
+            self.taken[track] = true;
+            self.taken[of_detection] = true;
+            match task {
+                Task::Pose => {
+                    if let Some(keypoints) = found.pose(detection) {
+                        objects.set_pose(track, keypoints);
+                    }
+                }
+                Task::Segmentation => {
+                    if let Some(mask) = found.mask(detection) {
+                        objects.set_mask(track, mask);
+                    }
+                }
+                Task::Detection | Task::Reid => {}
+            }
+            answered(objects.tracks()[track].number);
+        }
+    }
+}

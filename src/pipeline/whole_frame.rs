@@ -1,0 +1,135 @@
+//! One camera's use of a model that looks at whole frames: letterbox, contexts and head.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::inference::{Context, InferenceError, LoadedModel, ModelManager, Pending};
+use crate::telemetry::metrics::{CameraMetrics, Stage};
+use crate::types::found::Found;
+use crate::types::frame::Picture;
+use crate::types::tensor::{TensorData, TensorRef};
+use crate::vision::heads::Decoder;
+use crate::vision::letterbox::Letterbox;
+use crate::vision::mapping::Mapping;
+
+/// Most outputs that a head reads.
+pub(super) const MOST_OUTPUTS: usize = 16;
+
+/// A model that looks at whole frames, as one camera uses it.
+pub(super) struct WholeFrame {
+    pub(super) model: Arc<LoadedModel>,
+    decoder: Decoder,
+    letterbox: Option<Letterbox>,
+    free: VecDeque<Box<dyn Context>>,
+    rejected: u64,
+}
+
+/// A frame in the model.
+pub(super) struct Running {
+    mapping: Mapping,
+    began: Instant,
+    pending: Box<dyn Pending>,
+}
+
+impl WholeFrame {
+    pub(super) fn new(
+        camera: &str,
+        models: &ModelManager,
+        model: &Arc<LoadedModel>,
+        depth: usize,
+    ) -> Result<Self, InferenceError> {
+        let decoder = Decoder::new(&model.model, model.io())
+            .map_err(|error| InferenceError::Head { model: model.model.name.clone(), reason: error.to_string() })?;
+        let contexts = models.create_pipeline_contexts(camera, model, depth)?;
+        Ok(Self { model: Arc::clone(model), decoder, letterbox: None, free: contexts.free, rejected: 0 })
+    }
+
+    /// Picture to tensor, and off it goes.
+    pub(super) fn begin(&mut self, picture: &Picture<'_>, metrics: &CameraMetrics) -> Result<Running, InferenceError> {
+        let began = Instant::now();
+        let Some(mut context) = self.free.pop_front() else { return Err(self.failed("no free context")) };
+        match self.prepare(context.as_mut(), picture) {
+            Ok(mapping) => {
+                metrics.stage(Stage::Preprocess).observe(began.elapsed());
+                Ok(Running { mapping, began: Instant::now(), pending: context.submit() })
+            }
+            Err(error) => {
+                self.free.push_back(context);
+                Err(error)
+            }
+        }
+    }
+
+    fn prepare(&mut self, context: &mut dyn Context, picture: &Picture<'_>) -> Result<Mapping, InferenceError> {
+        let input = self.decoder.input();
+        if !self.letterbox.as_ref().is_some_and(|letterbox| letterbox.fits(picture)) {
+            // The first frame, or the camera changed its picture size.
+            let letterbox = Letterbox::new(picture, input.width, input.height, &self.model.model.input)
+                .map_err(|error| self.failed(&error.to_string()))?;
+            self.letterbox = Some(letterbox);
+        }
+        let Some(letterbox) = self.letterbox.as_mut() else { return Err(self.failed("no letterbox")) };
+        if let Err(error) = letterbox.run(picture, context.input_f32(input.index)?) {
+            return Err(self.failed(&error.to_string()));
+        }
+        let mapping = self.letterbox.as_ref().map(Letterbox::mapping);
+        if let Some(input) = self.decoder.size_input() {
+            for (element, value) in context.input_i64(input.index)?.iter_mut().zip(input.size) {
+                *element = value;
+            }
+        }
+        mapping.ok_or_else(|| self.failed("no letterbox"))
+    }
+
+    /// Waits for the answer; `found` is what the model found, or empty.
+    pub(super) fn finish(
+        &mut self,
+        running: Running,
+        metrics: &CameraMetrics,
+        found: &mut Found,
+    ) -> Result<(), InferenceError> {
+        found.clear();
+        let Running { mapping, began, pending } = running;
+        let (context, result) = pending.wait()?;
+        metrics.stage(Stage::Infer).observe(began.elapsed());
+        let began = Instant::now();
+        let result = result.and_then(|()| self.decode(context.as_ref(), &mapping, found));
+        self.free.push_back(context);
+        metrics.stage(Stage::Postprocess).observe(began.elapsed());
+        let rejected = self.decoder.rejected();
+        if rejected > 0 && self.rejected == 0 {
+            let model = &self.model.model.name;
+            tracing::warn!(%model, "boxes that are none (no area, no label, no number); check head and labels");
+        }
+        metrics.bad_boxes.add(rejected.saturating_sub(self.rejected));
+        self.rejected = rejected;
+        result
+    }
+
+    fn decode(&mut self, context: &dyn Context, mapping: &Mapping, found: &mut Found) -> Result<(), InferenceError> {
+        let mut outputs = [TensorRef { shape: &[], data: TensorData::F32(&[]) }; MOST_OUTPUTS];
+        let count = read_outputs(context, &self.model, &mut outputs);
+        self.decoder.decode(&outputs[..count], mapping, found).map_err(|error| self.failed(&error.to_string()))
+    }
+
+    fn failed(&self, reason: &str) -> InferenceError {
+        InferenceError::Run { model: self.model.model.name.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// All outputs of the last run, and how many there are.
+pub(super) fn read_outputs<'a>(
+    context: &'a dyn Context,
+    model: &LoadedModel,
+    outputs: &mut [TensorRef<'a>; MOST_OUTPUTS],
+) -> usize {
+    let count = model.io().outputs.len().min(MOST_OUTPUTS);
+    for (index, output) in outputs.iter_mut().enumerate().take(count) {
+        // One of a type that no head reads stays empty; the head looks at those it named.
+        if let Ok(tensor) = context.output(index) {
+            *output = tensor;
+        }
+    }
+    count
+}
