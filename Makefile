@@ -12,7 +12,8 @@ setup:
 	@scripts/setup.sh
 
 demo: setup
-	cargo run --release --locked -- run --config configs/demo.toml
+	cargo build --release --locked --package watchkeeper --package streetscene
+	target/release/watchkeeper demo
 
 test: setup
 	cargo test --workspace --locked

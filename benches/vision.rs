@@ -3,14 +3,16 @@
 #![allow(missing_docs)]
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use watchkeeper::config::{Backend, Fit, Head, Input, Model};
+use watchkeeper::config::{Backend, Cadence, Fit, Head, Input, Model, RunOn, Task};
+use watchkeeper::types::found::Found;
 use watchkeeper::types::frame::{Colour, Matrix, Picture, Plane, Planes, Range, Subsampling};
 use watchkeeper::types::geometry::BBox;
 use watchkeeper::types::tensor::{ElementType, ModelIo, TensorData, TensorRef, TensorSpec};
 use watchkeeper::vision::nms::{Candidate, Nms};
-use watchkeeper::vision::{Decoder, Letterbox, Mapping};
+use watchkeeper::vision::{Crop, Decoder, Letterbox, Mapping};
 
 const INPUT: Input = Input { fit: Fit::Letterbox, bgr: false, pad: 114, mean: [0.0; 3], scale: [1.0 / 255.0; 3] };
 
@@ -42,6 +44,30 @@ fn letterbox(c: &mut Criterion) {
         let mut letterbox = Letterbox::new(&picture, side, side, &INPUT).expect("sizes are possible");
         group.bench_function("run", |b| {
             b.iter(|| letterbox.run(black_box(&picture), &mut out).expect("planes are whole"))
+        });
+        let source = vec![1.0_f32; out.len()];
+        group.bench_function("floor: copy", |b| b.iter(|| black_box(&mut out).copy_from_slice(black_box(&source))));
+        group.finish();
+    }
+}
+
+/// A walker's box into the inputs of ReID models, beside the floor as above.
+fn crop(c: &mut Criterion) {
+    let (w, h) = (640, 360);
+    let (y, u, v) = (noise(w * h), noise(w * h / 4), noise(w * h / 4));
+    let plane = |data, stride| Plane { data, stride };
+    let (y, u, v) = (plane(&y, w), plane(&u, w / 2), plane(&v, w / 2));
+    let planes = Planes::Planar { y, u, v, subsampling: Subsampling::Yuv420 };
+    let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+    let picture = Picture { width: w, height: h, planes, colour };
+    let bbox = BBox::new(301.3, 120.6, 341.3, 230.6);
+    for (width, height) in [(64, 128), (128, 256)] {
+        let mut out = vec![0.0_f32; 3 * width * height];
+        let mut crop = Crop::new(width, height, &INPUT).expect("the size is possible");
+        let mut group = c.benchmark_group(format!("crop 40x110 to {width}x{height}"));
+        group.throughput(Throughput::Elements(1));
+        group.bench_function("run", |b| {
+            b.iter(|| crop.run(black_box(&picture), black_box(bbox), &mut out).expect("the box lies in the picture"))
         });
         let source = vec![1.0_f32; out.len()];
         group.bench_function("floor: copy", |b| b.iter(|| black_box(&mut out).copy_from_slice(black_box(&source))));
@@ -83,48 +109,106 @@ fn suppression(c: &mut Criterion) {
     group.finish();
 }
 
-/// A table as a frame with a few objects gives it: nearly all scores are next to nothing.
-fn head(c: &mut Criterion) {
-    let (rows, n) = (84, 8400);
-    let mut table: Vec<f32> = noise(rows * n).iter().map(|&v| f32::from(v) / 3000.0).collect();
-    for i in (100..n).step_by(400) {
-        for (row, value) in [300.0, 300.0, 40.0, 80.0, 0.8].into_iter().enumerate() {
-            table[row * n + i] = value + if row < 2 { (i % 900) as f32 / 3.0 } else { 0.0 };
-        }
-    }
-    let model = Model {
+fn model(head: Head, task: Task, labels: usize) -> Model {
+    Model {
         name: "bench".into(),
         onnx: "bench.onnx".into(),
         backend: Backend::OnnxruntimeCpu,
         precision: None,
-        head: Head::Yolo,
+        task,
+        head,
         input: INPUT,
-        labels: (0..80).map(|i| i.to_string()).collect::<Vec<_>>().into(),
+        labels: (0..labels).map(|i| i.to_string()).collect::<Vec<_>>().into(),
         classes: vec![],
         min_score: 0.25,
         nms_iou: 0.6,
         nms_across_classes: false,
         max_detections: 300,
+        cadence: Cadence { every_n_frames: 1, run_on: RunOn::Frames, stale: Duration::ZERO },
+        max_batch: 1,
+        manifest: None,
+    }
+}
+
+fn spec(name: &str, shape: &[usize]) -> TensorSpec {
+    let shape = shape.iter().map(|&dim| dim as i64).collect();
+    TensorSpec { name: name.into(), shape, element: ElementType::F32 }
+}
+
+/// A table as a frame with a few objects gives it: nearly all scores are next to nothing.
+fn head(c: &mut Criterion) {
+    for (name, task, labels, extras) in
+        [("yolo 84x8400", Task::Detection, 80, 0), ("yolo pose 56x8400", Task::Pose, 1, 17 * 3)]
+    {
+        let (rows, n) = (4 + labels + extras, 8400);
+        let mut table: Vec<f32> = noise(rows * n).iter().map(|&v| f32::from(v) / 3000.0).collect();
+        for i in (100..n).step_by(400) {
+            for (row, value) in [300.0, 300.0, 40.0, 80.0, 0.8].into_iter().enumerate() {
+                table[row * n + i] = value + if row < 2 { (i % 900) as f32 / 3.0 } else { 0.0 };
+            }
+        }
+        let shape = [1, rows, n];
+        let io = ModelIo { inputs: vec![spec("images", &[1, 3, 640, 640])], outputs: vec![spec("output0", &shape)] };
+        let mut decoder = Decoder::new(&model(Head::Yolo, task, labels), &io).expect("the head fits");
+        let mapping = Mapping::new(1920, 1080, 640, 640, Fit::Letterbox);
+        let mut out = Found::default();
+        let mut group = c.benchmark_group(format!("head {name}"));
+        group.bench_function("decode", |b| {
+            b.iter(|| {
+                let output = TensorRef { shape: &shape, data: TensorData::F32(black_box(&table)) };
+                decoder.decode(&[output], &mapping, &mut out).expect("the output fits");
+                out.detections.len()
+            });
+        });
+        let mut copy = vec![0.0_f32; table.len()];
+        group.bench_function("floor: copy", |b| b.iter(|| black_box(&mut copy).copy_from_slice(black_box(&table))));
+        group.finish();
+    }
+}
+
+/// Ten people close to the camera. The head has nothing to look for in its ten rows, so that the masks are all the
+/// work there is; the floor is a copy of as many bytes as they have pixels.
+fn masks(c: &mut Criterion) {
+    const PEOPLE: usize = 10;
+    const COUNT: usize = 32;
+    let weights = |len| noise(len).into_iter().map(|v| f32::from(v) / 255.0 - 0.5).collect::<Vec<_>>();
+    let mapping = Mapping::new(640, 360, 512, 288, Fit::Stretch);
+    let coefficients = weights(PEOPLE * COUNT);
+    let rows: Vec<f32> = coefficients
+        .chunks_exact(COUNT)
+        .zip(0_u8..)
+        .flat_map(|(coefficients, i)| {
+            let x = 10.0 + 54.0 * f32::from(i);
+            let b = mapping.to_input(BBox::new(x, 60.0, x + 100.0, 310.0));
+            [&[b.x1, b.y1, b.x2, b.y2, 0.9, 0.0][..], coefficients].concat()
+        })
+        .collect();
+    let (boxes, prototypes) = ([1, PEOPLE, 6 + COUNT], [1, COUNT, 72, 128]);
+    let values = weights(COUNT * 72 * 128);
+    let io = ModelIo {
+        inputs: vec![spec("images", &[1, 3, 288, 512])],
+        outputs: vec![spec("output0", &boxes), spec("output1", &prototypes)],
     };
-    let spec =
-        |name: &str, shape: &[i64]| TensorSpec { name: name.into(), shape: shape.into(), element: ElementType::F32 };
-    let io =
-        ModelIo { inputs: vec![spec("images", &[1, 3, 640, 640])], outputs: vec![spec("output0", &[1, 84, 8400])] };
-    let mut decoder = Decoder::new(&model, &io).expect("the head fits");
-    let mapping = Mapping::new(1920, 1080, 640, 640, Fit::Letterbox);
-    let mut out = Vec::new();
-    let mut group = c.benchmark_group("head yolo 84x8400");
+    let mut decoder = Decoder::new(&model(Head::YoloEnd2End, Task::Segmentation, 1), &io).expect("the head fits");
+    let outputs = [
+        TensorRef { shape: &boxes, data: TensorData::F32(&rows) },
+        TensorRef { shape: &prototypes, data: TensorData::F32(&values) },
+    ];
+    let mut out = Found::default();
+    decoder.decode(&outputs, &mapping, &mut out).expect("the outputs fit");
+    let source = vec![1_u8; PEOPLE * 100 * 250];
+    assert_eq!(out.masks.pixels(), source.len(), "the masks are of another size");
+    let mut group = c.benchmark_group("masks 10 of 100x250 from 32x72x128");
     group.bench_function("decode", |b| {
         b.iter(|| {
-            let output = TensorRef { shape: &[1, 84, 8400], data: TensorData::F32(black_box(&table)) };
-            decoder.decode(&[output], &mapping, &mut out).expect("the output fits");
-            out.len()
+            decoder.decode(black_box(&outputs), &mapping, &mut out).expect("the outputs fit");
+            out.masks.len()
         });
     });
-    let mut copy = vec![0.0_f32; table.len()];
-    group.bench_function("floor: copy", |b| b.iter(|| black_box(&mut copy).copy_from_slice(black_box(&table))));
+    let mut copy = vec![0_u8; source.len()];
+    group.bench_function("floor: copy", |b| b.iter(|| black_box(&mut copy).copy_from_slice(black_box(&source))));
     group.finish();
 }
 
-criterion_group!(benches, letterbox, suppression, head);
+criterion_group!(benches, letterbox, crop, suppression, head, masks);
 criterion_main!(benches);

@@ -310,7 +310,7 @@ fn one_of_several_models_is_chosen_by_name() {
     }
 
     folder.config("", &blob());
-    fails(&["--model", "lookup"], "--model lookup: the configuration has blob");
+    fails(&["--model", "lookup"], "no model \"lookup\"; known: \"blob\" (--models NAMES)");
     assert_eq!(chosen("blob"), blob_tracks);
     folder.config("", "");
     fails(&[], "the configuration has no model; add [models.<name>]");

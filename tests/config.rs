@@ -17,6 +17,18 @@ use watchkeeper::types::secret::Secret;
 /// Stands for every password in these tests and in `configs/invalid`.
 const CANARY: &str = "hunter2";
 
+/// A small configuration that loads.
+const BLOB: &str = r#"
+[runtime]
+policy = "any"
+
+[models.blob]
+onnx = "../engines/blob.onnx"
+backend = "onnxruntime"
+head = "yolo"
+labels = "../engines/blob.txt"
+"#;
+
 /// A folder with a copy of `configs/`, and with the models and passwords that those files name.
 struct Folder(PathBuf);
 
@@ -37,6 +49,11 @@ impl Folder {
             ("configs/invalid/secrets/two-lines.pass", "hunter2\na\"b\n"),
         ] {
             folder.write(file, text);
+        }
+        for model in ["detection", "pose", "segmentation", "reid"] {
+            let manifest = fs::read(repository().join(format!("engines/{model}/model.toml"))).unwrap();
+            folder.write(&format!("engines/{model}/model.toml"), manifest);
+            folder.write(&format!("engines/{model}/model.onnx"), "stub");
         }
         folder
     }
@@ -106,7 +123,7 @@ fn every_shipped_file_loads() {
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("/etc/watchkeeper", folder.path("etc").to_str().unwrap())).unwrap();
-        let loaded = load(&path, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        let loaded = load(&path, &[("WATCHKEEPER_DEMO_PASSWORD", CANARY)]).unwrap_or_else(|problems| panic!("{problems}"));
         assert!(!loaded.config.cameras.is_empty() && !loaded.config.models.is_empty(), "{path:?}");
         assert!(!format!("{loaded:?}").contains(CANARY));
     }
@@ -225,7 +242,7 @@ fn later_layers_win_and_lists_of_sections_grow() {
 #[test]
 fn the_environment_reaches_into_models_by_type() {
     let folder = Folder::new();
-    let path = folder.path("configs/demo.toml");
+    let path = folder.write("new/watchkeeper.toml", BLOB);
     let env = [
         ("WATCHKEEPER__MODELS__BLOB__CLASSES", "ball"),
         ("WATCHKEEPER__MODELS__BLOB__NMS_ACROSS_CLASSES", "true"),
@@ -343,7 +360,7 @@ fn a_camera_comes_from_a_url_alone() {
 #[test]
 fn real_environment_is_read() {
     let folder = Folder::new();
-    let loaded: Config = config::load(&folder.path("configs/demo.toml")).unwrap().config;
+    let loaded: Config = config::load(&folder.write("new/watchkeeper.toml", BLOB)).unwrap().config;
     assert_eq!(loaded.models[0].labels.as_ref(), ["ball"]);
 }
 
@@ -361,6 +378,7 @@ fn keys() -> Vec<(String, Vec<Key>)> {
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     let sections = &schema["properties"];
     let model = &sections["models"]["additionalProperties"];
+    let camera = &sections["cameras"]["items"];
     let found = [
         ("[runtime]", &sections["runtime"]),
         ("[log]", &sections["log"]),
@@ -368,7 +386,9 @@ fn keys() -> Vec<(String, Vec<Key>)> {
         ("[models.<name>]", model),
         ("[models.<name>.input]", &model["properties"]["input"]),
         ("[tracking]", &sections["tracking"]),
-        ("[[cameras]]", &sections["cameras"]["items"]),
+        ("[[cameras]]", camera),
+        ("[[cameras.zones]]", &camera["properties"]["zones"]["items"]),
+        ("[[cameras.lines]]", &camera["properties"]["lines"]["items"]),
         ("[[sinks]]", &sections["sinks"]["items"]),
     ];
     assert_eq!(sections.as_object().unwrap().len(), 7, "a section is missing here");
@@ -376,7 +396,8 @@ fn keys() -> Vec<(String, Vec<Key>)> {
 }
 
 fn section_keys(section: &str, node: &Value) -> Vec<Key> {
-    let properties = node["properties"].as_object().unwrap().iter().filter(|(_, node)| node["type"] != "object");
+    let is_section = |node: &Value| node["type"] == "object" || node["items"]["type"] == "object";
+    let properties = node["properties"].as_object().unwrap().iter().filter(|(_, node)| !is_section(node));
     let mut keys: Vec<Key> = properties
         .map(|(name, key)| Key {
             section: section.to_owned(),
@@ -444,8 +465,9 @@ fn kind(node: &Value) -> String {
     }
     let name = match node["type"].as_str().unwrap() {
         "integer" => "whole number",
-        "array" if node["minItems"] == node["maxItems"] => "list of 3",
-        "array" => "list of strings",
+        "array" if node["items"]["type"] == "array" => "list of `[x, y]`",
+        "array" if node["items"]["type"] == "string" => "list of strings",
+        "array" => &format!("list of {}", node["minItems"]),
         "boolean" => "`true`, `false`",
         other => other,
     };

@@ -153,13 +153,14 @@ fn tracks_are_followed_born_and_ended_without_an_allocation() {
 
 // ------------------------------------------------------------------------------------------------ all of it
 
-/// A model on disk and the manager that loaded it.
-fn loaded() -> (tempfile::TempDir, ModelManager) {
+/// A model on disk, used as `settings` say, and the manager that loaded it.
+fn loaded(onnx: &[u8], settings: &str) -> (tempfile::TempDir, ModelManager) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("blob.onnx"), test_models::blob_detector(320, 240, 16)).unwrap();
-    std::fs::write(folder.path().join("ball.txt"), "ball\n").unwrap();
-    let text = "[runtime]\npolicy = \"any\"\n[models.blob]\nonnx = \"blob.onnx\"\nbackend = \"onnxruntime\"\n\
-                head = \"yolo\"\nlabels = \"ball.txt\"\n";
+    std::fs::write(folder.path().join("model.onnx"), onnx).unwrap();
+    let text = format!(
+        "[runtime]\npolicy = \"any\"\n[models.test]\nonnx = \"model.onnx\"\nbackend = \"onnxruntime\"\n{settings}\n"
+    );
+    std::fs::write(folder.path().join("labels.txt"), "ball\n").unwrap();
     let file = folder.path().join("config.toml");
     std::fs::write(&file, text).unwrap();
     let config = config::load(&file).unwrap().config;
@@ -169,12 +170,14 @@ fn loaded() -> (tempfile::TempDir, ModelManager) {
 
 #[test]
 fn a_frame_goes_from_picture_to_tracks_without_an_allocation() {
-    let (_folder, manager) = loaded();
+    let blobs = test_models::blob_detector(320, 240, 16);
+    let (_folder, manager) = loaded(&blobs, "head = \"yolo\"\nlabels = \"labels.txt\"");
     let model = manager.model(0).unwrap();
     let mut context = manager.create_pipeline_contexts("test", model, 1).unwrap().free.pop_front();
     let mut decoder = Decoder::new(&model.model, model.io()).unwrap();
     let mut tracker = tracking::new(&Tracking::default());
-    let mut detections = Vec::with_capacity(model.model.max_detections);
+    let mut found = Found::default();
+    let mut objects = FrameObjects::with_capacity(64);
 
     let (width, height) = (320, 240);
     let chroma = vec![128_u8; width * height / 4];
@@ -191,7 +194,8 @@ fn a_frame_goes_from_picture_to_tracks_without_an_allocation() {
         }
         let plane = |data, stride| Plane { data, stride };
         let (y, u, v) = (plane(&luma, width), plane(&chroma, width / 2), plane(&chroma, width / 2));
-        let picture = Picture { width, height, planes: Planes::Planar { y, u, v, subsampling: Subsampling::Yuv420 }, colour };
+        let planes = Planes::Planar { y, u, v, subsampling: Subsampling::Yuv420 };
+        let picture = Picture { width, height, planes, colour };
         let letterbox =
             letterbox.get_or_insert_with(|| Letterbox::new(&picture, 320, 240, &model.model.input).unwrap());
         let mut step = || {
@@ -200,9 +204,10 @@ fn a_frame_goes_from_picture_to_tracks_without_an_allocation() {
             let (back, result) = ready.submit().wait().unwrap();
             result.unwrap();
             let output = back.output(0).unwrap();
-            decoder.decode(&[output], &letterbox.mapping(), &mut detections).unwrap();
+            decoder.decode(&[output], &letterbox.mapping(), &mut found).unwrap();
             let time = Duration::from_millis(frame as u64 * 1000 / 15);
-            followed += usize::from(tracker.update(time, &detections).len() == 1);
+            objects.set_tracks(tracker.update(time, &found.detections).iter().copied());
+            followed += usize::from(objects.tracks().len() == 1);
             context = Some(back);
         };
         if frame < 10 {

@@ -120,7 +120,11 @@ fn in_order(known: &[Arc<Model>], mut models: Vec<usize>) -> (Vec<usize>, Option
         (None, Some(first)) if first.task == Task::Reid => {
             Some("reid alone finds nothing; name a model of task detection, pose or segmentation too".to_owned())
         }
-        (None, Some(first)) if first.cadence.every_n_frames > 1 || first.cadence.run_on != RunOn::Frames => {
+        // A detector has been told so where it is configured.
+        (None, Some(first))
+            if first.task != Task::Detection
+                && (first.cadence.every_n_frames > 1 || first.cadence.run_on != RunOn::Frames) =>
+        {
             Some(format!(
                 "{:?} feeds the tracker with every analysed frame here, so every_n_frames and run_on are not for it; \
                  add a detector, or take them out",
