@@ -148,9 +148,8 @@ impl<'a> Life<'a> {
         numbering: &'a mut Numbering,
     ) -> Self {
         let (recycle, recycled) = bounded(RECYCLED);
-        for _ in 0..RECYCLED {
-            let _ = recycle.try_send(Box::new(FrameObjects::with_capacity(64)));
-        }
+        // One is enough where nobody reads frames; each more costs the memory of a frame's masks.
+        let _ = recycle.try_send(Box::new(FrameObjects::with_capacity(64)));
         let (analysis, extras) = analysis.unzip();
         let keep_frames =
             worker.publish == Publish::Pictures || extras.as_ref().is_some_and(|extras| !extras.is_empty());
@@ -239,11 +238,10 @@ impl<'a> Life<'a> {
         if let Some(extras) = &mut self.extras {
             let task = worker.camera_models.first().map_or(Task::Detection, |model| model.model.task);
             extras.attach_own(found, task, &mut objects);
-            let collect = (worker.publish == Publish::Found).then_some(&mut collected);
-            let collect = collect.map(|collected| {
+            let mut collect = (worker.publish == Publish::Found).then_some(&mut collected);
+            if let Some(collected) = &mut collect {
                 collected.push((task, found.clone()));
-                collected
-            });
+            }
             if let Some(picture) = frame.as_ref().and_then(Frame::picture).filter(|_| !extras.is_empty()) {
                 result = extras.run(&picture, meta.media_time, &mut objects, &worker.metrics, collect);
             }
@@ -282,7 +280,7 @@ impl<'a> Life<'a> {
             let _ = self.recycle.try_send(objects);
         } else {
             let (camera, recycle) = (Arc::clone(&worker.id), self.recycle.clone());
-            let frame = frame.filter(|_| worker.publish == Publish::Pictures);
+            let frame = frame.filter(|_| worker.publish == Publish::Pictures).map(Box::new);
             let result = FrameResult { camera, meta, track_run: run, objects, found, frame, recycle };
             let _ = worker.reports.send(Report::Frame(result));
         }

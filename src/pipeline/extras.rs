@@ -17,6 +17,9 @@ use crate::types::track::Track;
 /// Least overlap (IoU) of a track's box and a box of another model that are of the same subject.
 const SAME_SUBJECT: f32 = 0.5;
 
+/// Tracks for which there is room from the start.
+const ROOM: usize = 128;
+
 /// All further models of one camera.
 pub(super) struct Extras {
     extras: Vec<Extra>,
@@ -37,8 +40,8 @@ struct Extra {
 }
 
 enum Kind {
-    Frames(WholeFrame),
-    Crops(Crops),
+    Frames(Box<WholeFrame>),
+    Crops(Box<Crops>),
 }
 
 impl Extras {
@@ -51,8 +54,8 @@ impl Extras {
         let mut extras = Vec::with_capacity(others.len());
         for model in others {
             let kind = match model.model.task {
-                Task::Reid => Kind::Crops(Crops::new(camera, models, model)?),
-                _ => Kind::Frames(WholeFrame::new(camera, models, model, 1)?),
+                Task::Reid => Kind::Crops(Box::new(Crops::new(camera, models, model)?)),
+                _ => Kind::Frames(Box::new(WholeFrame::new(camera, models, model, 1)?)),
             };
             let class_of = |label: &String| {
                 let at = model.model.labels.iter().position(|other| other == label)?;
@@ -62,11 +65,12 @@ impl Extras {
                 kind,
                 cadence: model.model.cadence,
                 classes: first.model.labels.iter().map(class_of).collect(),
-                answers: Answers::default(),
+                answers: Answers(Vec::with_capacity(ROOM)),
                 running: None,
             });
         }
-        Ok(Self { extras, frames: 0, found: Found::default(), matcher: Matcher::default(), wanted: Vec::new() })
+        let wanted = Vec::with_capacity(ROOM);
+        Ok(Self { extras, frames: 0, found: Found::default(), matcher: Matcher::new(), wanted })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -92,7 +96,7 @@ impl Extras {
         let frame = self.frames;
         self.frames += 1;
         let mut result = Ok(());
-        for extra in self.extras.iter_mut().filter(|extra| frame % extra.cadence.every_n_frames == 0) {
+        for extra in self.extras.iter_mut().filter(|extra| frame.is_multiple_of(extra.cadence.every_n_frames)) {
             if let Kind::Frames(model) = &mut extra.kind
                 && (extra.cadence.run_on == RunOn::Frames
                     || objects.tracks().iter().any(|track| is_wanted(track, &extra.classes, &extra.cadence, &extra.answers, now)))
@@ -103,7 +107,7 @@ impl Extras {
                 }
             }
         }
-        for extra in self.extras.iter_mut().filter(|extra| frame % extra.cadence.every_n_frames == 0) {
+        for extra in self.extras.iter_mut().filter(|extra| frame.is_multiple_of(extra.cadence.every_n_frames)) {
             let Extra { kind, cadence, classes, answers, running } = extra;
             let asked = match kind {
                 Kind::Crops(crops) => {
@@ -150,7 +154,6 @@ fn is_wanted(track: &Track, classes: &[Option<u16>], cadence: &Cadence, answers:
 }
 
 /// When a model last answered for each track.
-#[derive(Default)]
 struct Answers(Vec<(u64, Duration)>);
 
 impl Answers {
@@ -176,7 +179,6 @@ impl Answers {
 }
 
 /// Finds the track that each box of another model belongs to.
-#[derive(Default)]
 struct Matcher {
     /// Overlap, track, detection.
     pairs: Vec<(f32, u32, u32)>,
@@ -184,6 +186,10 @@ struct Matcher {
 }
 
 impl Matcher {
+    fn new() -> Self {
+        Self { pairs: Vec::with_capacity(ROOM), taken: Vec::with_capacity(4 * ROOM) }
+    }
+
     /// Greedily, the largest overlap first. An empty `classes` means that the classes are the same.
     fn attach(
         &mut self,

@@ -67,7 +67,7 @@ pub struct FrameResult {
     /// All that each model found, tracked or not, with [`Publish::Found`].
     pub found: Vec<(Task, Found)>,
     /// The frame itself, with [`Publish::Pictures`].
-    pub frame: Option<Frame>,
+    pub frame: Option<Box<Frame>>,
     /// Where `objects` goes when it has been read, so that its memory is used again.
     pub recycle: Sender<Box<FrameObjects>>,
 }

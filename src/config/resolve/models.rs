@@ -70,7 +70,8 @@ fn head(said: Option<Head>, task: Task, key: &str, report: &mut Report) -> Head 
         }
         // A word that was refused has been reported, and where the file named is none there is no telling.
         let onnx = key.replace(".head", ".onnx");
-        if !report.has(&key) && !(report.written(&onnx) && report.has(&onnx)) {
+        let untold = !report.has(&onnx) || !report.written(&onnx);
+        if untold && !report.has(&key) {
             let message = "missing; add it: Output layout, one of \"yolo\", \"yolov5\", \"yolox\", \"yolo-end2end\", \
                            \"detr\"; or put a model.toml beside the model file";
             report.problem(key, message);

@@ -92,10 +92,16 @@ impl Assembler {
         }
         let (frame_width, frame_height) = mapping.frame_pixels();
         masks.reserve(most, MOST_FRAMES * frame_width * frame_height);
+        // Cleared, or room would be made for the last frame's contents too.
+        self.coefficients.clear();
         self.coefficients.reserve(m);
+        self.sums.clear();
         self.sums.reserve(height * (width + 1));
+        self.taps.clear();
         self.taps.reserve(frame_width);
+        self.upper.clear();
         self.upper.reserve(frame_width);
+        self.lower.clear();
         self.lower.reserve(frame_width);
         Ok(Prototypes { data, width, height })
     }
