@@ -17,7 +17,7 @@ packages=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav
   # fetch libonnxruntime
   python3 python3-pip
-  # test: encoders for test clips, a real RTSP server
+  # test and demo: encoders, a real RTSP server
   gstreamer1.0-tools gstreamer1.0-plugins-ugly libgstrtspserver-1.0-dev
 )
 

@@ -13,6 +13,8 @@ use super::super::exit::BadInput;
 use super::PASSWORD;
 use crate::config::{Config, SourceKind};
 
+/// The world whose zones and lines stand in `configs/demo.toml`.
+const SEED: &str = "7";
 /// Longest wait for the cameras to accept connections.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// Longest wait for them to end.
@@ -33,7 +35,7 @@ struct Ready {
 
 impl Cameras {
     /// Serves as many cameras as the configuration has, at its port, or at a free one where that is taken.
-    pub(super) fn start(config: &Config, seed: u64, password: &str) -> anyhow::Result<Self> {
+    pub(super) fn start(config: &Config, password: &str) -> anyhow::Result<Self> {
         let camera = config.cameras.first().context("the configuration has no camera")?;
         let url = match &camera.source {
             SourceKind::Rtsp { url } => url::Url::parse(url).ok(),
@@ -48,7 +50,7 @@ impl Cameras {
         let program = program()?;
         let mut child = Command::new(&program)
             .args(["serve", "--json", "--until-stdin-closes", "--fps", "10"])
-            .args(["--seed", &seed.to_string(), "--port", &port.to_string()])
+            .args(["--seed", SEED, "--port", &port.to_string()])
             .args(["--cameras", &config.cameras.len().to_string()])
             .args(["--username", &login.username, "--password-env", PASSWORD])
             .env(PASSWORD, password)

@@ -38,9 +38,6 @@ pub(super) struct Args {
     /// Folder for the annotated pictures, one a camera, and the log; default: `state_dir` of the configuration
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Which world: another number, other people
-    #[arg(long, default_value_t = 7)]
-    seed: u64,
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
@@ -54,7 +51,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let log_file = out.join("demo.log");
     let _log = log::init_file(&config.log, &log_file)?;
 
-    let cameras = Cameras::start(&config, args.seed, &password)?;
+    let cameras = Cameras::start(&config, &password)?;
     use_port(&mut config, cameras.port());
     let board = Arc::new(Mutex::new(Board::new(&config)));
     let mut screen = Screen::start(Arc::clone(&board), &out, &log_file)?;
