@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use watchkeeper::eval::coco::{Kind, Scores as Precisions};
 use watchkeeper::eval::report::{CrossCamera, Precision, Report, Tracking};
-use watchkeeper::eval::rle::Rle;
+use watchkeeper::types::mask::Rle;
 use watchkeeper::eval::tracking::{Frames, Scores};
 use watchkeeper::eval::truth::{self, streetscene};
 use watchkeeper::eval::{coco, cross_camera, polygon, reid, tracking};
@@ -76,9 +76,9 @@ fn polygons_are_drawn_as_pycocotools_draws_them() {
     for drawn in case["drawn"].as_array().unwrap() {
         let outlines: Vec<Vec<f64>> = serde_json::from_value(drawn["outlines"].clone()).unwrap();
         let counts: Vec<u32> = serde_json::from_value(drawn["counts"].clone()).unwrap();
-        let want = Rle::new(height, width, counts).unwrap();
+        let want = Rle::new([height, width], counts).unwrap();
         assert_eq!(polygon::fill_all(&outlines, height, width), want, "{outlines:?}");
-        assert_eq!(Rle::from_compressed(height, width, drawn["packed"].as_str().unwrap()).unwrap().area(), want.area());
+        assert_eq!(Rle::from_compressed([height, width], drawn["packed"].as_str().unwrap()).unwrap().area(), want.area());
         assert_eq!(Some(want.area()), drawn["area"].as_u64());
         masks.push(want);
     }

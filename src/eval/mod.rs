@@ -21,6 +21,5 @@ pub mod cross_camera;
 pub mod polygon;
 pub mod reid;
 pub mod report;
-pub mod rle;
 pub mod tracking;
 pub mod truth;

@@ -1,6 +1,6 @@
 //! Polygons to masks, pixel for pixel as the COCO API draws them (`rleFrPoly`).
 
-use super::rle::Rle;
+use crate::types::mask::{MAX_SIDE, Rle};
 
 /// Fine steps per pixel on which the outline is walked.
 const FINE: i64 = 5;
@@ -9,9 +9,14 @@ const FINE: i64 = 5;
 const FAR: f64 = 1e6;
 
 /// The pixels inside an outline `[x1, y1, x2, y2, ...]` (pixels), which closes by itself and may cross itself: a
-/// pixel is set where a walk down its column has crossed the outline an odd number of times.
+/// pixel is set where a walk down its column has crossed the outline an odd number of times. Sides beyond
+/// [`MAX_SIDE`] give an empty mask.
 #[must_use]
 pub fn fill(outline: &[f64], height: u32, width: u32) -> Rle {
+    let size = [height, width];
+    if height > MAX_SIDE || width > MAX_SIDE {
+        return Rle::empty(size);
+    }
     let (rows, columns) = (i64::from(height), i64::from(width));
     let walk = walk(outline);
     let mut crossings: Vec<i64> =
@@ -30,14 +35,14 @@ pub fn fill(outline: &[f64], height: u32, width: u32) -> Rle {
             _ => counts.push(length),
         }
     }
-    Rle { height, width, counts }
+    Rle::new(size, counts).unwrap_or_else(|_| Rle::empty(size))
 }
 
 /// Several outlines as one mask: the pixels inside any of them.
 #[must_use]
 pub fn fill_all(outlines: &[Vec<f64>], height: u32, width: u32) -> Rle {
     let masks: Vec<Rle> = outlines.iter().map(|outline| fill(outline, height, width)).collect();
-    Rle::union(height, width, &masks)
+    Rle::union([height, width], &masks)
 }
 
 /// The points of the fine grid along the outline, each next to the one before.

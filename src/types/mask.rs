@@ -1,6 +1,7 @@
 //! Masks: which pixels of a frame belong to an object.
 
 mod rle;
+mod sets;
 
 pub use self::rle::{MAX_SIDE, Rle, RleError};
 

@@ -9,12 +9,12 @@ use super::precision;
 use crate::config::Task;
 use crate::eval::coco::{Kind, Prediction};
 use crate::eval::report::Report;
-use crate::eval::rle::Rle;
 use crate::eval::tracking::Object;
 use crate::eval::truth::Dataset;
 use crate::pipeline::FrameResult;
 use crate::types::found::Found;
 use crate::types::geometry::BBox;
+use crate::types::mask::Rle;
 
 /// Predictions of one run of all models, by what they are compared as.
 #[derive(Default)]
@@ -113,8 +113,7 @@ fn prediction(image: u64, category: u32, found: &Found, at: usize) -> Prediction
 }
 
 fn mask(found: &Found, at: usize, (width, height): (u32, u32)) -> Option<Rle> {
-    let rle = found.mask(at)?.rle(width, height);
-    Some(Rle { height, width, counts: rle.counts().to_vec() })
+    Some(found.mask(at)?.rle(width, height))
 }
 
 fn keypoints(found: &Found, at: usize) -> Option<Vec<[f64; 3]>> {

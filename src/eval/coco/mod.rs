@@ -7,7 +7,7 @@ mod similarity;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::boxes::{self, Xywh};
-use super::rle::Rle;
+use crate::types::mask::Rle;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

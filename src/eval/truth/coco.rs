@@ -10,7 +10,7 @@ use super::{Category, Dataset, Image};
 use crate::eval::boxes::Xywh;
 use crate::eval::coco::{Prediction, Truth, extent};
 use crate::eval::polygon;
-use crate::eval::rle::Rle;
+use crate::types::mask::{MAX_SIDE, Rle};
 
 #[derive(Deserialize)]
 struct File {
@@ -147,7 +147,7 @@ pub fn parse_results(text: &str, path: &Path, dataset: &Dataset) -> Result<Vec<P
 fn prediction(outcome: Outcome, size: (u32, u32)) -> Result<Prediction, String> {
     let mask = outcome.segmentation.map(|segmentation| mask(segmentation, size)).transpose()?.flatten();
     let keypoints = outcome.keypoints.map(|flat| keypoints(&flat)).transpose()?.flatten();
-    let derived = || mask.as_ref().map(Rle::bounds).or_else(|| keypoints.as_deref().map(extent));
+    let derived = || mask.as_ref().map(|mask| mask.bounds().map(f64::from)).or_else(|| keypoints.as_deref().map(extent));
     let bbox = outcome.bbox.or_else(derived).ok_or("it has neither bbox, segmentation nor keypoints")?;
     Ok(Prediction {
         image: outcome.image_id,
@@ -171,17 +171,18 @@ fn mask(segmentation: Segmentation, (width, height): (u32, u32)) -> Result<Optio
             if outlines.iter().flatten().any(|v| v.abs() > 1e5) {
                 return Err("a polygon with a corner further than 100000 pixels from the picture".to_owned());
             }
-            if u64::from(width) * u64::from(height) > u64::from(u32::MAX) {
+            if width > MAX_SIDE || height > MAX_SIDE {
                 return Err(format!("{width} x {height} pixels are more than a mask can hold"));
             }
             Ok(polygon::fill_all(&outlines, height, width))
         }
-        Segmentation::Packed { size, counts } => Rle::from_compressed(size[0], size[1], &counts),
-        Segmentation::Runs { size, counts } => Rle::new(size[0], size[1], counts),
+        Segmentation::Packed { size, counts } => Rle::from_compressed(size, &counts),
+        Segmentation::Runs { size, counts } => Rle::new(size, counts),
     };
     let rle = rle.map_err(|error| error.to_string())?;
-    if (rle.width, rle.height) != (width, height) {
-        return Err(format!("a mask of {} x {} on a picture of {width} x {height} pixels", rle.width, rle.height));
+    let [rows, columns] = rle.size();
+    if (columns, rows) != (width, height) {
+        return Err(format!("a mask of {columns} x {rows} on a picture of {width} x {height} pixels"));
     }
     Ok(Some(rle))
 }
@@ -215,8 +216,8 @@ mod tests {
         for (from, to, message) in [
             ("\"image_id\":5", "\"image_id\":6", "gt.json: annotations[0]: image_id 6 is not among the images"),
             ("category_id\":1", "category_id\":2", "gt.json: annotations[0]: category_id 2 is not among"),
-            ("[3,2,1,2,4]", "[3,2,1,2,5]", "gt.json: annotations[0]: the counts add up to 13"),
-            ("[3,2,1,2,4]", "\"03~\"", "gt.json: annotations[0]: character 3 of the counts"),
+            ("[3,2,1,2,4]", "[3,2,1,2,5]", "gt.json: annotations[0]: counts add up to 13"),
+            ("[3,2,1,2,4]", "\"03~\"", "gt.json: annotations[0]: compressed counts are wrong at byte 2"),
             ("[3,4]", "[4,3]", "gt.json: annotations[0]: a mask of 3 x 4 on a picture of 4 x 3 pixels"),
             ("[3,2,1,2,4]", "true", "gt.json:4: a segmentation is a list of polygons, or"),
             ("\"bbox\":[1,0,2,2],", "", "gt.json:4: missing field `bbox` (column"),

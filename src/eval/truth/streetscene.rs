@@ -12,8 +12,8 @@ use super::{Category, Dataset, Image};
 use crate::eval::boxes::Xywh;
 use crate::eval::coco::Truth;
 use crate::eval::cross_camera::View;
-use crate::eval::rle::Rle;
 use crate::eval::tracking::{Frames, Object};
+use crate::types::mask::Rle;
 
 /// The format this reads.
 pub const SCHEMA: &str = "streetscene-truth/1";
@@ -67,16 +67,7 @@ pub struct Seen {
     pub keypoints: Option<Vec<[f64; 3]>>,
     /// The visible pixels.
     #[serde(default)]
-    pub mask: Option<Mask>,
-}
-
-/// A mask as it is written.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Mask {
-    /// Height, width.
-    pub size: [u32; 2],
-    /// Run lengths, column-major, zeros first.
-    pub counts: Vec<u32>,
+    pub mask: Option<Rle>,
 }
 
 impl Seen {
@@ -146,11 +137,8 @@ pub fn parse(text: &str, path: &Path, line: usize) -> Result<Row, ReadError> {
         if !(seen.edges[2] >= seen.edges[0] && seen.edges[3] >= seen.edges[1]) {
             return wrong(format!("{who}: the box {:?} is not x1, y1, x2, y2", seen.edges));
         }
-        if let Some(mask) = &seen.mask {
-            let pixels: u64 = mask.counts.iter().map(|count| u64::from(*count)).sum();
-            if mask.size != [row.height, row.width] || pixels != u64::from(row.height) * u64::from(row.width) {
-                return wrong(format!("{who}: its mask does not fill {} x {} pixels", row.width, row.height));
-            }
+        if seen.mask.as_ref().is_some_and(|mask| mask.size() != [row.height, row.width]) {
+            return wrong(format!("{who}: its mask is not of {} x {} pixels", row.width, row.height));
         }
         if let Some(points) = seen.keypoints.as_ref().filter(|points| !matches!(points.len(), 0 | 17)) {
             return wrong(format!("{who} has {} keypoints instead of 17", points.len()));
@@ -173,8 +161,7 @@ pub fn dataset(rows: &[Row]) -> Dataset {
 }
 
 fn truth(image: u64, seen: &Seen) -> Truth {
-    let mask =
-        seen.mask.as_ref().map(|mask| Rle { height: mask.size[0], width: mask.size[1], counts: mask.counts.clone() });
+    let mask = seen.mask.clone();
     let bbox = seen.bbox();
     Truth {
         image,
@@ -247,7 +234,7 @@ mod tests {
         for (from, to, message) in [
             ("truth/1", "truth/2", "truth.jsonl:9: schema \"streetscene-truth/2\"; this reads"),
             ("bicycle", "tram", "truth.jsonl:9: track 3 of camera plaza-1 is a \"tram\"; classes are person, bicycle"),
-            ("[3,2,1,2,4]", "[3,2,1,2]", "truth.jsonl:9: track 3 of camera plaza-1: its mask does not fill 4 x 3"),
+            ("[3,2,1,2,4]", "[3,2,1,2]", "truth.jsonl:11: counts add up to 8, a frame of 3 x 4"),
             ("[1,0,3,2],", "[3,0,1,2],", "truth.jsonl:9: track 3 of camera plaza-1: the box"),
             ("\"seed\":7,", "", "truth.jsonl:11: missing field `seed` (column"),
         ] {

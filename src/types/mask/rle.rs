@@ -13,8 +13,8 @@ pub const MAX_SIDE: u32 = 16_384;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct Rle {
-    size: [u32; 2],
-    counts: Vec<u32>,
+    pub(super) size: [u32; 2],
+    pub(super) counts: Vec<u32>,
 }
 
 /// Run lengths that are none.
@@ -177,7 +177,8 @@ impl Rle {
     }
 
     /// Left, top, width and height of the object; all 0 without a pixel.
-    pub(super) fn bounds(&self) -> [u32; 4] {
+    #[must_use]
+    pub fn bounds(&self) -> [u32; 4] {
         let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
         self.ones(|column, first, last| {
             (left, right) = (left.min(column), right.max(column + 1));
