@@ -55,8 +55,7 @@ fn main() -> anyhow::Result<()> {
 
 /// Where `scripts/setup.sh` puts it, or where the environment says.
 fn library(root: &Path) -> PathBuf {
-    std::env::var_os("ORT_DYLIB_PATH")
-        .map_or_else(|| root.join(".deps/onnxruntime/libonnxruntime.so"), PathBuf::from)
+    std::env::var_os("ORT_DYLIB_PATH").map_or_else(|| root.join(".deps/onnxruntime/libonnxruntime.so"), PathBuf::from)
 }
 
 fn street() -> Vec<u8> {

@@ -123,7 +123,8 @@ fn every_shipped_file_loads() {
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("/etc/watchkeeper", folder.path("etc").to_str().unwrap())).unwrap();
-        let loaded = load(&path, &[("WATCHKEEPER_DEMO_PASSWORD", CANARY)]).unwrap_or_else(|problems| panic!("{problems}"));
+        let loaded =
+            load(&path, &[("WATCHKEEPER_DEMO_PASSWORD", CANARY)]).unwrap_or_else(|problems| panic!("{problems}"));
         assert!(!loaded.config.cameras.is_empty() && !loaded.config.models.is_empty(), "{path:?}");
         assert!(!format!("{loaded:?}").contains(CANARY));
     }

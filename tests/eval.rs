@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use watchkeeper::eval::coco::{Kind, Scores as Precisions};
 use watchkeeper::eval::report::{CrossCamera, Precision, Report, Tracking};
-use watchkeeper::types::mask::Rle;
 use watchkeeper::eval::tracking::{Frames, Scores};
 use watchkeeper::eval::truth::{self, streetscene};
 use watchkeeper::eval::{coco, cross_camera, polygon, reid, tracking};
+use watchkeeper::types::mask::Rle;
 
 const CLASSES: [(u32, &str); 3] = [(1, "person"), (2, "bicycle"), (3, "car")];
 
@@ -78,7 +78,10 @@ fn polygons_are_drawn_as_pycocotools_draws_them() {
         let counts: Vec<u32> = serde_json::from_value(drawn["counts"].clone()).unwrap();
         let want = Rle::new([height, width], counts).unwrap();
         assert_eq!(polygon::fill_all(&outlines, height, width), want, "{outlines:?}");
-        assert_eq!(Rle::from_compressed([height, width], drawn["packed"].as_str().unwrap()).unwrap().area(), want.area());
+        assert_eq!(
+            Rle::from_compressed([height, width], drawn["packed"].as_str().unwrap()).unwrap().area(),
+            want.area()
+        );
         assert_eq!(Some(want.area()), drawn["area"].as_u64());
         masks.push(want);
     }

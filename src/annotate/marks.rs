@@ -3,30 +3,7 @@
 use super::brush::span;
 use super::{Canvas, Rgb};
 use crate::types::geometry::BBox;
-
-/// Bones between the 17 keypoints of COCO, in its order: nose, eyes, ears, shoulders, elbows, wrists, hips, knees,
-/// ankles, left before right (the `skeleton` of `person_keypoints_val2017.json`, counted from 0).
-const BONES: [(usize, usize); 19] = [
-    (15, 13),
-    (13, 11),
-    (16, 14),
-    (14, 12),
-    (11, 12),
-    (5, 11),
-    (6, 12),
-    (5, 6),
-    (5, 7),
-    (6, 8),
-    (7, 9),
-    (8, 10),
-    (1, 2),
-    (0, 1),
-    (0, 2),
-    (1, 3),
-    (2, 4),
-    (3, 5),
-    (4, 6),
-];
+use crate::types::pose::COCO_SKELETON;
 
 /// Pixels that belong to a subject.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +89,7 @@ impl Canvas {
         let seen = |i: usize| keypoints.get(i).filter(|(_, _, score)| *score >= min_score).map(|(x, y, _)| (*x, *y));
         let pen = self.pen();
         if keypoints.len() == 17 {
-            for (from, to) in BONES {
+            for (from, to) in COCO_SKELETON {
                 if let (Some(from), Some(to)) = (seen(from), seen(to)) {
                     self.stroke(from, to, pen, colour);
                 }

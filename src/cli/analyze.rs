@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::exit::BadInput;
-use super::recording::{self, Played, Player};
+use super::recording::{self, Player};
 use super::track_writer::{Format, TrackWriter};
 use super::{ConfigArg, Exit};
 use crate::daemon;
@@ -57,7 +57,8 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         writer.frame(result)
     });
     meter.done();
-    let Played { status, counters } = played?;
+    let played = played?;
+    let (status, counters) = (&played.status, &played.counters);
     let path = args.file.display();
     let (frames, tracks) = (writer.frames, writer.tracks);
     if frames > 0 || status.fault.is_empty() {
@@ -70,9 +71,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         };
         return Err(BadInput(format!("{path}: {}: {}; {so_far}", status.fault, status.detail)).into());
     }
-    if counters.failed.get() > 0 || counters.panics.get() > 0 {
-        anyhow::bail!("{} of {frames} frames could not be analysed; see the log", counters.failed.get());
-    }
+    played.check_answers(&args.file)?;
     let coded = counters.coded.get();
     let undecoded = coded.saturating_sub(counters.received.get());
     if undecoded > 0 {

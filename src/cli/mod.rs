@@ -13,6 +13,7 @@ mod track_writer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
@@ -116,13 +117,13 @@ fn version(json: bool) -> anyhow::Result<Exit> {
 fn chosen_models(
     config: &crate::config::Config,
     names: Option<&[String]>,
-) -> anyhow::Result<Vec<std::sync::Arc<crate::config::Model>>> {
+) -> anyhow::Result<Vec<Arc<crate::config::Model>>> {
     let models = crate::config::models_by_name(config, names)
         .map_err(|problem| exit::BadInput(format!("{problem} (--models NAMES)")))?;
     if models.is_empty() {
         return Err(exit::BadInput("the configuration has no model; add [models.<name>]".to_owned()).into());
     }
-    Ok(models.into_iter().map(|index| std::sync::Arc::clone(&config.models[index])).collect())
+    Ok(models.into_iter().map(|index| Arc::clone(&config.models[index])).collect())
 }
 
 /// Reads a configuration; its problems are printed by the caller's error path.

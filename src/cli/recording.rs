@@ -80,14 +80,40 @@ impl Player {
     }
 }
 
+impl Played {
+    /// Everything was decoded and analysed, or what was not.
+    pub(super) fn check(&self, path: &Path) -> anyhow::Result<()> {
+        let (status, counters) = (&self.status, &self.counters);
+        if !status.fault.is_empty() {
+            return Err(BadInput(format!("{}: {}: {}", path.display(), status.fault, status.detail)).into());
+        }
+        self.check_answers(path)?;
+        let undecoded = counters.coded.get().saturating_sub(counters.received.get());
+        if undecoded > 0 {
+            let message = format!("{}: {undecoded} pictures could not be decoded; it is damaged", path.display());
+            return Err(BadInput(message).into());
+        }
+        Ok(())
+    }
+
+    /// Every model answered for every frame it was asked about.
+    pub(super) fn check_answers(&self, path: &Path) -> anyhow::Result<()> {
+        let counters = &self.counters;
+        let lost = counters.failed.get() + counters.unanswered.get() + counters.panics.get();
+        anyhow::ensure!(lost == 0, "{}: {lost} times a model gave no answer; see the log", path.display());
+        Ok(())
+    }
+}
+
 /// The recording as a camera.
 pub(super) fn camera(path: &Path) -> anyhow::Result<Camera> {
     let text = path.to_str().ok_or_else(|| BadInput(format!("{}: the path is not UTF-8", path.display())))?;
     let mut camera = camera_from_url(text, None, None)?;
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
-    if matches!(extension.as_str(), "jpg" | "jpeg") {
-        // GStreamer's own decoder throws away three of four chroma samples where a picture has them all.
-        camera.decoder = Some("avdec_mjpeg".to_owned());
+    // GStreamer's own decoder throws away three of four chroma samples where a picture has them all.
+    const FULL_CHROMA: &str = "avdec_mjpeg";
+    if matches!(extension.as_str(), "jpg" | "jpeg") && gst::ElementFactory::find(FULL_CHROMA).is_some() {
+        camera.decoder = Some(FULL_CHROMA.to_owned());
     }
     if !matches!(camera.source, SourceKind::File { .. }) {
         let message = format!("{text}: not a recording; for a live camera use run or probe");

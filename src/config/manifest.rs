@@ -46,14 +46,24 @@ enum Schema {
     Model1,
 }
 
-/// The manifest of a model file: `None` where there is none beside it, or where it is another file's.
+/// What lies beside a model file.
+pub(super) enum Beside {
+    /// No manifest.
+    Nothing,
+    /// Another file's manifest; the words say so.
+    OfAnother(String),
+    /// Its manifest.
+    Its(Box<Manifest>),
+}
+
+/// Reads the manifest of a model file, where there is one beside it.
 ///
 /// # Errors
 /// What is wrong with it, beginning with its path.
-pub(super) fn read(onnx: &Path) -> Result<Option<Manifest>, String> {
+pub(super) fn read(onnx: &Path) -> Result<Beside, String> {
     let path = onnx.with_file_name(NAME);
     if !path.exists() {
-        return Ok(None);
+        return Ok(Beside::Nothing);
     }
     let at = |problem: String| format!("{}: {problem}", path.display());
     let bytes = layers::read_bytes(&path, MAX_BYTES).map_err(at)?;
@@ -67,11 +77,19 @@ pub(super) fn read(onnx: &Path) -> Result<Option<Manifest>, String> {
     if !is_score(manifest.min_score) || !is_score(manifest.nms_iou) {
         return Err(at("min_score and nms_iou are 0 to 1".to_owned()));
     }
+    if manifest.input.mean.is_some_and(|mean| mean.iter().any(|v| !(-1000.0..=1000.0).contains(v))) {
+        return Err(at("input.mean is -1000 to 1000".to_owned()));
+    }
+    if manifest.labels.as_ref().is_some_and(Vec::is_empty) {
+        return Err(at("labels is empty; name the classes in the model's order".to_owned()));
+    }
     if manifest.input.std.is_some_and(|std| std.iter().any(|v| !(0.001..=1000.0).contains(v))) {
         return Err(at("input.std is 0.001 to 1000".to_owned()));
     }
-    let is_its = onnx.file_name().is_some_and(|name| name == manifest.file.as_str());
-    Ok(is_its.then_some(manifest))
+    if onnx.file_name().is_none_or(|name| name != manifest.file.as_str()) {
+        return Ok(Beside::OfAnother(at(format!("is about {:?}, so it is not used here", manifest.file))));
+    }
+    Ok(Beside::Its(Box::new(manifest)))
 }
 
 fn one_line(error: &toml::de::Error, text: &str) -> String {

@@ -224,7 +224,7 @@ impl Precision {
     }
 }
 
-/// Output layout of a detector.
+/// Output layout of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {

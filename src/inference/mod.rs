@@ -23,8 +23,8 @@ pub trait Engine: Send + Sync {
     /// What runs it: `cpu`.
     fn provider(&self) -> &'static str;
 
-    /// Buffers for one run in flight, of up to `max_batch` pictures where the model leaves its batch (the first
-    /// dimension of its inputs) open; other open dimensions of inputs become 1.
+    /// Buffers for one run in flight, of 1, 2, 4 ... up to `max_batch` pictures where the model leaves its batch (the
+    /// first dimension of its inputs) open; other open dimensions of inputs become 1.
     ///
     /// # Errors
     /// Where the model refuses those shapes or memory is short.
@@ -33,13 +33,13 @@ pub trait Engine: Send + Sync {
 
 /// One camera's right to run an engine: buffers for one frame.
 pub trait Context: Send {
-    /// Most pictures in one run; 1 where the model's batch is fixed at 1.
+    /// Most pictures in one run, a power of two; 1 where the model's batch is fixed at 1.
     fn max_batch(&self) -> usize;
 
-    /// How many pictures the next run has; inputs and outputs are of that size then. At first 1.
+    /// How many pictures the next run has, a power of two; inputs and outputs are of that size then. At first 1.
     ///
     /// # Errors
-    /// Where it is 0 or more than [`Context::max_batch`].
+    /// Where it is none, or more than [`Context::max_batch`].
     fn set_batch(&mut self, batch: usize) -> Result<(), InferenceError>;
 
     /// Elements of an `f32` input.

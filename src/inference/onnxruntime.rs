@@ -114,8 +114,8 @@ impl Engine for OrtEngine {
 
     fn create_context(&self, max_batch: usize) -> Result<Box<dyn Context>, InferenceError> {
         let open = self.io.inputs.iter().any(|spec| spec.shape.first().is_some_and(|dim| *dim < 0));
-        let max_batch = if open { max_batch.max(1) } else { 1 };
-        let mut batches = (1..=max_batch).map(|batch| self.bind(batch).map(Some)).collect::<Result<Vec<_>, _>>()?;
+        let powers = if open { max_batch.max(1).ilog2() } else { 0 };
+        let mut batches = (0..=powers).map(|power| self.bind(1 << power).map(Some)).collect::<Result<Vec<_>, _>>()?;
         let (reply, done) = bounded(1);
         let Some(Batch { binding, output_shapes }) = batches.first_mut().and_then(Option::take) else {
             return Err(lost(&self.name));
@@ -141,10 +141,25 @@ impl OrtEngine {
         let batch = i64::try_from(batch).unwrap_or(1);
         let shape = |spec: &TensorSpec| -> Vec<i64> {
             let dims = spec.shape.iter().enumerate();
-            dims.map(|(at, &dim)| if dim > 0 { dim } else if at == 0 { batch } else { 1 }).collect()
+            dims.map(|(at, &dim)| {
+                if dim > 0 {
+                    dim
+                } else if at == 0 {
+                    batch
+                } else {
+                    1
+                }
+            })
+            .collect()
         };
         let shapes: Vec<Vec<i64>> = self.io.inputs.iter().map(shape).collect();
-        let binding = self.session.bind(&shapes).map_err(failed)?;
+        let binding = self.session.bind(&shapes).map_err(|error| match failed(error) {
+            InferenceError::Run { model, reason } if batch > 1 => {
+                let reason = format!("takes no batch of {batch}, though it declares any; set max_batch = 1: {reason}");
+                InferenceError::Head { model, reason }
+            }
+            error => error,
+        })?;
         let mut output_shapes = Vec::new();
         for (index, spec) in self.io.outputs.iter().enumerate() {
             let shape = match spec.element {
@@ -172,7 +187,7 @@ struct OrtContext {
     done: Receiver<Done>,
     batch: usize,
     output_shapes: Vec<Vec<usize>>,
-    /// By batch size less one; that of `batch` is out.
+    /// By power of two; that of `batch` is out.
     others: Vec<Option<Batch>>,
     output_types: Vec<ElementType>,
     name: Arc<str>,
@@ -202,22 +217,24 @@ impl OrtContext {
 
 impl Context for OrtContext {
     fn max_batch(&self) -> usize {
-        self.others.len()
+        1 << self.others.len().saturating_sub(1)
     }
 
     fn set_batch(&mut self, batch: usize) -> Result<(), InferenceError> {
         if batch == self.batch {
             return Ok(());
         }
-        let State::Ready { binding, .. } = &mut self.state else { return Err(lost(&self.name)) };
-        let Some(other) = batch.checked_sub(1).and_then(|at| self.others.get_mut(at)) else {
-            let reason = format!("a batch of {batch}; 1 to {} are possible", self.others.len());
-            return Err(InferenceError::Run { model: self.name.to_string(), reason });
+        let (name, most) = (Arc::clone(&self.name), self.max_batch());
+        let State::Ready { binding, .. } = &mut self.state else { return Err(lost(&name)) };
+        let place = |batch: usize| batch.trailing_zeros() as usize;
+        let Some(other) = self.others.get_mut(place(batch)).filter(|_| batch.is_power_of_two()) else {
+            let reason = format!("a batch of {batch}; powers of two up to {most} are possible");
+            return Err(InferenceError::Run { model: name.to_string(), reason });
         };
         if let Some(mut now) = other.take() {
             std::mem::swap(&mut now.binding, binding);
             std::mem::swap(&mut now.output_shapes, &mut self.output_shapes);
-            self.others[self.batch - 1] = Some(now);
+            self.others[place(self.batch)] = Some(now);
             self.batch = batch;
         }
         Ok(())

@@ -29,6 +29,8 @@ const IDLE: Duration = Duration::from_millis(250);
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 /// Wait between attempts to make new contexts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(5);
+/// A frame's pixels are published this often at most.
+const PICTURE_EVERY: Duration = Duration::from_millis(400);
 /// Object lists on their way to the reader of frames and back.
 const RECYCLED: usize = 64;
 
@@ -42,6 +44,8 @@ pub(super) struct Worker {
     pub(super) tracking: Tracking,
     /// Frames in flight.
     pub(super) depth: usize,
+    /// Frames come at their own pace, not at ours.
+    pub(super) live: bool,
     pub(super) reports: Sender<Report>,
     /// What somebody reads of every frame.
     pub(super) publish: Publish,
@@ -138,6 +142,8 @@ struct Life<'a> {
     recycle: Sender<Box<FrameObjects>>,
     recycled: Receiver<Box<FrameObjects>>,
     failing: Option<Instant>,
+    /// When a frame was last published with its pixels.
+    pictured: Option<Instant>,
 }
 
 impl<'a> Life<'a> {
@@ -165,6 +171,7 @@ impl<'a> Life<'a> {
             recycle,
             recycled,
             failing: None,
+            pictured: None,
         }
     }
 
@@ -234,7 +241,6 @@ impl<'a> Life<'a> {
         objects.set_tracks(seen.iter().map(|track| self.numbering.published(track)));
         worker.metrics.stage(Stage::Track).observe(began.elapsed());
         let mut collected = Vec::new();
-        let mut result = Ok(());
         if let Some(extras) = &mut self.extras {
             let task = worker.camera_models.first().map_or(Task::Detection, |model| model.model.task);
             extras.attach_own(found, task, &mut objects);
@@ -243,17 +249,12 @@ impl<'a> Life<'a> {
                 collected.push((task, found.clone()));
             }
             if let Some(picture) = frame.as_ref().and_then(Frame::picture).filter(|_| !extras.is_empty()) {
-                result = extras.run(&picture, meta.media_time, &mut objects, &worker.metrics, collect);
+                extras.run(&picture, meta.media_time, &mut objects, &worker.metrics, collect);
             }
         }
-        match result {
-            Err(error) => self.failed(&error.to_string()),
-            Ok(()) => {
-                worker.metrics.inferred.inc();
-                if let Some(since) = self.failing.take() {
-                    tracing::info!(after_s = since.elapsed().as_secs(), "inference works again");
-                }
-            }
+        worker.metrics.inferred.inc();
+        if let Some(since) = self.failing.take() {
+            tracing::info!(after_s = since.elapsed().as_secs(), "inference works again");
         }
         self.publish(meta, objects, collected, frame);
     }
@@ -280,7 +281,12 @@ impl<'a> Life<'a> {
             let _ = self.recycle.try_send(objects);
         } else {
             let (camera, recycle) = (Arc::clone(&worker.id), self.recycle.clone());
-            let frame = frame.filter(|_| worker.publish == Publish::Pictures).map(Box::new);
+            let due =
+                worker.publish == Publish::Pictures && self.pictured.is_none_or(|at| at.elapsed() >= PICTURE_EVERY);
+            if due {
+                self.pictured = Some(Instant::now());
+            }
+            let frame = frame.filter(|_| due).map(Box::new);
             let result = FrameResult { camera, meta, track_run: run, objects, found, frame, recycle };
             let _ = worker.reports.send(Report::Frame(result));
         }
@@ -300,7 +306,8 @@ impl<'a> Life<'a> {
     /// A camera that went silent has lost its subjects.
     fn forget_lost_tracks(&mut self) {
         let gap = self.worker.tracking.max_gap + Duration::from_secs(1);
-        if self.last.as_ref().is_some_and(|(_, at)| at.elapsed() > gap) && !self.objects.is_empty() {
+        let silent = self.last.as_ref().is_some_and(|(_, at)| at.elapsed() > gap);
+        if self.worker.live && silent && !self.objects.is_empty() {
             self.end_tracks();
         }
     }

@@ -10,7 +10,7 @@ use crate::types::embedding::Embeddings;
 use crate::types::frame::Picture;
 use crate::types::objects::FrameObjects;
 use crate::types::tensor::{TensorData, TensorRef};
-use crate::vision::{Crop, Embedder, PictureError};
+use crate::vision::{Crop, Embedder};
 
 /// A model that looks at crops, as one camera uses it.
 pub(super) struct Crops {
@@ -19,18 +19,18 @@ pub(super) struct Crops {
     crop: Crop,
     context: Option<Box<dyn Context>>,
     embeddings: Embeddings,
+    rejected: u64,
 }
 
 impl Crops {
     pub(super) fn new(camera: &str, models: &ModelManager, model: &Arc<LoadedModel>) -> Result<Self, InferenceError> {
-        let head_error =
-            |reason: String| InferenceError::Head { model: model.model.name.clone(), reason };
+        let head_error = |reason: String| InferenceError::Head { model: model.model.name.clone(), reason };
         let embedder = Embedder::new(&model.model, model.io()).map_err(|error| head_error(error.to_string()))?;
         let input = embedder.input();
-        let crop = Crop::new(input.width, input.height, &model.model.input)
-            .map_err(|error| head_error(error.to_string()))?;
+        let crop =
+            Crop::new(input.width, input.height, &model.model.input).map_err(|error| head_error(error.to_string()))?;
         let context = models.create_pipeline_contexts(camera, model, 1)?.free.pop_front();
-        Ok(Self { model: Arc::clone(model), embedder, crop, context, embeddings: Embeddings::default() })
+        Ok(Self { model: Arc::clone(model), embedder, crop, context, embeddings: Embeddings::default(), rejected: 0 })
     }
 
     /// Gives the tracks at `wanted` their embeddings.
@@ -42,14 +42,25 @@ impl Crops {
         metrics: &CameraMetrics,
     ) -> Result<(), InferenceError> {
         let most = self.context.as_ref().map_or(1, |context| context.max_batch());
-        for wanted in wanted.chunks(most.max(1)) {
-            self.run_once(picture, wanted, objects, metrics)?;
-            for (row, &track) in wanted.iter().enumerate() {
+        let mut left = wanted;
+        while !left.is_empty() {
+            // Batches are powers of two: 7 are 4, 2 and 1.
+            let (now, rest) = left.split_at(most.min(1 << left.len().ilog2()));
+            left = rest;
+            self.run_once(picture, now, objects, metrics)?;
+            for (row, &track) in now.iter().enumerate() {
                 if let Some(embedding) = self.embeddings.get(row) {
                     objects.set_embedding(track, embedding);
                 }
             }
         }
+        let rejected = self.embedder.rejected();
+        if rejected > 0 && self.rejected == 0 {
+            let model = &self.model.model.name;
+            tracing::warn!(%model, "embeddings that are none (all zeros, no number); check the model and its input");
+        }
+        metrics.bad_boxes.add(rejected.saturating_sub(self.rejected));
+        self.rejected = rejected;
         Ok(())
     }
 
@@ -94,11 +105,8 @@ impl Crops {
         let elements = 3 * input.width * input.height;
         for (&track, tensor) in wanted.iter().zip(tensor.chunks_exact_mut(elements)) {
             let Some(track) = objects.tracks().get(track) else { continue };
-            match self.crop.run(picture, track.bbox, tensor) {
-                Ok(()) => {}
-                // A box outside the picture has no look; black gives an embedding that nobody shares.
-                Err(PictureError::Box { .. }) => tensor.fill(0.0),
-                Err(error) => return Err(self.failed(&error.to_string())),
+            if let Err(error) = self.crop.run(picture, track.bbox, tensor) {
+                return Err(self.failed(&error.to_string()));
             }
         }
         Ok(())

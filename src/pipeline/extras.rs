@@ -37,6 +37,7 @@ struct Extra {
     classes: Vec<Option<u16>>,
     answers: Answers,
     running: Option<Running>,
+    failing: bool,
 }
 
 enum Kind {
@@ -57,9 +58,10 @@ impl Extras {
                 Task::Reid => Kind::Crops(Box::new(Crops::new(camera, models, model)?)),
                 _ => Kind::Frames(Box::new(WholeFrame::new(camera, models, model, 1)?)),
             };
+            let unwanted = |class: &u16| !model.model.classes.is_empty() && !model.model.classes.contains(class);
             let class_of = |label: &String| {
                 let at = model.model.labels.iter().position(|other| other == label)?;
-                u16::try_from(at).ok()
+                u16::try_from(at).ok().filter(|class| !unwanted(class))
             };
             extras.push(Extra {
                 kind,
@@ -67,6 +69,7 @@ impl Extras {
                 classes: first.model.labels.iter().map(class_of).collect(),
                 answers: Answers(Vec::with_capacity(ROOM)),
                 running: None,
+                failing: false,
             });
         }
         let wanted = Vec::with_capacity(ROOM);
@@ -83,8 +86,7 @@ impl Extras {
     }
 
     /// Asks each model whose turn it is, all at once, and gives the tracks what they answer. One that fails
-    /// costs its answer only; the first failure is returned. `collect` gets all that was found, for whoever
-    /// asked for it.
+    /// costs its answer only. `collect` gets all that was found, for whoever asked for it.
     pub(super) fn run(
         &mut self,
         picture: &Picture<'_>,
@@ -92,65 +94,87 @@ impl Extras {
         objects: &mut FrameObjects,
         metrics: &CameraMetrics,
         mut collect: Option<&mut Vec<(Task, Found)>>,
-    ) -> Result<(), InferenceError> {
+    ) {
         let frame = self.frames;
         self.frames += 1;
-        let mut result = Ok(());
-        for extra in self.extras.iter_mut().filter(|extra| frame.is_multiple_of(extra.cadence.every_n_frames)) {
-            if let Kind::Frames(model) = &mut extra.kind
-                && (extra.cadence.run_on == RunOn::Frames
-                    || objects.tracks().iter().any(|track| is_wanted(track, &extra.classes, &extra.cadence, &extra.answers, now)))
-            {
+        let due = |extra: &&mut Extra| frame.is_multiple_of(extra.cadence.every_n_frames);
+        for extra in self.extras.iter_mut().filter(due) {
+            let wanted = extra.cadence.run_on == RunOn::Frames
+                || objects.tracks().iter().any(|track| extra.wants(track, picture, now));
+            if let (Kind::Frames(model), true) = (&mut extra.kind, wanted) {
                 match model.begin(picture, metrics) {
                     Ok(running) => extra.running = Some(running),
-                    Err(error) => result = result.and(Err(error)),
+                    Err(error) => extra.ended(Err(error), metrics),
                 }
             }
         }
-        for extra in self.extras.iter_mut().filter(|extra| frame.is_multiple_of(extra.cadence.every_n_frames)) {
-            let Extra { kind, cadence, classes, answers, running } = extra;
-            let asked = match kind {
-                Kind::Crops(crops) => {
-                    let tracks = objects.tracks().iter().enumerate();
-                    self.wanted.clear();
-                    self.wanted.extend(
-                        tracks.filter(|(_, track)| is_wanted(track, classes, cadence, answers, now)).map(|(at, _)| at),
-                    );
-                    let asked = crops.run(picture, &self.wanted, objects, metrics);
-                    self.wanted.iter().for_each(|at| answers.note(objects.tracks()[*at].number, now));
-                    asked
-                }
-                Kind::Frames(model) => {
-                    let Some(running) = running.take() else { continue };
-                    let asked = model.finish(running, metrics, &mut self.found);
+        for extra in self.extras.iter_mut().filter(due) {
+            self.wanted.clear();
+            let tracks = objects.tracks().iter().enumerate();
+            self.wanted.extend(tracks.filter(|(_, track)| extra.wants(track, picture, now)).map(|(at, _)| at));
+            let result = match (&mut extra.kind, extra.running.take()) {
+                (Kind::Frames(model), Some(running)) => {
+                    let result = model.finish(running, metrics, &mut self.found);
                     let task = model.model.model.task;
                     if let Some(collect) = &mut collect {
                         collect.push((task, self.found.clone()));
                     }
-                    self.matcher.attach(&self.found, task, classes, objects, |number| answers.note(number, now));
-                    asked
+                    self.matcher.attach(&self.found, task, &extra.classes, objects);
+                    result
                 }
+                (Kind::Crops(crops), _) if !self.wanted.is_empty() => {
+                    crops.run(picture, &self.wanted, objects, metrics)
+                }
+                _ => continue,
             };
-            answers.forget(now, cadence.stale);
-            result = result.and(asked);
+            if result.is_ok() {
+                // Asked is answered: a subject that the model cannot make out is no reason to ask in every frame.
+                self.wanted.iter().for_each(|at| extra.answers.note(objects.tracks()[*at].number, now));
+            }
+            extra.answers.forget(now, extra.cadence.stale);
+            extra.ended(result, metrics);
         }
-        result
     }
 
     /// What the model that feeds the tracker found besides boxes.
     pub(super) fn attach_own(&mut self, found: &Found, task: Task, objects: &mut FrameObjects) {
         if matches!(task, Task::Pose | Task::Segmentation) {
-            self.matcher.attach(found, task, &[], objects, |_| {});
+            self.matcher.attach(found, task, &[], objects);
         }
     }
 }
 
-/// Is the model to look at this track now?
-fn is_wanted(track: &Track, classes: &[Option<u16>], cadence: &Cadence, answers: &Answers, now: Duration) -> bool {
-    // Where a track was not seen, there is nothing to look at.
-    !track.coasted
-        && classes.get(usize::from(track.class)).copied().flatten().is_some()
-        && (cadence.run_on != RunOn::Stale || answers.age(track.number, now).is_none_or(|age| age >= cadence.stale))
+impl Extra {
+    /// Is the model to look at this track now?
+    fn wants(&self, track: &Track, picture: &Picture<'_>, now: Duration) -> bool {
+        let fresh = |age: Duration| age < self.cadence.stale;
+        // Where a track was not seen, or lies outside the picture, there is nothing to look at.
+        !track.coasted
+            && self.classes.get(usize::from(track.class)).copied().flatten().is_some()
+            && track.bbox.clip(picture.width as f32, picture.height as f32).is_valid()
+            && (self.cadence.run_on != RunOn::Stale || !self.answers.age(track.number, now).is_some_and(fresh))
+    }
+
+    /// One line when it begins to fail and one when it works again; what is between is counted.
+    fn ended(&mut self, result: Result<(), InferenceError>, metrics: &CameraMetrics) {
+        match result {
+            Ok(()) if std::mem::take(&mut self.failing) => tracing::info!(model = self.name(), "answers again"),
+            Ok(()) => {}
+            Err(error) => {
+                metrics.unanswered.inc();
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!("no answer for a frame: {error}");
+                }
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        match &self.kind {
+            Kind::Frames(model) => &model.model.model.name,
+            Kind::Crops(crops) => &crops.model.model.name,
+        }
+    }
 }
 
 /// When a model last answered for each track.
@@ -191,14 +215,7 @@ impl Matcher {
     }
 
     /// Greedily, the largest overlap first. An empty `classes` means that the classes are the same.
-    fn attach(
-        &mut self,
-        found: &Found,
-        task: Task,
-        classes: &[Option<u16>],
-        objects: &mut FrameObjects,
-        mut answered: impl FnMut(u64),
-    ) {
+    fn attach(&mut self, found: &Found, task: Task, classes: &[Option<u16>], objects: &mut FrameObjects) {
         self.pairs.clear();
         for (t, track) in (0..).zip(objects.tracks()).filter(|(_, track)| !track.coasted) {
             let class = if classes.is_empty() {
@@ -238,7 +255,6 @@ impl Matcher {
                 }
                 Task::Detection | Task::Reid => {}
             }
-            answered(objects.tracks()[track].number);
         }
     }
 }

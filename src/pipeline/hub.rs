@@ -19,7 +19,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 pub struct Observer {
     /// What it wants to see of every frame.
     pub publish: Publish,
-    /// Called with every report, before the hub takes it.
+    /// Called with every report that is news, before the hub takes it.
     pub see: Box<dyn FnMut(&Report) + Send>,
 }
 
@@ -92,15 +92,20 @@ struct Desk {
 
 impl Desk {
     fn take(&mut self, report: Report) {
+        if let Report::Event(draft) = &report
+            && !self.cameras.is_news(draft)
+        {
+            return;
+        }
         if let Some(observer) = &mut self.observer {
             (observer.see)(&report);
         }
         match report {
-            Report::Event(draft) if self.cameras.is_news(&draft) => {
+            Report::Event(draft) => {
                 self.outbox.publish(draft);
                 self.unsynced.get_or_insert_with(Instant::now);
             }
-            Report::Event(_) | Report::Stop => {}
+            Report::Stop => {}
             Report::Frame(result) => {
                 // Its list goes back to the camera; a camera that is gone does not want it.
                 let _ = result.recycle.try_send(result.objects);

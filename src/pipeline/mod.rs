@@ -81,7 +81,8 @@ pub enum Publish {
     Objects,
     /// Each frame's objects, and all that its models found.
     Found,
-    /// Each frame's objects and pixels too. A frame that is not dropped soon holds up the decoder.
+    /// Each frame's objects, and two or three times a second the pixels too. A frame that is not dropped soon holds
+    /// up the decoder.
     Pictures,
 }
 
@@ -134,6 +135,7 @@ impl CameraPipeline {
             models: Arc::clone(environment.models),
             tracking: environment.config.tracking,
             depth: if delivery == Delivery::Every { DEPTH_EVERY } else { 1 },
+            live: delivery != Delivery::Every,
             reports: environment.reports.clone(),
             publish: environment.publish,
             metrics: Arc::clone(&metrics),
@@ -142,7 +144,7 @@ impl CameraPipeline {
         let thread = worker.start()?;
         let events = environment.reports.clone();
         let id = camera.id.clone();
-        let source = Source::start(Setup {
+        let source = match Source::start(Setup {
             camera: Arc::clone(camera),
             policy: environment.config.runtime.policy,
             delivery,
@@ -155,7 +157,15 @@ impl CameraPipeline {
                     let _ = events.send(Report::Event(draft));
                 }
             }),
-        })?;
+        }) {
+            Ok(source) => source,
+            Err(error) => {
+                // Its thread waits for frames that will never come.
+                slot.close();
+                let _ = thread.join();
+                return Err(error.into());
+            }
+        };
         Ok(Self { id: camera.id.clone(), source, slot, thread, metrics })
     }
 
@@ -208,7 +218,12 @@ impl CameraPipeline {
 /// Why the head cannot use the model, and what to do.
 pub fn fits_head(model: &config::Model, io: &ModelIo) -> Result<(), String> {
     let (width, height) = match model.task {
-        Task::Reid => Embedder::new(model, io).map(|head| (head.input().width, head.input().height)),
+        Task::Reid => match Embedder::new(model, io) {
+            Ok(head) if head.batch().is_some_and(|batch| batch > 1) => {
+                return Err("its batch is fixed at more than 1; export it with an open batch, or with 1".to_owned());
+            }
+            head => head.map(|head| (head.input().width, head.input().height)),
+        },
         _ => Decoder::new(model, io).map(|head| (head.input().width, head.input().height)),
     }
     .map_err(|error| error.to_string())?;

@@ -131,9 +131,9 @@ impl Objects {
                 top_score: rounded(track.top_score),
                 bbox: [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|edge| rounded(edge.clamp(0.0, 1.0))),
                 age_s: seconds(track.last_seen.saturating_sub(track.first_seen)),
-                keypoints: (!open.keypoints.is_empty()).then(|| open.keypoints.iter().map(|k| {
-                    [k.x / width, k.y / height, k.score].map(rounded)
-                }).collect()),
+                keypoints: (!open.keypoints.is_empty()).then(|| {
+                    open.keypoints.iter().map(|k| [k.x / width, k.y / height, k.score].map(rounded)).collect()
+                }),
                 mask: None,
                 embedding: self.embedding(&open.embedding),
             }),

@@ -30,9 +30,15 @@ impl Frame {
             Some(Plane { data, stride: usize::try_from(*stride.get(index)?).ok()? })
         };
         let planes = match self.pixels.format() {
-            VideoFormat::I420 => Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Yuv420 },
-            VideoFormat::Y42b => Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Yuv422 },
-            VideoFormat::Y444 => Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Yuv444 },
+            VideoFormat::I420 => {
+                Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Yuv420 }
+            }
+            VideoFormat::Y42b => {
+                Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Yuv422 }
+            }
+            VideoFormat::Y444 => {
+                Planes::Planar { y: plane(0)?, u: plane(1)?, v: plane(2)?, subsampling: Subsampling::Yuv444 }
+            }
             VideoFormat::Nv12 => Planes::Nv12 { y: plane(0)?, uv: plane(1)? },
             _ => return None,
         };

@@ -68,7 +68,11 @@ impl Intake {
         let every = self.delivery == Delivery::Every;
         gst_app::AppSink::builder()
             .name("intake")
-            .caps(&gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "NV12", "Y42B", "Y444"])).build())
+            .caps(
+                &gst::Caps::builder("video/x-raw")
+                    .field("format", gst::List::new(["I420", "NV12", "Y42B", "Y444"]))
+                    .build(),
+            )
             .sync(sync)
             .max_buffers(1)
             .drop(!every)

@@ -74,12 +74,7 @@ fn start(log: &Log, out: impl Write + Send + 'static, ansi: bool) -> anyhow::Res
             registry.with(tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(edge)).try_init()
         }
         LogFormat::Text | LogFormat::Auto => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_ansi(ansi)
-                    .with_target(false)
-                    .with_writer(edge),
-            )
+            .with(tracing_subscriber::fmt::layer().with_ansi(ansi).with_target(false).with_writer(edge))
             .try_init(),
     };
     // A second call in one process (tests) keeps the first.

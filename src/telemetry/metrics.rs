@@ -180,6 +180,8 @@ pub struct CameraMetrics {
     pub detections: Counter,
     /// Detections dropped for values that are not numbers or boxes without an area.
     pub bad_boxes: Counter,
+    /// Answers that a model which does not feed the tracker failed to give.
+    pub unanswered: Counter,
     tracks: OnceLock<Box<[LabelCount]>>,
     up: AtomicBool,
     began: Instant,
@@ -210,6 +212,7 @@ impl CameraMetrics {
             panics: Counter::default(),
             detections: Counter::default(),
             bad_boxes: Counter::default(),
+            unanswered: Counter::default(),
             tracks: OnceLock::new(),
             up: AtomicBool::new(false),
             began: Instant::now(),
@@ -440,13 +443,14 @@ impl Metrics {
             }
         }
         type Field = fn(&CameraMetrics) -> u64;
-        let fields: [(&str, &str, Field); 6] = [
+        let fields: [(&str, &str, Field); 7] = [
             ("camera_packets_total", "counter", |c| c.packets.get()),
             ("camera_reconnects_total", "counter", |c| c.reconnects.get()),
             ("camera_slow_teardowns_total", "counter", |c| c.slow_teardowns.get()),
             ("camera_panics_total", "counter", |c| c.panics.get()),
             ("camera_detections_total", "counter", |c| c.detections.get()),
             ("camera_bad_boxes_total", "counter", |c| c.bad_boxes.get()),
+            ("camera_unanswered_total", "counter", |c| c.unanswered.get()),
         ];
         for (name, kind, field) in fields {
             header(out, name, kind);

@@ -4,6 +4,8 @@
 //! track holds in the same camera at that time. There is no memory limit by time and no knowledge of
 //! which camera can follow which.
 
+use crate::types::embedding::cosine;
+
 /// Names a track.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackKey {
@@ -143,15 +145,6 @@ impl Gallery {
 
 fn add(sum: &mut [f32], embedding: &[f32]) {
     sum.iter_mut().zip(embedding).for_each(|(sum, value)| *sum += value);
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> Option<f32> {
-    if a.len() != b.len() {
-        return None;
-    }
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-    let length = (dot(a, a) * dot(b, b)).sqrt();
-    (length > 0.0).then(|| dot(a, b) / length)
 }
 
 #[cfg(test)]

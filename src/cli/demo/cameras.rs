@@ -1,9 +1,11 @@
 //! The synthetic cameras: `streetscene serve` as a child that ends when we do.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -11,7 +13,7 @@ use serde::Deserialize;
 
 use super::super::exit::BadInput;
 use super::PASSWORD;
-use crate::config::{Config, SourceKind};
+use crate::config::{Camera, Config, SourceKind};
 
 /// The world whose zones and lines stand in `configs/demo.toml`.
 const SEED: &str = "7";
@@ -24,6 +26,8 @@ const GONE_WITHIN: Duration = Duration::from_secs(3);
 pub(super) struct Cameras {
     child: Child,
     port: u16,
+    /// It is to end.
+    ending: Arc<AtomicBool>,
 }
 
 /// What the child says when it accepts connections.
@@ -36,31 +40,41 @@ struct Ready {
 impl Cameras {
     /// Serves as many cameras as the configuration has, at its port, or at a free one where that is taken.
     pub(super) fn start(config: &Config, password: &str) -> anyhow::Result<Self> {
-        let camera = config.cameras.first().context("the configuration has no camera")?;
-        let url = match &camera.source {
-            SourceKind::Rtsp { url } => url::Url::parse(url).ok(),
-            _ => None,
+        let mut own = Vec::new();
+        for camera in &config.cameras {
+            own.push(of_the_demo(camera, password).ok_or_else(|| {
+                let id = &camera.id;
+                BadInput(format!(
+                    "camera {id:?}: not one of the demo's; those are rtsp://127.0.0.1 with username and \
+                     password_env = \"{PASSWORD}\" (for other cameras: watchkeeper run)"
+                ))
+            })?);
+        }
+        let Some((wanted, username)) = own.first() else {
+            return Err(BadInput("the configuration has no camera; take configs/demo.toml".to_owned()).into());
         };
-        let (Some(url), Some(login)) = (url, &camera.credentials) else {
-            let message = format!("camera {:?}: the demo's cameras are rtsp:// with username and password_env", camera.id);
-            return Err(BadInput(message).into());
-        };
-        let wanted = url.port().unwrap_or(554);
-        let port = if std::net::TcpListener::bind(("127.0.0.1", wanted)).is_ok() { wanted } else { 0 };
+        let port = if std::net::TcpListener::bind(("127.0.0.1", *wanted)).is_ok() { *wanted } else { 0 };
         let program = program()?;
         let mut child = Command::new(&program)
             .args(["serve", "--json", "--until-stdin-closes", "--fps", "10"])
             .args(["--seed", SEED, "--port", &port.to_string()])
             .args(["--cameras", &config.cameras.len().to_string()])
-            .args(["--username", &login.username, "--password-env", PASSWORD])
+            .args(["--username", username, "--password-env", PASSWORD])
             .env(PASSWORD, password)
+            // Ctrl-C is for us; it ends when we close its standard input.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("{}: cannot be started", program.display()))?;
-        match ready(&mut child) {
-            Ok(port) => Ok(Self { child, port }),
+        // Until it is ready, whoever waits for that hears of its end.
+        let ending = Arc::new(AtomicBool::new(true));
+        match ready(&mut child, &ending) {
+            Ok(port) => {
+                ending.store(false, Ordering::Relaxed);
+                Ok(Self { child, port, ending })
+            }
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -75,6 +89,7 @@ impl Cameras {
 
     /// Closes its standard input, which ends it.
     pub(super) fn stop(mut self) {
+        self.ending.store(true, Ordering::Relaxed);
         drop(self.child.stdin.take());
         let until = Instant::now() + GONE_WITHIN;
         while Instant::now() < until {
@@ -93,6 +108,15 @@ impl Drop for Cameras {
     }
 }
 
+/// Port and user name of a camera that `streetscene serve` can stand in for.
+fn of_the_demo(camera: &Camera, password: &str) -> Option<(u16, String)> {
+    let SourceKind::Rtsp { url } = &camera.source else { return None };
+    let url = url::Url::parse(url).ok()?;
+    let login = camera.credentials.as_ref().filter(|login| login.password.expose() == password)?;
+    let local = matches!(url.host_str(), Some("127.0.0.1" | "localhost"));
+    local.then(|| (url.port().unwrap_or(554), login.username.clone()))
+}
+
 /// Beside this program, where one build puts both.
 fn program() -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe().context("this program's own path is unknown")?;
@@ -108,21 +132,28 @@ fn program() -> anyhow::Result<PathBuf> {
     Err(BadInput(message).into())
 }
 
-fn ready(child: &mut Child) -> anyhow::Result<u16> {
+fn ready(child: &mut Child, ending: &Arc<AtomicBool>) -> anyhow::Result<u16> {
     let stdout = child.stdout.take().context("streetscene has no standard output")?;
     let stderr = child.stderr.take().context("streetscene has no standard error")?;
     let (sender, lines) = mpsc::channel();
-    // The thread ends with the child: a full pipe would hold it up.
+    let ending = Arc::clone(ending);
+    // Both threads end with the child: a full pipe would hold it up.
     std::thread::Builder::new().name("cameras".to_owned()).spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             let _ = sender.send(line);
         }
+        drop(sender);
+        if !ending.load(Ordering::Relaxed) {
+            tracing::error!("streetscene has ended, and the demo with it");
+            let _ = signal_hook::low_level::raise(signal_hook::consts::SIGTERM);
+        }
     })?;
     let (sender, words) = mpsc::channel();
     std::thread::Builder::new().name("cameras' words".to_owned()).spawn(move || {
-        let mut text = String::new();
-        let _ = BufReader::new(stderr).take(1 << 20).read_to_string(&mut text);
-        let _ = sender.send(text);
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            tracing::warn!("streetscene: {line}");
+            let _ = sender.send(line);
+        }
     })?;
     let until = Instant::now() + READY_WITHIN;
     loop {
@@ -135,8 +166,11 @@ fn ready(child: &mut Child) -> anyhow::Result<u16> {
                 anyhow::bail!("streetscene did not become ready within {} s", READY_WITHIN.as_secs())
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                let text = words.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-                anyhow::bail!("streetscene ended at once: {}", text.trim())
+                let mut text = Vec::new();
+                while let Ok(line) = words.recv_timeout(Duration::from_secs(1)) {
+                    text.push(line);
+                }
+                anyhow::bail!("streetscene ended at once: {}", text.join("; "))
             }
         }
     }

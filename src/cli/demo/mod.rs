@@ -6,7 +6,7 @@ mod screen;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -14,7 +14,6 @@ use self::cameras::Cameras;
 use self::pictures::Pictures;
 use self::screen::{Board, Screen};
 use super::Exit;
-use super::exit::BadInput;
 use crate::config::{Config, SourceKind};
 use crate::daemon::{self, Outcome};
 use crate::pipeline::{Observer, Publish, Report};
@@ -33,8 +32,8 @@ pub(super) struct Args {
     #[arg(long, short, value_name = "FILE", default_value = "configs/demo.toml")]
     config: PathBuf,
     /// Ends after this many seconds; default: Ctrl-C ends it
-    #[arg(long, value_name = "S")]
-    seconds: Option<f64>,
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: Option<u32>,
     /// Folder for the annotated pictures, one a camera, and the log; default: `state_dir` of the configuration
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -43,13 +42,19 @@ pub(super) struct Args {
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     // A password of this run only; the cameras get it the same way as the configuration.
     let password = cameras::password()?;
-    let environment = std::env::vars().filter(|(name, _)| name != PASSWORD);
+    let environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = environment.filter(|(name, _)| name != PASSWORD);
     let environment = environment.chain([(PASSWORD.to_owned(), password.clone())]);
-    let mut config = crate::config::load_with_env(&args.config, environment)?.config;
+    let loaded = crate::config::load_with_env(&args.config, environment)?;
+    let mut config = loaded.config;
     let out = args.out.clone().unwrap_or_else(|| config.runtime.state_dir.clone());
     std::fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
     let log_file = out.join("demo.log");
     let _log = log::init_file(&config.log, &log_file)?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
 
     let cameras = Cameras::start(&config, &password)?;
     use_port(&mut config, cameras.port());
@@ -57,7 +62,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let mut screen = Screen::start(Arc::clone(&board), &out, &log_file)?;
     let observer = observer(&config, &out, Arc::clone(&board));
     if let Some(seconds) = args.seconds {
-        end_after(seconds)?;
+        end_after(Duration::from_secs(seconds.into()))?;
     }
     let outcome = daemon::run(&config, Some(observer));
     screen.stop();
@@ -100,12 +105,9 @@ fn observer(config: &Config, out: &Path, board: Arc<Mutex<Board>>) -> Observer {
     Observer { publish: Publish::Pictures, see: Box::new(see) }
 }
 
-fn end_after(seconds: f64) -> anyhow::Result<()> {
-    let time = Duration::try_from_secs_f64(seconds)
-        .map_err(|_| BadInput(format!("--seconds {seconds}: not a number of seconds")))?;
+fn end_after(time: Duration) -> anyhow::Result<()> {
     std::thread::Builder::new().name("demo end".to_owned()).spawn(move || {
-        let until = Instant::now() + time;
-        std::thread::sleep(until.saturating_duration_since(Instant::now()));
+        std::thread::sleep(time);
         let _ = signal_hook::low_level::raise(signal_hook::consts::SIGTERM);
     })?;
     Ok(())

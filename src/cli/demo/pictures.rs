@@ -76,9 +76,8 @@ impl Pictures {
 
     fn objects(&self, canvas: &mut Canvas, result: &FrameResult, identities: &Identities) {
         let (camera, objects): (&str, _) = (&result.camera, &result.objects);
-        let identity = |number: u64| {
-            identities.identity(&TrackKey { camera: camera.to_owned(), run: result.track_run, number })
-        };
+        let identity =
+            |number: u64| identities.identity(&TrackKey { camera: camera.to_owned(), run: result.track_run, number });
         for (at, track) in objects.tracks().iter().enumerate() {
             // Who has an identity keeps the colour on every camera.
             let colour = colour_of(identity(track.number).unwrap_or(track.number + 1000));

@@ -127,7 +127,8 @@ impl Board {
         for (id, row) in &mut self.cameras {
             row.fps = row.frames as f64 / elapsed.max(1e-3);
             row.frames = 0;
-            let now: Vec<_> = row.labels.iter().zip(&row.now).map(|(label, count)| format!("{count} {label}")).collect();
+            let now: Vec<_> =
+                row.labels.iter().zip(&row.now).map(|(label, count)| format!("{count} {label}")).collect();
             let state = if row.online { "online" } else { "offline" };
             let now = now.join(", ");
             let _ = writeln!(text, "{id:<10} {state:<8} {:>4.1} fps  {now:<32} {:>4} tracks", row.fps, row.tracks);
@@ -135,7 +136,10 @@ impl Board {
         }
         let [poses, masks, embeddings] = sums;
         let (people, events) = (self.people, self.event_count);
-        let _ = writeln!(text, "{people} people told apart, {events} events, {poses} poses, {masks} masks, {embeddings} embeddings");
+        let _ = writeln!(
+            text,
+            "{people} people told apart, {events} events, {poses} poses, {masks} masks, {embeddings} embeddings"
+        );
         if with_events {
             text.push('\n');
             for event in &self.events {
@@ -168,7 +172,10 @@ impl Screen {
         let words = format!("pictures in {}, log in {}; Ctrl-C ends it", out.display(), log.display());
         let models = board.lock().unwrap_or_else(PoisonError::into_inner).models.clone();
         let mut stdout = std::io::stdout();
-        writeln!(stdout, "watchkeeper demo: synthetic cameras over RTSP, inference on the CPU\nmodels: {models}\n{words}")?;
+        writeln!(
+            stdout,
+            "watchkeeper demo: synthetic cameras over RTSP, inference on the CPU\nmodels: {models}\n{words}"
+        )?;
         let thread = std::thread::Builder::new().name("screen".to_owned()).spawn(move || draw(&board, &end))?;
         Ok(Self { ended, thread: Some(thread), out: out.to_owned() })
     }
@@ -193,7 +200,8 @@ fn draw(board: &Mutex<Board>, ended: &AtomicBool) {
             std::thread::sleep(REDRAW / 5);
             continue;
         }
-        let text = board.lock().unwrap_or_else(PoisonError::into_inner).lines(last.elapsed().as_secs_f64(), terminal || over);
+        let text =
+            board.lock().unwrap_or_else(PoisonError::into_inner).lines(last.elapsed().as_secs_f64(), terminal || over);
         last = Instant::now();
         let mut screen = String::new();
         if terminal && drawn > 0 {

@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     video: Option<PathBuf>,
     /// Lowest score of a detection that counts for average precision; tracks are made as configured
-    #[arg(long, value_name = "S", default_value_t = 0.001)]
+    #[arg(long, value_name = "S", default_value_t = 0.001, value_parser = share)]
     min_score: f32,
     /// Prints JSON
     #[arg(long)]
@@ -69,13 +69,18 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
             let loaded = super::load(config)?;
             let _log = log::init(&crate::config::Log { filter: "warn".to_owned(), ..loaded.config.log.clone() })?;
             daemon::register_secrets(&loaded.config);
-            let player = Player::new(for_eval(loaded.config, args)?, Publish::Found)?;
+            let player = Player::new(for_eval(loaded.config, args, &kind)?, Publish::Found)?;
             live(args, &kind, &player)?
         }
         (None, None) => return Err(BadInput("give --predictions or --config".to_owned()).into()),
     };
     print(&reports, args.json)?;
     Ok(Exit::Done)
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let value = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("0 to 1 is possible".to_owned()) }
 }
 
 fn kind(path: &Path) -> anyhow::Result<Kind> {
@@ -90,7 +95,10 @@ fn kind(path: &Path) -> anyhow::Result<Kind> {
         "json" => Kind::Coco,
         "txt" => Kind::Mot,
         "jsonl" => Kind::Scene,
-        _ if holds(&|entry| entry.file_name().is_some_and(|name| name == "truth.jsonl") || entry.join("truth.jsonl").is_file()) => {
+        _ if holds(&|entry| {
+            entry.file_name().is_some_and(|name| name == "truth.jsonl") || entry.join("truth.jsonl").is_file()
+        }) =>
+        {
             Kind::Scene
         }
         _ if holds(&|entry| entry.extension().is_some_and(|extension| extension == "txt")) => Kind::Yolo,
@@ -106,8 +114,12 @@ fn kind(path: &Path) -> anyhow::Result<Kind> {
 }
 
 /// Low scores count for average precision; the tracker goes on as configured.
-fn for_eval(mut config: Config, args: &Args) -> anyhow::Result<Config> {
-    let models = super::chosen_models(&config, args.models.as_deref())?;
+fn for_eval(mut config: Config, args: &Args, kind: &Kind) -> anyhow::Result<Config> {
+    let mut models = super::chosen_models(&config, args.models.as_deref())?;
+    if !matches!(kind, Kind::Scene) {
+        // Only streets tell who is who.
+        models.retain(|model| model.task != Task::Reid);
+    }
     if let Some(first) = models.first() {
         config.tracking.low_score = config.tracking.low_score.max(first.min_score);
     }
@@ -160,13 +172,21 @@ fn live(args: &Args, kind: &Kind, player: &Player) -> anyhow::Result<Reports> {
             let Some(video) = &args.video else {
                 return Err(BadInput("--video FILE: the recording that the truth is about".to_owned()).into());
             };
+            let wanted = truth::mot::read_truth(&args.truth).map_err(bad)?;
+            let labels = player.config().models.first().map(|model| Arc::clone(&model.labels)).unwrap_or_default();
+            let Some(person) = labels.iter().position(|label| label == "person") else {
+                return Err(
+                    BadInput("MOTChallenge truth is of persons, and the model has no label \"person\"".into()).into()
+                );
+            };
             let mut found = tracking::Frames::new();
             let played = player.play(video, "camera", |result, _| {
-                found.insert(result.meta.seq, predictions::objects(result, |class| Some(u32::from(class) + 1)));
+                let class = |class: u16| (usize::from(class) == person).then_some(1);
+                found.insert(result.meta.seq, predictions::objects(result, class));
                 Ok(())
             })?;
-            predictions::check(video, &played)?;
-            mot(&truth::mot::read_truth(&args.truth).map_err(bad)?, &found)?
+            played.check(video)?;
+            mot(&wanted, &found)?
         }
     };
     Ok([("all".to_owned(), report)].into())

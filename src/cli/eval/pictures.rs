@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 
 use super::super::exit::BadInput;
 use super::super::recording::Player;
-use super::predictions::{Predictions, check};
+use super::predictions::Predictions;
 use crate::eval::report::Report;
 use crate::eval::truth::Dataset;
 
@@ -15,12 +15,14 @@ pub(super) fn evaluate(dataset: &Dataset, images: &Path, player: &Player) -> any
     let models = &player.config().models;
     let mut predictions = Predictions::default();
     let bar = ProgressBar::new(dataset.images.len() as u64);
-    for image in &dataset.images {
-        let path = images.join(&image.name);
+    for path in dataset.images.iter().map(|image| images.join(&image.name)) {
         if !path.is_file() {
             let message = format!("{}: no such picture; --images is the folder of the pictures", path.display());
             return Err(BadInput(message).into());
         }
+    }
+    for image in &dataset.images {
+        let path = images.join(&image.name);
         let category = |model: usize, class: u16| {
             let label = models.get(model)?.labels.get(usize::from(class))?;
             dataset.category(label)
@@ -39,7 +41,7 @@ pub(super) fn evaluate(dataset: &Dataset, images: &Path, player: &Player) -> any
             }
             Ok(())
         })?;
-        check(&path, &played)?;
+        played.check(&path)?;
         if frames == 0 {
             return Err(BadInput(format!("{}: gave no picture", path.display())).into());
         }

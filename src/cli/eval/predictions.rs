@@ -1,10 +1,7 @@
 //! What the pipeline found, as the metrics take it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use super::super::exit::BadInput;
-use super::super::recording::Played;
 use super::precision;
 use crate::config::Task;
 use crate::eval::coco::{Kind, Prediction};
@@ -16,9 +13,14 @@ use crate::types::found::Found;
 use crate::types::geometry::BBox;
 use crate::types::mask::Rle;
 
+/// Most predictions of one model in a picture, best first: COCO counts no more of a category.
+const MOST: usize = 100;
+
 /// Predictions of one run of all models, by what they are compared as.
 #[derive(Default)]
 pub(super) struct Predictions {
+    /// What was looked for: nothing found is an answer, too.
+    ran: BTreeSet<Kind>,
     boxes: Vec<Prediction>,
     masks: Vec<Prediction>,
     keypoints: Vec<Prediction>,
@@ -30,10 +32,14 @@ impl Predictions {
         let has_detector = result.found.iter().any(|(task, _)| *task == Task::Detection);
         let size = (result.meta.width, result.meta.height);
         for (model, (task, found)) in result.found.iter().enumerate() {
-            for at in 0..found.detections.len() {
+            let boxes = *task == Task::Detection || (!has_detector && model == 0);
+            self.ran.extend(boxes.then_some(Kind::Boxes));
+            self.ran.extend((*task == Task::Segmentation).then_some(Kind::Masks));
+            self.ran.extend((*task == Task::Pose).then_some(Kind::Keypoints));
+            for at in 0..found.detections.len().min(MOST) {
                 let Some(category) = category(model, found.detections[at].class) else { continue };
                 let prediction = prediction(image, category, found, at);
-                if *task == Task::Detection || (!has_detector && model == 0) {
+                if boxes {
                     self.boxes.push(prediction.clone());
                 }
                 match task {
@@ -50,12 +56,13 @@ impl Predictions {
         let of = |predictions: &[Prediction]| {
             predictions.iter().filter(|prediction| images.contains(&prediction.image)).cloned().collect()
         };
-        Self { boxes: of(&self.boxes), masks: of(&self.masks), keypoints: of(&self.keypoints) }
+        let (boxes, masks, keypoints) = (of(&self.boxes), of(&self.masks), of(&self.keypoints));
+        Self { ran: self.ran.clone(), boxes, masks, keypoints }
     }
 
     pub(super) fn report(&self, dataset: &Dataset) -> Report {
         let of = |kind, predictions: &[Prediction]| {
-            (!predictions.is_empty()).then(|| precision(kind, dataset, predictions)).flatten()
+            self.ran.contains(&kind).then(|| precision(kind, dataset, predictions)).flatten()
         };
         Report {
             detection: of(Kind::Boxes, &self.boxes),
@@ -84,16 +91,6 @@ pub(super) fn objects(result: &FrameResult, class: impl Fn(u16) -> Option<u32>) 
         Some(Object { id: track.number, class: class(track.class)?, bbox: xywh(&track.bbox), ignore: false })
     })
     .collect()
-}
-
-/// A recording that could not be played to its end is not judged.
-pub(super) fn check(path: &Path, played: &Played) -> anyhow::Result<()> {
-    let (status, failed) = (&played.status, played.counters.failed.get());
-    if !status.fault.is_empty() {
-        return Err(BadInput(format!("{}: {}: {}", path.display(), status.fault, status.detail)).into());
-    }
-    anyhow::ensure!(failed == 0, "{}: {failed} frames could not be analysed; see the log", path.display());
-    Ok(())
 }
 
 pub(super) fn xywh(bbox: &BBox) -> [f64; 4] {

@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use self::identities::Looks;
 use super::super::exit::BadInput;
 use super::super::recording::Player;
-use super::predictions::{Predictions, check, objects};
+use super::predictions::{Predictions, objects};
 use super::{Reports, bad};
 use crate::eval::report::{CrossCamera, Report, Tracking};
 use crate::eval::tracking::{self, Frames, Identity, Scores};
@@ -25,6 +25,13 @@ pub(super) fn evaluate(path: &Path, player: &Player) -> anyhow::Result<Reports> 
     for (image, row) in dataset.images.iter().zip(rows) {
         seeds.entry(row.seed).or_default().push((image.id, row));
     }
+    for (_, row) in seeds.values().flatten() {
+        let video = folder(path, row.seed)?.join(&row.camera).join("video.mp4");
+        if !video.is_file() {
+            let message = format!("{}: not there; render the seed with --video", video.display());
+            return Err(BadInput(message).into());
+        }
+    }
     let bar = ProgressBar::new(seeds.len() as u64);
     let mut predictions = Predictions::default();
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
@@ -32,9 +39,12 @@ pub(super) fn evaluate(path: &Path, player: &Player) -> anyhow::Result<Reports> 
         let site = play(&folder(path, *seed)?, rows, player, &dataset, &mut predictions)?;
         let light = rows.first().map_or_else(String::new, |(_, row)| row.light.clone());
         for name in ["all".to_owned(), light] {
-            groups.entry(name).or_default().add(rows, &site)?;
+            groups.entry(name).or_default().add(rows, &site, player.config().tracking.max_gap.as_secs_f64())?;
         }
         bar.inc(1);
+        if bar.is_hidden() {
+            eprintln!("seed {seed}: done");
+        }
     }
     bar.finish_and_clear();
     // One light alone is no group of its own.
@@ -71,10 +81,6 @@ fn play(
     let cameras: BTreeSet<&str> = rows.iter().map(|(_, row)| row.camera.as_str()).collect();
     for camera in cameras {
         let video = folder.join(camera).join("video.mp4");
-        if !video.is_file() {
-            let message = format!("{}: not there; render the seed with --video", video.display());
-            return Err(BadInput(message).into());
-        }
         let truth: BTreeMap<u64, &(u64, Row)> =
             rows.iter().filter(|(_, row)| row.camera == camera).map(|row| (row.1.frame, row)).collect();
         let tracks = site.tracks.entry(camera.to_owned()).or_default();
@@ -88,7 +94,7 @@ fn play(
             looks.add(row, result);
             Ok(())
         })?;
-        check(&video, &played)?;
+        played.check(&video)?;
         if frames != truth.len() {
             let message = format!("{}: {frames} frames, and the truth has {}", video.display(), truth.len());
             return Err(BadInput(message).into());
@@ -107,7 +113,7 @@ struct Group {
 }
 
 impl Group {
-    fn add(&mut self, rows: &[(u64, Row)], site: &Site) -> anyhow::Result<()> {
+    fn add(&mut self, rows: &[(u64, Row)], site: &Site, max_gap_s: f64) -> anyhow::Result<()> {
         self.images.extend(rows.iter().map(|(image, _)| *image));
         let plain: Vec<Row> = rows.iter().map(|(_, row)| row.clone()).collect();
         for (sequence, wanted) in streetscene::sequences(&plain) {
@@ -120,7 +126,7 @@ impl Group {
             }
         }
         for wanted in streetscene::sites(&plain).values() {
-            if let Some(found) = site.looks.identities(&site.tracks) {
+            if let Some(found) = site.looks.identities(&site.tracks, max_gap_s) {
                 self.identity.add(&crate::eval::cross_camera::evaluate(wanted, &found, Some(1)).map_err(bad)?);
             }
         }

@@ -77,13 +77,7 @@ fn latency_ms(transport: Transport) -> u32 {
 }
 
 /// The models of a camera, the one that feeds the tracker first.
-fn models(
-    written: &file::Camera,
-    base: &str,
-    file: &File,
-    known: &[Arc<Model>],
-    report: &mut Report,
-) -> Vec<usize> {
+fn models(written: &file::Camera, base: &str, file: &File, known: &[Arc<Model>], report: &mut Report) -> Vec<usize> {
     let mut models = Vec::new();
     for (i, name) in written.models.iter().flatten().enumerate() {
         let key = format!("{base}.models[{i}]");
@@ -101,6 +95,9 @@ fn models(
     if written.models.is_none() {
         models = (0..file.models.len()).collect();
     }
+    // What a model that was refused is for is anybody's guess.
+    let sound = |index: &usize| !report.has(&format!("models.{}.onnx", known[*index].name));
+    let models: Vec<usize> = models.into_iter().filter(sound).collect();
     let (models, problem) = in_order(known, models);
     if let Some(problem) = problem {
         report.problem(format!("{base}.models"), problem);
@@ -137,7 +134,7 @@ fn in_order(known: &[Arc<Model>], mut models: Vec<usize>) -> (Vec<usize>, Option
 }
 
 /// The models of a camera by their names, in the order that [`Camera::models`] wants; `None`: all of the
-/// configuration.
+/// configuration. Where a model is named that would feed the tracker, its own cadence does not count.
 ///
 /// # Errors
 /// A name that is none, or what keeps them from working together.
@@ -145,13 +142,24 @@ pub fn models_by_name(config: &Config, names: Option<&[String]>) -> Result<Vec<u
     let find = |name: &String| {
         let known = config.models.iter().map(|model| model.name.as_str());
         let near = words::suggestion(name, known);
-        config.models.iter().position(|model| model.name == *name).ok_or(format!("no model {}{near}", words::quoted(name)))
+        config
+            .models
+            .iter()
+            .position(|model| model.name == *name)
+            .ok_or(format!("no model {}{near}", words::quoted(name)))
     };
     let indices = match names {
         Some(names) => names.iter().map(find).collect::<Result<Vec<_>, _>>()?,
         None => (0..config.models.len()).collect(),
     };
-    match in_order(&config.models, indices) {
+    let mut known = config.models.clone();
+    for model in &mut known {
+        let mut free = Model::clone(model);
+        free.cadence.every_n_frames = 1;
+        free.cadence.run_on = RunOn::Frames;
+        *model = Arc::new(free);
+    }
+    match in_order(&known, indices) {
         (models, None) => Ok(models),
         (_, Some(problem)) => Err(problem),
     }
@@ -166,15 +174,11 @@ fn zones(written: &[file::Zone], base: &str, report: &mut Report) -> Vec<Zone> {
 fn lines(written: &[file::Line], base: &str, report: &mut Report) -> Vec<Line> {
     unique(written.iter().map(|line| line.id.as_deref()), &format!("{base}.lines"), report);
     let end = |end: Option<[f64; 2]>| end.unwrap_or_default().map(|v| v as f32);
-    for (i, line) in written.iter().enumerate().filter(|(_, line)| line.from.is_some() && line.from == line.to) {
-        let _ = line;
+    for (i, _) in written.iter().enumerate().filter(|(_, line)| line.from.is_some() && line.from == line.to) {
         report.problem(format!("{base}.lines[{i}].to"), "is where `from` is; a line has two ends");
     }
-    let line = |line: &file::Line| Line {
-        id: line.id.clone().unwrap_or_default(),
-        from: end(line.from),
-        to: end(line.to),
-    };
+    let line =
+        |line: &file::Line| Line { id: line.id.clone().unwrap_or_default(), from: end(line.from), to: end(line.to) };
     written.iter().map(line).collect()
 }
 

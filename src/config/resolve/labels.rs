@@ -25,7 +25,7 @@ pub(super) fn resolve(
     let labels = match (&written.labels, manifest.and_then(|m| m.labels.as_ref())) {
         (Some(path), _) => read(path, &format!("{key}.labels"), report),
         (None, Some(labels)) => {
-            let checked = check(labels.clone()).map_err(|problem| format!("model.toml: labels: {problem}"));
+            let checked = check(labels.clone()).map_err(|problem| format!("model.toml beside it: labels: {problem}"));
             checked.map_err(|problem| report.problem(format!("{key}.onnx"), problem)).ok()
         }
         (None, None) if matches!(task, Task::Pose | Task::Reid) => Some(vec!["person".to_owned()]),

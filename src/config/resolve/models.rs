@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::file::{self, Backend, Channels, Provider};
-use crate::config::manifest::{self, Manifest};
+use crate::config::manifest::{self, Beside, Manifest};
 use crate::config::meaning::{self, Cadence, Fit, Head, Input, Model, RunOn, Task};
 use crate::config::report::Report;
 
@@ -22,7 +22,7 @@ fn model(name: &str, written: &file::Model, report: &mut Report) -> Model {
     backend(written, &key, report);
     let onnx = written.onnx.as_deref().map_or_else(PathBuf::new, |p| existing_file(p, &format!("{key}.onnx"), report));
     let manifest = beside(&onnx, &key, report);
-    let said = manifest.as_ref();
+    let said = manifest.as_deref();
     let named = Task::ALL.into_iter().find(|task| task.name() == name);
     let task = written.task.or(said.map(|m| m.task)).or(named).unwrap_or(Task::Detection);
     let head = head(written.head.or(said.map(|m| m.head)), task, &key, report);
@@ -53,23 +53,28 @@ fn model(name: &str, written: &file::Model, report: &mut Report) -> Model {
     }
 }
 
-fn beside(onnx: &Path, key: &str, report: &mut Report) -> Option<Manifest> {
+fn beside(onnx: &Path, key: &str, report: &mut Report) -> Option<Box<Manifest>> {
     let key = format!("{key}.onnx");
     if onnx.as_os_str().is_empty() || report.has(&key) {
         return None;
     }
-    manifest::read(onnx).map_err(|problem| report.problem(key, problem)).ok().flatten()
+    match manifest::read(onnx) {
+        Ok(Beside::Its(manifest)) => return Some(manifest),
+        Ok(Beside::OfAnother(words)) => report.warn(key, words),
+        Ok(Beside::Nothing) => {}
+        Err(problem) => report.problem(key, problem),
+    }
+    None
 }
 
 /// A head that cannot be is reported; any will do to look at the rest.
-fn head(said: Option<Head>, task: Task, key: &str, report: &mut Report) -> Head {
-    let key = format!("{key}.head");
+fn head(said: Option<Head>, task: Task, base: &str, report: &mut Report) -> Head {
+    let (key, onnx) = (format!("{base}.head"), format!("{base}.onnx"));
     let Some(head) = said else {
         if task == Task::Reid {
             return Head::Embedding;
         }
         // A word that was refused has been reported, and where the file named is none there is no telling.
-        let onnx = key.replace(".head", ".onnx");
         let untold = !report.has(&onnx) || !report.written(&onnx);
         if untold && !report.has(&key) {
             let message = "missing; add it: Output layout, one of \"yolo\", \"yolov5\", \"yolox\", \"yolo-end2end\", \

@@ -10,7 +10,7 @@ use super::boxes::{self, Xywh};
 use crate::types::mask::Rle;
 
 /// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Boxes by IoU.
     Boxes,

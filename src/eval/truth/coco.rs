@@ -147,7 +147,8 @@ pub fn parse_results(text: &str, path: &Path, dataset: &Dataset) -> Result<Vec<P
 fn prediction(outcome: Outcome, size: (u32, u32)) -> Result<Prediction, String> {
     let mask = outcome.segmentation.map(|segmentation| mask(segmentation, size)).transpose()?.flatten();
     let keypoints = outcome.keypoints.map(|flat| keypoints(&flat)).transpose()?.flatten();
-    let derived = || mask.as_ref().map(|mask| mask.bounds().map(f64::from)).or_else(|| keypoints.as_deref().map(extent));
+    let derived =
+        || mask.as_ref().map(|mask| mask.bounds().map(f64::from)).or_else(|| keypoints.as_deref().map(extent));
     let bbox = outcome.bbox.or_else(derived).ok_or("it has neither bbox, segmentation nor keypoints")?;
     Ok(Prediction {
         image: outcome.image_id,

@@ -41,12 +41,8 @@ impl Stored {
         let plane = |data, row: usize| Plane { data, stride: row + 3 };
         let (y, u, v) = (plane(&self.y, self.width), plane(&self.u, half), plane(&self.v, half));
         let planar = |subsampling| Planes::Planar { y, u, v, subsampling };
-        [planar(Subsampling::Yuv420), planar(Subsampling::Yuv422), Planes::Nv12 { y, uv: plane(&self.uv, 2 * half) }].map(|planes| Picture {
-            width: self.width,
-            height: self.height,
-            planes,
-            colour: COLOUR,
-        })
+        [planar(Subsampling::Yuv420), planar(Subsampling::Yuv422), Planes::Nv12 { y, uv: plane(&self.uv, 2 * half) }]
+            .map(|planes| Picture { width: self.width, height: self.height, planes, colour: COLOUR })
     }
 }
 

@@ -115,7 +115,8 @@ fn reference(
             let fx = (x as f64 + 0.5) * s.0 as f64 / iw as f64;
             let fy = (y as f64 + 0.5) * s.1 as f64 / ih as f64;
             let c = 1.164_383_56 * (sample(&|x, y| at(0, x, y), s, fx, fy) - 16.0);
-            let [u, v] = [1, 2].map(|p| sample(&|x, y| at(p, x, y), chroma, fx / columns as f64, fy / rows as f64) - 128.0);
+            let [u, v] =
+                [1, 2].map(|p| sample(&|x, y| at(p, x, y), chroma, fx / columns as f64, fy / rows as f64) - 128.0);
             let rgb = [c + 1.596_026_8 * v, c - 0.391_762_3 * u - 0.812_967_6 * v, c + 2.017_232_1 * u];
             for (i, value) in rgb.into_iter().enumerate() {
                 out[(i * d.1 + y + top) * d.0 + x + left] = value.clamp(0.0, 255.0);
