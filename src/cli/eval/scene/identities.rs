@@ -147,6 +147,7 @@ impl Scored {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::eval::tracking::Object;
