@@ -42,14 +42,20 @@ pub(super) struct Args {
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     // A password of this run only; the cameras get it the same way as the configuration.
     let password = cameras::password()?;
-    let environment =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let environment = environment.filter(|(name, _)| name != PASSWORD);
-    let environment = environment.chain([(PASSWORD.to_owned(), password.clone())]);
-    let loaded = crate::config::load_with_env(&args.config, environment)?;
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name != PASSWORD)
+        .chain([(PASSWORD.to_owned(), password.clone())]);
+    let environment: Vec<(String, String)> = environment.collect();
+    let load = || crate::config::load_with_env(&args.config, environment.iter().cloned());
+    let state_dir = load()?.config.runtime.state_dir;
+    let out = args.out.clone().unwrap_or_else(|| state_dir.clone());
+    for folder in [&state_dir, &out] {
+        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    }
+    // Once more, now that its folders are there: what it warns of is worth a look.
+    let loaded = load()?;
     let mut config = loaded.config;
-    let out = args.out.clone().unwrap_or_else(|| config.runtime.state_dir.clone());
-    std::fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
     let log_file = out.join("demo.log");
     let _log = log::init_file(&config.log, &log_file)?;
     for warning in &loaded.warnings {
