@@ -43,14 +43,17 @@ def write(network, example, path, outputs, batch: str | None = None, **metadata)
             raise RuntimeError(f"{path}: {name} differs from PyTorch by up to {np.abs(want.numpy() - got).max()}")
 
 
-def export_scene(model: SceneModel, out):
-    """detection.onnx, pose.onnx and segmentation.onnx, as far as `model` has their heads."""
+def export_scene(model: SceneModel, out, calibration=None):
+    """detection.onnx, pose.onnx and segmentation.onnx, as far as `model` has their heads.
+
+    `calibration` [2, classes] turns scores into chances, see calibrate.py.
+    """
     Path(out).mkdir(parents=True, exist_ok=True)
     for task in model.tasks:
         names = json.dumps(CLASSES if task != "pose" else CLASSES[:1])
         outputs = ["output0", "output1"] if task == "segmentation" else ["output0"]
         example = torch.rand(1, 3, HEIGHT, WIDTH)
-        write(Exported(model, task), example, Path(out) / f"{task}.onnx", outputs, task=task, names=names)
+        write(Exported(model, task, calibration), example, Path(out) / f"{task}.onnx", outputs, task=task, names=names)
 
 
 def export_reid(model: ReidModel, out):
@@ -63,6 +66,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", help="scene.pt or reid.pt of a training run")
     parser.add_argument("--out", required=True, help="folder for the ONNX files")
+    parser.add_argument("--calibrate", metavar="DATA", help="make scores chances, by the seeds of --validation in DATA")
+    parser.add_argument("--validation", type=int, nargs=2, default=(21, 29), help="first and last validation seed")
     args = parser.parse_args()
     state = torch.load(args.checkpoint, map_location="cpu", weights_only=True)
     if state["kind"] == "reid":
@@ -73,6 +78,13 @@ def main():
         model = SceneModel(state["tasks"])
         model.load_state_dict(state["ema"])
         export_scene(model, args.out)
+        if args.calibrate:
+            from calibrate import calibration
+            from data import seeds_in
+
+            found = calibration(Path(args.out) / "detection.onnx", seeds_in(args.calibrate, *args.validation))
+            print("slopes", found[0].tolist(), "offsets", found[1].tolist())
+            export_scene(model, args.out, found)
 
 
 if __name__ == "__main__":

@@ -148,15 +148,18 @@ class SceneModel(nn.Module):
 class Exported(nn.Module):
     """One task of a SceneModel with the documented output layout."""
 
-    def __init__(self, model: SceneModel, task: str):
+    def __init__(self, model: SceneModel, task: str, calibration=None):
         super().__init__()
         self.model, self.task = model, task
+        slope, offset = torch.tensor([[1.0], [0.0]]) * torch.ones(len(CLASSES)) if calibration is None else calibration
+        self.register_buffer("slope", slope[:, None])
+        self.register_buffer("offset", offset[:, None])
 
     def forward(self, images):
         m = self.model
         c2, levels = m.trunk(images)
         raw = m.box(levels)
-        boxes, scores = m.boxes(raw), raw[:, 4:].sigmoid()
+        boxes, scores = m.boxes(raw), (raw[:, 4:] * self.slope + self.offset).sigmoid()
         if self.task == "detection":
             return torch.cat((boxes, scores), 1)
         if self.task == "pose":
