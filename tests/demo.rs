@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use streetscene::{Options, World};
 
 /// Both programs of the demo lie in one folder.
 fn build_streetscene() {
@@ -59,6 +62,46 @@ fn a_demo_without_its_cameras_says_what_is_missing() {
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(65), "{words}");
     assert!(words.contains("streetscene: not there") && words.contains("make demo"), "{words}");
+}
+
+/// `UPDATE=1 cargo test --test demo` writes the cameras of the configuration anew.
+#[test]
+fn zones_and_lines_of_the_demo_are_those_of_its_street() {
+    const BEGIN: &str = "\n[[cameras]]";
+    const END: &str = "\n[[sinks]]";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/demo.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, _) = text.split_once(BEGIN).unwrap();
+    let (_, after) = text.split_once(END).unwrap();
+    let mut cameras = String::new();
+    for camera in World::new(&Options { seed: 7, ..Options::default() }).cameras() {
+        let id = &camera.id;
+        let _ = write!(
+            cameras,
+            "\n[[cameras]]\nid = \"{id}\"\nurl = \"rtsp://127.0.0.1:8554/{id}\"\nusername = \"viewer\"\n\
+             password_env = \"WATCHKEEPER_DEMO_PASSWORD\"\n"
+        );
+        for zone in &camera.zones {
+            let corners: Vec<String> = zone.polygon.iter().map(point).collect();
+            let _ = write!(cameras, "\n[[cameras.zones]]\nid = \"{}\"\npolygon = [{}]\n", zone.id, corners.join(", "));
+        }
+        for line in &camera.lines {
+            let (from, to) = (point(&line.from), point(&line.to));
+            let _ = write!(cameras, "\n[[cameras.lines]]\nid = \"{}\"\nfrom = {from}\nto = {to}\n", line.id);
+        }
+    }
+    let wanted = format!("{before}{cameras}{END}{after}");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    } else {
+        assert!(text == wanted, "configs/demo.toml is out of date; run: UPDATE=1 cargo test --test demo");
+    }
+}
+
+/// `[0.5, 1]`: three decimals at most.
+fn point(point: &[f64; 2]) -> String {
+    let [x, y] = point.map(|share| (share.clamp(0.0, 1.0) * 1e3).round() / 1e3);
+    format!("[{x}, {y}]")
 }
 
 fn free_port() -> u16 {
