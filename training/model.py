@@ -44,7 +44,8 @@ class Trunk(nn.Module):
         super().__init__()
 
         def stage(i):
-            blocks = [Block(w[i], w[i] // 2 // 8 * 8) for _ in range(depth[i - 1])]
+            hidden = -(-w[i] // 32) * 16  # onnxruntime computes channels in sixteens
+            blocks = [Block(w[i], hidden) for _ in range(depth[i - 1])]
             return nn.Sequential(conv(w[i - 1], w[i], s=2), *blocks)
 
         self.stem = conv(3, w[0], s=2)
@@ -175,7 +176,7 @@ class ReidModel(nn.Module):
     Pooled in four stripes from head to foot, so that the order of the clothes is kept.
     """
 
-    def __init__(self, w=(16, 32, 80, 160), dim: int = 128):
+    def __init__(self, w=(16, 32, 64, 144), dim: int = 128):
         super().__init__()
         layers = [conv(3, w[0], s=2)]
         for i in range(1, len(w)):

@@ -18,9 +18,11 @@ from torch import distributed
 import evaluate
 import export
 import reid
+import warm
 from data import Scenes, build_cache, collate, seeds_in
 from loss import scene_loss
 from model import TASKS, ReidModel, SceneModel
+from muon import Muon
 
 
 class Run:
@@ -34,19 +36,22 @@ class Run:
             distributed.init_process_group("gloo")
         self.model = model.to(self.device, memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.forward = torch.compile(self.model.train()) if args.compile else self.model.train()
         self.parameters = list(self.model.parameters())
-        groups = [  # no decay for biases and batch norm
-            {"params": [p for p in self.parameters if p.ndim > 1], "weight_decay": 0.02},
-            {"params": [p for p in self.parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, lr=lr)
+        matrices = {"params": [p for p in self.parameters if p.ndim > 1], "weight_decay": 0.02}
+        rest = {"params": [p for p in self.parameters if p.ndim <= 1], "weight_decay": 0.0}
+        if args.optimiser == "muon":
+            self.optimisers = [Muon([matrices], lr), torch.optim.AdamW([rest], lr)]
+        else:
+            self.optimisers = [torch.optim.AdamW([matrices, rest], lr)]
         self.lr, self.budget, self.path = lr, args.minutes * 60, Path(args.out) / f"{args.kind}.pt"
         self.every, self.elapsed, self.steps, self.saved = args.save_minutes * 60, 0.0, 0, 0.0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if args.resume and self.path.exists():
             state = torch.load(self.path, map_location=self.device, weights_only=True)
-            for name in ("model", "ema", "optimiser"):
-                getattr(self, name).load_state_dict(state[name])
+            self.model.load_state_dict(state["model"]), self.ema.load_state_dict(state["ema"])
+            for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(saved)
             self.elapsed, self.steps, self.saved = state["elapsed"], state["steps"], state["elapsed"]
         if self.world > 1:
             for value in self.model.state_dict().values():
@@ -61,16 +66,18 @@ class Run:
     def step(self, loss):
         """One update of the weights and of their average; false once the budget is spent."""
         warm = min(1.0, (self.steps + 1) / 300)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.lr * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * self.progress)) / 2)
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.lr * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * self.progress)) / 2)
+            optimiser.zero_grad(set_to_none=True)
         loss.backward()
         now = time.monotonic()
         self.elapsed, self.last = self.elapsed + now - self.last, now
         if self.world > 1:
             self._share()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self.steps += 1
         keep = min(0.998, self.steps / (self.steps + 20))
         with torch.no_grad():
@@ -96,7 +103,8 @@ class Run:
     def save(self, **more):
         """Writes the checkpoint; the time spent on it and on validation is not taken from the budget."""
         self.saved = self.elapsed
-        parts = {name: getattr(self, name).state_dict() for name in ("model", "ema", "optimiser")}
+        parts = {"model": self.model.state_dict(), "ema": self.ema.state_dict()}
+        parts["optimisers"] = [optimiser.state_dict() for optimiser in self.optimisers]
         torch.save({**parts, **more, "elapsed": self.elapsed, "steps": self.steps}, self.path)
 
     def mixed(self):
@@ -108,9 +116,13 @@ def train_scene(args):
     """Trains trunk and heads of `--tasks` together, validates and exports at every checkpoint."""
     build_cache(args.data, *args.seeds, Path(args.cache) / "scene")
     scenes = Scenes(Path(args.cache) / "scene")
-    run = Run(SceneModel(args.tasks), args, lr=2e-3)
+    model = SceneModel(args.tasks)
+    if args.init:
+        some = collate([scenes[i] for i in range(0, len(scenes), max(1, len(scenes) // 32))])
+        warm.start(model, args.init, some["images"].float() / 255)
+    run = Run(model, args, lr=2e-3)
     loader = torch.utils.data.DataLoader(
-        scenes, args.batch, shuffle=True, drop_last=True, collate_fn=collate, num_workers=args.workers,
+        scenes, args.batch, sampler=scenes.sampler(), drop_last=True, collate_fn=collate, num_workers=args.workers,
         persistent_workers=args.workers > 0,
     )  # fmt: skip
 
@@ -126,7 +138,7 @@ def train_scene(args):
         for batch in loader:
             batch = {name: value.to(run.device, non_blocking=True) for name, value in batch.items()}
             with run.mixed():
-                raw = run.model.train()(batch["images"].float() / 255)
+                raw = run.forward(batch["images"].float() / 255)
             loss, parts = scene_loss(run.model, raw, batch)
             going = run.step(loss)
             for name, part in parts.items():
@@ -162,7 +174,7 @@ def train_reid(args):
         for images, identities in loader:
             with run.mixed():
                 images = images.to(run.device).permute(0, 3, 1, 2).float() / 255
-                embedding = run.model.train()(images)
+                embedding = run.forward(images)
             loss = reid.loss(embedding.float(), identities.to(run.device))
             going = run.step(loss)
             total += loss.item() / 200
@@ -190,6 +202,9 @@ def main():
     parser.add_argument("--workers", type=int, default=0, help="loader processes; 0 is best on a CPU")
     parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--init", metavar="ENGINES", help="begin from the ONNX files of ENGINES (scene only)")
+    parser.add_argument("--compile", action="store_true", help="fuse operators: minutes at the start, a fifth faster")
+    parser.add_argument("--optimiser", choices=("adamw", "muon"), default="muon")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     args = parser.parse_args()
     torch.set_flush_denormal(True)
