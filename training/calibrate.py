@@ -1,4 +1,4 @@
-"""Makes a score the chance that the box is right: a slope and an offset per class (Platt, 1999).
+"""Makes a score the chance that the box is right: a slope and an offset (Platt, 1999), the same for all classes.
 
 The network learns scores that follow the overlap it expects, which are lower than that chance: a box that is as good
 as certain has .75. Trackers and users read scores as chances.
@@ -18,9 +18,9 @@ RIGHT = 0.5
 
 
 def verdicts(path, folders):
-    """Per class the logits and whether they are right, of all boxes that detection.onnx finds in `folders`."""
+    """The logits of all boxes that detection.onnx finds in `folders`, and whether each is right."""
     network = session(path)
-    found = [([], []) for _ in CLASSES]
+    logits, right = [], []
     for folder in folders:
         for frame in truth(folder):
             image = cv2.resize(read_image(frame["path"]), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
@@ -29,7 +29,7 @@ def verdicts(path, folders):
             scale = np.array([frame["width"] / WIDTH, frame["height"] / HEIGHT] * 2)
             centre, half = output[:2, at].T, output[2:4, at].T / 2
             boxes = np.concatenate((centre - half, centre + half), 1) * scale
-            objects = [o for o in frame["objects"]]
+            objects = frame["objects"]
             wanted = torch.tensor([o["box"] for o in objects], dtype=torch.float64).reshape(-1, 4)
             overlaps = iou(torch.from_numpy(boxes)[:, None], wanted[None]).numpy()
             taken = set()
@@ -42,9 +42,9 @@ def verdicts(path, folders):
                 if hit:
                     taken.add(best)
                 score = min(max(float(score), 1e-6), 1 - 1e-6)
-                found[label][0].append(np.log(score / (1 - score)))
-                found[label][1].append(float(hit))
-    return found
+                logits.append(np.log(score / (1 - score)))
+                right.append(float(hit))
+    return logits, right
 
 
 def fit(logits, right):
@@ -64,6 +64,5 @@ def fit(logits, right):
 
 
 def calibration(path, folders):
-    """[2, classes]: slopes and offsets; a class that was not seen keeps its scores."""
-    fits = [fit(*v) if len(v[0]) > 20 else torch.tensor([1.0, 0.0]) for v in verdicts(path, folders)]
-    return torch.stack([f.float() for f in fits], 1)
+    """[slope, offset]. Were they each class's own, an anchor's best class would not be what the network learned."""
+    return fit(*verdicts(path, folders)).float()

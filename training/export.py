@@ -46,7 +46,7 @@ def write(network, example, path, outputs, batch: str | None = None, **metadata)
 def export_scene(model: SceneModel, out, calibration=None):
     """detection.onnx, pose.onnx and segmentation.onnx, as far as `model` has their heads.
 
-    `calibration` [2, classes] turns scores into chances, see calibrate.py.
+    `calibration` [slope, offset] turns scores into chances, see calibrate.py.
     """
     Path(out).mkdir(parents=True, exist_ok=True)
     for task in model.tasks:
@@ -83,7 +83,7 @@ def main():
             from data import seeds_in
 
             found = calibration(Path(args.out) / "detection.onnx", seeds_in(args.calibrate, *args.validation))
-            print("slopes", found[0].tolist(), "offsets", found[1].tolist())
+            print("slope and offset", found.tolist())
             export_scene(model, args.out, found)
 
 

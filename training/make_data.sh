@@ -3,8 +3,8 @@
 # usage: make_data.sh OUT [LAST_TRAINING_SEED]      STREETSCENE names the program, default "streetscene"
 set -eu
 out=${1:?usage: make_data.sh OUT [LAST_TRAINING_SEED]}
-last=${2:-2200}
+last=${2:-2399}
 render="${STREETSCENE:-streetscene} render --out $out --images jpg --jobs $(nproc)"
 mkdir -p "$out"
-$render --seeds "1000..$((last + 1))" --frames 2 --start-s 3 --every-s 13
+$render --seeds "1000..$((last + 1))" --frames 3 --start-s 3 --every-s 9
 $render --seeds 1..30 --frames 3 --start-s 2 --every-s 9

@@ -152,9 +152,8 @@ class Exported(nn.Module):
     def __init__(self, model: SceneModel, task: str, calibration=None):
         super().__init__()
         self.model, self.task = model, task
-        slope, offset = torch.tensor([[1.0], [0.0]]) * torch.ones(len(CLASSES)) if calibration is None else calibration
-        self.register_buffer("slope", slope[:, None])
-        self.register_buffer("offset", offset[:, None])
+        slope, offset = (1.0, 0.0) if calibration is None else calibration.tolist()
+        self.slope, self.offset = slope, offset
 
     def forward(self, images):
         m = self.model

@@ -223,8 +223,8 @@ impl Site {
         for (position, aim) in spots {
             let to = aim - position;
             let yaw = to.y.atan2(to.x) + r.range(-0.06, 0.06);
-            let pitch = (0.29 + (position.z - 3.5) * 0.055 + r.range(-0.03, 0.08)).clamp(0.26, 0.52);
-            let view = r.range(42.0f64, 57.0).to_radians();
+            let pitch = (0.25 + (position.z - 3.5) * 0.055 + r.range(-0.03, 0.06)).clamp(0.22, 0.46);
+            let view = r.range(31.0f64, 41.0).to_radians();
             let focal = f64::from(width) / 2.0 / (view / 2.0).tan();
             let night = self.lighting.dark();
             let tint = r.range(-0.05, 0.05) as f32;

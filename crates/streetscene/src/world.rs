@@ -84,7 +84,7 @@ impl World {
         let lighting = Lighting::random(&mut Rng::new(seed, 2), options.light);
         let site = Site::new(seed, lighting, options.width.max(16), options.height.max(16));
         let mut rng = Rng::new(seed, 3);
-        let people = options.people.unwrap_or(16 + rng.below(6));
+        let people = options.people.unwrap_or(20 + rng.below(7));
         let zones = regions::zones(&site);
         let lines = regions::lines(&site);
         let cameras: Vec<CameraInfo> =
