@@ -1,10 +1,11 @@
 # make demo | test | check | bench | setup
 
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test test-gpu check bench
 
 help:
 	@echo 'make demo   install what is missing, build, and show Watchkeeper at work (Ctrl-C ends it)'
 	@echo 'make test   install what is missing and run all tests'
+	@echo 'make test-gpu   what can only be tested on a machine with an NVIDIA GPU'
 	@echo 'make check  format, lints, documentation'
 	@echo 'make bench  speed, against bare inference in the same run'
 
@@ -17,6 +18,9 @@ demo: setup
 
 test: setup
 	cargo test --workspace --locked
+
+test-gpu: setup
+	cargo test --locked --package gpu --test real_gpu -- --ignored --nocapture --test-threads 1
 
 check: setup
 	cargo fmt --all --check

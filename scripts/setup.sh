@@ -12,7 +12,7 @@ onnxruntime_aarch64=da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97
 
 packages=(
   # build
-  gcc pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
+  gcc g++ pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   # run: RTSP, files, V4L2; parsers and hardware decoders; software decoders
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav
   # fetch libonnxruntime

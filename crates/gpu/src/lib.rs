@@ -1,0 +1,34 @@
+//! CUDA device, streams, memory and Watchkeeper's own kernels, on a driver found at run time.
+//!
+//! [`Driver::load`] finds `libcuda.so.1`, [`Driver::open`] takes a device and has it prove that it computes.
+//! A [`Stream`] is a queue of work; a [`DeviceBuffer`], [`PinnedBuffer`] or [`MappedBuffer`] belongs to one and can
+//! be used with no other, which is what keeps host and device from meeting in it (see [`memory`]). What each
+//! [`Owner`] holds is counted to the byte. [`kernels`] has the work that is Watchkeeper's own.
+//!
+//! Nothing here links against CUDA, and nothing here builds with a GPU only.
+
+mod device;
+mod driver;
+mod error;
+mod event;
+pub mod kernels;
+mod ledger;
+pub mod memory;
+mod open;
+mod stream;
+mod sys;
+
+pub use device::Device;
+pub use driver::{DeviceInfo, Driver};
+pub use error::{Class, CudaError, Error};
+pub use event::{Event, Timing};
+pub use ledger::{Held, Kind, Owner, Usage};
+pub use memory::{DeviceBuffer, DeviceView, DeviceViewMut, Element, MappedBuffer, PinnedBuffer};
+pub use open::OpenError;
+pub use stream::Stream;
+
+/// Functions of the driver that are used, by their names in its library.
+#[must_use]
+pub fn driver_functions() -> &'static [&'static str] {
+    sys::NAMES
+}

@@ -1,0 +1,8 @@
+//! What must hold on every device, fake or real.
+
+pub mod candidates;
+pub mod crop;
+pub mod letterbox;
+pub mod masks;
+pub mod memory;
+pub mod picture;

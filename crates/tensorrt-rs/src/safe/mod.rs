@@ -1,0 +1,47 @@
+//! Owners: every object keeps alive what it needs, and is used only as TensorRT's thread rules allow.
+
+mod bound;
+mod builder;
+mod config;
+mod context;
+mod device;
+mod engine;
+mod host_memory;
+mod in_flight;
+mod inspector;
+mod library;
+mod loader;
+mod log;
+mod network;
+mod onnx;
+mod owned;
+mod plan;
+mod plugins;
+mod profile;
+mod recorder;
+mod runtime;
+mod scratch;
+mod tensor;
+mod timing_cache;
+
+pub use bound::BoundContext;
+pub use builder::Builder;
+pub use config::BuilderConfig;
+pub use context::{ExecutionContext, TENSOR_ALIGNMENT};
+pub use device::{DeviceBuffer, Stream};
+pub use engine::Engine;
+pub use host_memory::HostMemory;
+pub use in_flight::InFlight;
+pub use inspector::EngineInspector;
+pub use library::Library;
+pub use log::LogLine;
+pub use network::{Network, NetworkTensor};
+pub use onnx::{OnnxParser, OnnxParserLibrary};
+pub use plan::{PlanReader, Upload};
+pub use plugins::PluginLibrary;
+pub use profile::OptimizationProfile;
+pub use recorder::RecordedError;
+pub use runtime::{Runtime, RuntimeOptions};
+pub use scratch::Scratch;
+pub use tensor::{Layout, ProfileRange, TensorInfo};
+pub use timing_cache::TimingCache;

@@ -1,0 +1,6 @@
+//! Names the library as its users look for it.
+
+fn main() {
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libnvonnxparser.so.10");
+    println!("cargo:rerun-if-changed=build.rs");
+}
