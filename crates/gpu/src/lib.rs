@@ -5,6 +5,8 @@
 //! be used with no other, which is what keeps host and device from meeting in it (see [`memory`]). What each
 //! [`Owner`] holds is counted to the byte. [`kernels`] has the work that is Watchkeeper's own.
 //!
+//! Streams and device memory are what `tensorrt-rs` executes on.
+//!
 //! Nothing here links against CUDA, and nothing here builds with a GPU only.
 
 mod device;
@@ -17,6 +19,7 @@ pub mod memory;
 mod open;
 mod stream;
 mod sys;
+mod tensorrt;
 
 pub use device::Device;
 pub use driver::{DeviceInfo, Driver};
