@@ -114,6 +114,7 @@ fn model(head: Head, task: Task, labels: usize) -> Model {
         name: "bench".into(),
         onnx: "bench.onnx".into(),
         backend: Backend::OnnxruntimeCpu,
+        plan: std::path::PathBuf::new(),
         precision: None,
         task,
         head,

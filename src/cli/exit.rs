@@ -19,6 +19,8 @@ pub enum Exit {
     Usage = 64,
     /// A model, a recording or a camera is not what it should be.
     Data = 65,
+    /// No GPU that computes, or no engine for it.
+    Gpu = 69,
     /// Our own fault.
     Internal = 70,
     /// Try again later.
@@ -44,6 +46,7 @@ impl Exit {
             if let Some(error) = cause.downcast_ref::<InferenceError>() {
                 return match error {
                     InferenceError::Library { .. } | InferenceError::File { .. } => Self::Config,
+                    InferenceError::Gpu { .. } | InferenceError::Plan { .. } => Self::Gpu,
                     InferenceError::Load { .. } | InferenceError::Head { .. } => Self::Data,
                     InferenceError::Run { .. } => Self::Internal,
                 };

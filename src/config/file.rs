@@ -68,6 +68,9 @@ pub(super) struct Runtime {
     /// The file of the ONNX Runtime library (`libonnxruntime.so`). Default: looked for in the usual places.
     #[schemars(length(min = 1))]
     pub onnxruntime_library: Option<String>,
+    /// The file of the TensorRT library (`libnvinfer.so.10` or `.11`). Default: looked for where the system's loader does.
+    #[schemars(length(min = 1))]
+    pub tensorrt_library: Option<String>,
 }
 
 impl Default for Runtime {
@@ -81,6 +84,7 @@ impl Default for Runtime {
             inference_workers: None,
             threads_per_inference: 1,
             onnxruntime_library: None,
+            tensorrt_library: None,
         }
     }
 }

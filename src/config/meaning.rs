@@ -58,6 +58,8 @@ pub struct Runtime {
     pub threads_per_inference: usize,
     /// The library file; `None`: look in the usual places.
     pub onnxruntime_library: Option<PathBuf>,
+    /// The library file; `None`: look in the usual places.
+    pub tensorrt_library: Option<PathBuf>,
 }
 
 /// May anything run on the CPU?
@@ -96,6 +98,8 @@ pub struct Model {
     pub name: String,
     /// The model file; exists when the config was checked.
     pub onnx: PathBuf,
+    /// The TensorRT plan; empty with other backends.
+    pub plan: PathBuf,
     /// What runs it.
     pub backend: Backend,
     /// Arithmetic asked for; `None`: as the model file has it.
@@ -195,6 +199,8 @@ pub struct Manifest {
 pub enum Backend {
     /// ONNX Runtime's CPU provider.
     OnnxruntimeCpu,
+    /// TensorRT, which runs the plan.
+    Tensorrt,
 }
 
 /// Arithmetic inside a model.

@@ -8,8 +8,9 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 
 use super::onnxruntime::{OrtEngine, Workers};
+use super::tensorrt::{Gpu, TrtEngine};
 use super::{Context, Engine, InferenceError, library};
-use crate::config::{Backend, Config, Model, Task};
+use crate::config::{Backend, Config, Model, Runtime, Task};
 use crate::telemetry::metrics::{Metrics, ModelMetrics};
 use crate::types::tensor::ModelIo;
 
@@ -67,16 +68,10 @@ impl ModelManager {
     /// The first model that cannot be loaded, or the library that is not there.
     pub fn load(config: &Config, metrics: &Metrics, fits: Fits<'_>) -> Result<Self, InferenceError> {
         let mut models: Vec<Option<Arc<LoadedModel>>> = config.models.iter().map(|_| None).collect();
-        if !models.is_empty() {
-            let runtime = library::load(config.runtime.onnxruntime_library.as_deref())?;
-            tracing::info!(path = %runtime.path().display(), build = runtime.build_info(), "ONNX Runtime loaded");
-            let workers = Workers::start(config.runtime.inference_workers)
-                .map_err(|error| InferenceError::Library { tried: format!("  no thread for inference: {error}") })?;
-            for index in largest_first(&config.models) {
-                let model = &config.models[index];
-                let loaded = load_one(model, &runtime, config.runtime.threads_per_inference, &workers, metrics, fits)?;
-                models[index] = Some(Arc::new(loaded));
-            }
+        let mut backends = Backends { config, gpu: None, cpu: None };
+        for index in largest_first(&config.models) {
+            let loaded = load_one(&config.models[index], &mut backends, metrics, fits)?;
+            models[index] = Some(Arc::new(loaded));
         }
         Ok(Self { models: models.into_iter().flatten().collect(), lifecycle: Mutex::new(()) })
     }
@@ -108,8 +103,55 @@ impl ModelManager {
     }
 }
 
+/// What runs models. A library is loaded when the first model needs it, and never otherwise.
+struct Backends<'a> {
+    config: &'a Config,
+    gpu: Option<Arc<Gpu>>,
+    cpu: Option<(onnxruntime::Runtime, Arc<Workers>)>,
+}
+
+impl Backends<'_> {
+    fn open(&mut self, model: &Model, counters: Arc<ModelMetrics>) -> Result<Box<dyn Engine>, InferenceError> {
+        let config = &self.config.runtime;
+        Ok(match model.backend {
+            Backend::Tensorrt => {
+                let gpu = match self.gpu.take() {
+                    Some(gpu) => gpu,
+                    None => Gpu::open(config.tensorrt_library.as_deref(), config.concurrency)?,
+                };
+                Box::new(TrtEngine::open(self.gpu.insert(gpu), model, counters)?)
+            }
+            Backend::OnnxruntimeCpu => {
+                let cpu = match self.cpu.take() {
+                    Some(cpu) => cpu,
+                    None => load_cpu(config)?,
+                };
+                let (runtime, workers) = self.cpu.insert(cpu);
+                let threads = config.threads_per_inference;
+                Box::new(OrtEngine::open(runtime, model, threads, Arc::clone(workers), counters)?)
+            }
+        })
+    }
+}
+
+fn load_cpu(config: &Runtime) -> Result<(onnxruntime::Runtime, Arc<Workers>), InferenceError> {
+    let runtime = library::load(config.onnxruntime_library.as_deref())?;
+    tracing::info!(path = %runtime.path().display(), build = runtime.build_info(), "ONNX Runtime loaded");
+    let workers = Workers::start(config.inference_workers)
+        .map_err(|error| InferenceError::Library { tried: format!("  no thread for inference: {error}") })?;
+    Ok((runtime, workers))
+}
+
+/// The file that is loaded.
+fn file(model: &Model) -> &Path {
+    match model.backend {
+        Backend::Tensorrt => &model.plan,
+        Backend::OnnxruntimeCpu => &model.onnx,
+    }
+}
+
 fn largest_first(models: &[Arc<Model>]) -> Vec<usize> {
-    let size = |index: &usize| std::fs::metadata(&models[*index].onnx).map_or(0, |meta| meta.len());
+    let size = |index: &usize| std::fs::metadata(file(&models[*index])).map_or(0, |meta| meta.len());
     let mut order: Vec<usize> = (0..models.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(size(index)));
     order
@@ -117,17 +159,11 @@ fn largest_first(models: &[Arc<Model>]) -> Vec<usize> {
 
 fn load_one(
     model: &Arc<Model>,
-    runtime: &onnxruntime::Runtime,
-    threads: usize,
-    workers: &Arc<Workers>,
+    backends: &mut Backends<'_>,
     metrics: &Metrics,
     fits: Fits<'_>,
 ) -> Result<LoadedModel, InferenceError> {
-    let sha256 = sha256(&model.onnx).map_err(|error| InferenceError::File {
-        model: model.name.clone(),
-        path: model.onnx.clone(),
-        reason: error.to_string(),
-    })?;
+    let sha256 = digest(model, &model.onnx)?;
     if let Some(manifest) = &model.manifest
         && manifest.sha256.as_ref().is_some_and(|promised| *promised != sha256)
     {
@@ -137,19 +173,22 @@ fn load_one(
         );
         return Err(InferenceError::File { model: model.name.clone(), path: model.onnx.clone(), reason });
     }
+    let sha256 = match model.backend {
+        Backend::OnnxruntimeCpu => sha256,
+        Backend::Tensorrt => digest(model, &model.plan)?,
+    };
     let began = Instant::now();
     let counters = metrics.model(ModelMetrics {
         name: model.name.clone(),
         sha256: sha256.clone(),
-        provider: "cpu".to_owned(),
+        provider: match model.backend {
+            Backend::Tensorrt => "tensorrt".to_owned(),
+            Backend::OnnxruntimeCpu => "cpu".to_owned(),
+        },
         precision: model.precision.map(|precision| precision.name().to_owned()).unwrap_or_default(),
         ..ModelMetrics::default()
     });
-    let engine: Box<dyn Engine> = match model.backend {
-        Backend::OnnxruntimeCpu => {
-            Box::new(OrtEngine::open(runtime, model, threads, Arc::clone(workers), Arc::clone(&counters))?)
-        }
-    };
+    let engine = backends.open(model, counters)?;
     let load_ms = began.elapsed().as_millis();
     // Before the first run: a model that does not fit may well not run either, and this says why.
     fits(model, engine.io()).map_err(|reason| InferenceError::Head { model: model.name.clone(), reason })?;
@@ -160,7 +199,7 @@ fn load_one(
     drop(context);
     tracing::info!(
         model = %model.name,
-        file = %model.onnx.display(),
+        file = %file(model).display(),
         sha256 = &sha256[..12],
         provider = engine.provider(),
         io = %describe(engine.io()),
@@ -176,6 +215,14 @@ fn describe(io: &ModelIo) -> String {
         specs.iter().map(|spec| format!("{} {spec}", spec.name)).collect::<Vec<_>>().join(", ")
     };
     format!("{} -> {}", list(&io.inputs), list(&io.outputs))
+}
+
+fn digest(model: &Model, path: &Path) -> Result<String, InferenceError> {
+    sha256(path).map_err(|error| InferenceError::File {
+        model: model.name.clone(),
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 fn sha256(path: &Path) -> std::io::Result<String> {

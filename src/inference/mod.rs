@@ -8,6 +8,7 @@
 mod library;
 mod manager;
 mod onnxruntime;
+mod tensorrt;
 
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ pub trait Engine: Send + Sync {
     /// What the model takes and gives.
     fn io(&self) -> &ModelIo;
 
-    /// What runs it: `cpu`.
+    /// What runs it: `cpu`, `tensorrt`.
     fn provider(&self) -> &'static str;
 
     /// Buffers for one run in flight, of 1, 2, 4 ... up to `max_batch` pictures where the model leaves its batch (the
@@ -105,6 +106,22 @@ pub enum InferenceError {
         /// The file.
         path: PathBuf,
         /// The runtime's words.
+        reason: String,
+    },
+    /// No usable GPU, or no TensorRT on it.
+    #[error("no GPU inference: {reason}")]
+    Gpu {
+        /// The step that failed, and what to do.
+        reason: String,
+    },
+    /// The plan cannot be deserialised.
+    #[error("model {model:?}: {path} is not a usable TensorRT plan: {reason}")]
+    Plan {
+        /// Name in the config.
+        model: String,
+        /// The file.
+        path: PathBuf,
+        /// TensorRT's words.
         reason: String,
     },
     /// The model does not fit the head.

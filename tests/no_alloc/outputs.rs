@@ -27,6 +27,7 @@ pub(super) fn model(head: Head, task: Task) -> Model {
         name: "m".into(),
         onnx: PathBuf::new(),
         backend: Backend::OnnxruntimeCpu,
+        plan: std::path::PathBuf::new(),
         precision: None,
         task,
         head,

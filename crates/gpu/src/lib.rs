@@ -19,6 +19,7 @@ pub mod memory;
 mod open;
 mod stream;
 mod sys;
+mod tensor;
 mod tensorrt;
 
 pub use device::Device;
@@ -29,6 +30,7 @@ pub use ledger::{Held, Kind, Owner, Usage};
 pub use memory::{DeviceBuffer, DeviceView, DeviceViewMut, Element, MappedBuffer, PinnedBuffer};
 pub use open::OpenError;
 pub use stream::Stream;
+pub use tensor::{DeviceTensor, ElementType, HostTensor};
 
 /// Functions of the driver that are used, by their names in its library.
 #[must_use]

@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use crate::{CudaError, DeviceBuffer, Element, Stream};
+use crate::{CudaError, DeviceBuffer, DeviceTensor, Element, Stream};
 
 // SAFETY: the handle lives as long as a clone of the stream does. `synchronize` is the driver's
 // `cuStreamSynchronize`, which succeeds once all work put in before is done, and `is_idle` its `cuStreamQuery`.
@@ -34,5 +34,16 @@ unsafe impl<T: Element> tensorrt_rs::DeviceBuffer for DeviceBuffer<T> {
 
     fn byte_len(&self) -> usize {
         self.len() * size_of::<T>()
+    }
+}
+
+// SAFETY: that of the buffer inside.
+unsafe impl tensorrt_rs::DeviceBuffer for DeviceTensor {
+    fn device_ptr(&self) -> *mut c_void {
+        ptr::without_provenance_mut(usize::try_from(self.address()).unwrap_or(0))
+    }
+
+    fn byte_len(&self) -> usize {
+        self.bytes()
     }
 }

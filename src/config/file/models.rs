@@ -13,8 +13,11 @@ pub(in crate::config) struct Model {
     /// The model file (ONNX). Where a `model.toml` beside it names it, that gives the defaults of the other keys.
     #[schemars(length(min = 1))]
     pub onnx: Option<String>,
-    /// What runs it. This version has `onnxruntime` only.
+    /// What runs it.
     pub backend: Backend,
+    /// The model's TensorRT plan; only with `backend = "tensorrt"`. Default: the file of `onnx` with the ending `.plan`.
+    #[schemars(length(min = 1))]
+    pub plan: Option<String>,
     /// Where ONNX Runtime runs it; only with `backend = "onnxruntime"`. This version has `cpu` only.
     #[schemars(extend("default" = "cpu"))]
     pub provider: Option<Provider>,
@@ -68,6 +71,7 @@ impl Default for Model {
         Self {
             onnx: None,
             backend: Backend::Tensorrt,
+            plan: None,
             provider: None,
             precision: None,
             task: None,
@@ -114,7 +118,7 @@ pub(in crate::config) struct Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::config) enum Backend {
-    /// NVIDIA TensorRT. Not in this version.
+    /// NVIDIA TensorRT 10 or 11, which runs the plan.
     Tensorrt,
     /// ONNX Runtime.
     Onnxruntime,

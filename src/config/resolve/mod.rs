@@ -36,10 +36,9 @@ pub(super) fn resolve(file: &File, variables: &Variables, report: &mut Report) -
 }
 
 fn runtime(written: &file::Runtime, report: &mut Report) -> Runtime {
-    let library = written.onnxruntime_library.as_deref().map(|path| {
-        let key = "runtime.onnxruntime_library";
-        existing_file(path, key, report)
-    });
+    let mut library = |path: &Option<String>, key| path.as_deref().map(|path| existing_file(path, key, report));
+    let onnxruntime_library = library(&written.onnxruntime_library, "runtime.onnxruntime_library");
+    let tensorrt_library = library(&written.tensorrt_library, "runtime.tensorrt_library");
     Runtime {
         policy: written.policy,
         concurrency: written.concurrency,
@@ -50,7 +49,8 @@ fn runtime(written: &file::Runtime, report: &mut Report) -> Runtime {
             .inference_workers
             .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize),
         threads_per_inference: written.threads_per_inference as usize,
-        onnxruntime_library: library,
+        onnxruntime_library,
+        tensorrt_library,
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn resolve(written: &BTreeMap<String, file::Model>, report: &mut Repo
 
 fn model(name: &str, written: &file::Model, report: &mut Report) -> Model {
     let key = format!("models.{name}");
-    backend(written, &key, report);
+    let backend = backend(written, &key, report);
     let onnx = written.onnx.as_deref().map_or_else(PathBuf::new, |p| existing_file(p, &format!("{key}.onnx"), report));
     let manifest = beside(&onnx, &key, report);
     let said = manifest.as_deref();
@@ -31,7 +31,8 @@ fn model(name: &str, written: &file::Model, report: &mut Report) -> Model {
     let below = said.map(|m| m.input.clone()).unwrap_or_default();
     Model {
         name: name.to_owned(),
-        backend: meaning::Backend::OnnxruntimeCpu,
+        backend,
+        plan: plan(written, backend, &onnx, &key, report),
         precision: written.precision,
         task,
         head,
@@ -119,19 +120,45 @@ fn cadence(written: &file::Model, task: Task, key: &str, report: &mut Report) ->
     }
 }
 
-fn backend(written: &file::Model, key: &str, report: &mut Report) {
-    const THIS_VERSION: &str = "this version runs backend = \"onnxruntime\" with provider = \"cpu\" only";
+fn plan(written: &file::Model, backend: meaning::Backend, onnx: &Path, key: &str, report: &mut Report) -> PathBuf {
+    let plan_key = format!("{key}.plan");
+    match (backend, written.plan.as_deref()) {
+        (meaning::Backend::Tensorrt, Some(path)) => existing_file(path, &plan_key, report),
+        (meaning::Backend::Tensorrt, None) => {
+            let path = onnx.with_extension("plan");
+            if !onnx.as_os_str().is_empty() && !report.has(&format!("{key}.onnx")) && !path.exists() {
+                let message = format!(
+                    "missing, and there is no {} either; TensorRT runs a plan that was built on this device, \
+                     such as by trtexec --onnx={} --saveEngine={}",
+                    path.display(),
+                    onnx.display(),
+                    path.display()
+                );
+                report.problem(plan_key, message);
+            }
+            path
+        }
+        (meaning::Backend::OnnxruntimeCpu, Some(_)) => {
+            report.problem(plan_key, "is for backend = \"tensorrt\"; take it out");
+            PathBuf::new()
+        }
+        (meaning::Backend::OnnxruntimeCpu, None) => PathBuf::new(),
+    }
+}
+
+fn backend(written: &file::Model, key: &str, report: &mut Report) -> meaning::Backend {
+    const THIS_VERSION: &str = "this version has \"cpu\" only; on a GPU use backend = \"tensorrt\"";
     let (backend_key, provider_key) = (format!("{key}.backend"), format!("{key}.provider"));
+    // A word that was refused has been reported; nothing more is asked of it.
     if report.has(&backend_key) {
-        return;
+        return meaning::Backend::OnnxruntimeCpu;
     }
     match (written.backend, written.provider) {
         (Backend::Tensorrt, provider) => {
-            let default = if report.written(&backend_key) { "" } else { " (the default)" };
-            report.problem(backend_key, format!("\"tensorrt\"{default} is not there yet; {THIS_VERSION}"));
             if provider.is_some() {
                 report.problem(provider_key, "is for backend = \"onnxruntime\"; take it out");
             }
+            return meaning::Backend::Tensorrt;
         }
         (Backend::Onnxruntime, None | Some(Provider::Cpu)) => {}
         (Backend::Onnxruntime, Some(provider)) => {
@@ -139,6 +166,7 @@ fn backend(written: &file::Model, key: &str, report: &mut Report) {
             report.problem(provider_key, format!("\"{word}\" is not there yet; {THIS_VERSION}"));
         }
     }
+    meaning::Backend::OnnxruntimeCpu
 }
 
 impl Input {

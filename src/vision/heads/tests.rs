@@ -19,6 +19,7 @@ fn model(head: Head, labels: usize) -> Model {
         name: "test".into(),
         onnx: PathBuf::new(),
         backend: Backend::OnnxruntimeCpu,
+        plan: std::path::PathBuf::new(),
         precision: None,
         task: Task::Detection,
         head,
