@@ -111,14 +111,18 @@ fn what_is_wrong_with_gpu_or_plan_is_said_in_one_line_with_code_69() {
     prepare(&street, "10.16.1");
     config(&street, "");
     for (faults, wanted) in [
-        (r#"{"cuda":{"devices":0}}"#, "no GPU inference: "),
-        (r#"{"cuda":{"init_error":500}}"#, "no GPU inference: "),
-        (r#"{"cuda":{"wrong_proof":true}}"#, "no GPU inference: "),
+        (r#"{"cuda":{"devices":0}}"#, "no GPU: the driver starts but finds none"),
+        (r#"{"cuda":{"init_error":500}}"#, "visible but unusable"),
+        (r#"{"cuda":{"wrong_proof":true}}"#, "computes wrongly"),
+        (r#"{"cuda":{"fail_allocation":3}}"#, "is not a usable TensorRT plan: "),
+        (r#"{"tensorrt":{"fail_context":2}}"#, "is not a usable TensorRT plan: "),
     ] {
         let output = analyze(&street, faults);
         let said = words(&output);
         assert_eq!(output.status.code(), Some(69), "{faults}: {said}");
-        assert!(said.contains(wanted), "{faults}: {said}");
+        let ours: Vec<_> =
+            said.lines().filter(|line| line.starts_with("no GPU inference: ") || line.starts_with("model ")).collect();
+        assert!(ours.len() == 1 && ours[0].contains(wanted), "{faults}: {said}");
         assert!(!street.path("tracks.jsonl").exists(), "{faults}: work began");
     }
     let plan = street.path("segmentation.plan");

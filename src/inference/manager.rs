@@ -193,9 +193,16 @@ fn load_one(
     // Before the first run: a model that does not fit may well not run either, and this says why.
     fits(model, engine.io()).map_err(|reason| InferenceError::Head { model: model.name.clone(), reason })?;
     let began = Instant::now();
-    let context = engine.create_context(1)?;
-    let (context, result) = context.submit().wait()?;
-    result?;
+    // What a plan cannot do on this device is the plan's fault, not the daemon's.
+    let misfit = |error| match (model.backend, error) {
+        (Backend::Tensorrt, InferenceError::Run { model: name, reason }) => {
+            InferenceError::Plan { model: name, path: model.plan.clone(), reason }
+        }
+        (_, error) => error,
+    };
+    let context = engine.create_context(1).map_err(misfit)?;
+    let (context, result) = context.submit().wait().map_err(misfit)?;
+    result.map_err(misfit)?;
     drop(context);
     tracing::info!(
         model = %model.name,

@@ -25,7 +25,8 @@ pub trait Engine: Send + Sync {
     fn provider(&self) -> &'static str;
 
     /// Buffers for one run in flight, of 1, 2, 4 ... up to `max_batch` pictures where the model leaves its batch (the
-    /// first dimension of its inputs) open; other open dimensions of inputs become 1.
+    /// first dimension of its inputs) open; other open dimensions of inputs become 1,
+    /// or what a plan was tuned for.
     ///
     /// # Errors
     /// Where the model refuses those shapes or memory is short.

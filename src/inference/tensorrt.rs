@@ -2,10 +2,10 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gpu::{Device, DeviceTensor, Driver, HostTensor, Stream};
-use tensorrt_rs::enums::{DataType, TensorIOMode};
+use tensorrt_rs::enums::{DataType, TensorFormat, TensorIOMode};
 use tensorrt_rs::{BoundContext, ExecutionContext, Library, Runtime, RuntimeOptions, TensorInfo};
 
 use super::{Context, Engine, Finished, InferenceError, Pending};
@@ -18,8 +18,9 @@ const LIBRARIES: [&str; 2] = ["libnvinfer.so.10", "libnvinfer.so.11"];
 
 /// The device and TensorRT on it, once per process.
 pub(super) struct Gpu {
-    device: Device,
+    /// Before the device: fields drop in this order.
     runtime: Arc<Runtime>,
+    device: Device,
     /// With `concurrency = "serial"`: held from an execution's first call to its end, whatever the model.
     serial: Option<Mutex<()>>,
 }
@@ -119,19 +120,34 @@ impl TrtEngine {
     }
 
     /// Sets the inputs' shapes for `batch` and asks for the outputs'.
-    fn shapes(&self, context: &mut ExecutionContext, batch: usize) -> Result<Shapes, tensorrt_rs::Error> {
+    fn shapes(&self, context: &mut ExecutionContext, batch: usize) -> Result<Shapes, InferenceError> {
         let mut inputs = Vec::new();
         for tensor in self.engine.inputs() {
             let shape = Self::input_shape(tensor, batch);
-            context.set_input_shape(&tensor.name, &shape)?;
+            context.set_input_shape(&tensor.name, &shape).map_err(|error| self.failed(&error))?;
             inputs.push(shape);
         }
-        context.infer_shapes()?;
+        context.infer_shapes().map_err(|error| self.failed(&error))?;
         let sizes = |dims: &[i64]| dims.iter().map(|dim| usize::try_from(*dim).unwrap_or(0)).collect::<Vec<_>>();
-        let outputs = self.engine.outputs().map(|tensor| Ok(sizes(context.tensor_shape(&tensor.name)?.as_slice())));
-        let outputs = outputs.collect::<Result<_, tensorrt_rs::Error>>()?;
+        let mut outputs = Vec::new();
+        for tensor in self.engine.outputs() {
+            let shape = context.tensor_shape(&tensor.name).map_err(|error| self.failed(&error))?;
+            if shape.as_slice().iter().any(|dim| *dim < 0) {
+                let reason =
+                    format!("output {:?} is {shape}: a size that depends on the data is not read yet", tensor.name);
+                return Err(self.failed(&reason));
+            }
+            outputs.push(sizes(shape.as_slice()));
+        }
         let lengths = inputs.iter().map(|shape| sizes(shape).iter().product()).collect();
         Ok(Shapes { inputs, lengths, outputs })
+    }
+}
+
+impl Drop for TrtEngine {
+    fn drop(&mut self) {
+        // The engine ends on this thread, which may never have met the device.
+        let _ = self.gpu.device.bind();
     }
 }
 
@@ -153,8 +169,8 @@ impl Engine for TrtEngine {
         let powers = self.most(max_batch).ilog2();
         // The largest last, so that its shapes are known when buffers are made; then back to one picture.
         let shapes = (0..=powers).map(|power| self.shapes(&mut context, 1 << power)).collect::<Result<Vec<_>, _>>();
-        let shapes = shapes.map_err(|error| failed(&error))?;
-        self.shapes(&mut context, 1).map_err(|error| failed(&error))?;
+        let shapes = shapes?;
+        self.shapes(&mut context, 1)?;
         let Some(largest) = shapes.last() else { return Err(failed(&"no shapes")) };
         let lengths = largest.lengths.iter().copied().chain(largest.outputs.iter().map(|dims| dims.iter().product()));
         let tensors = self.engine.inputs().chain(self.engine.outputs());
@@ -167,6 +183,11 @@ impl Engine for TrtEngine {
                 );
                 return Err(failed(&reason));
             };
+            if let Some(layout) = tensor.layouts.first().filter(|layout| layout.format != TensorFormat::Linear) {
+                let reason =
+                    format!("tensor {:?} is laid out as {}; only row by row is known", tensor.name, layout.description);
+                return Err(failed(&reason));
+            }
             let device = DeviceTensor::new(element, &stream, &owner, len).map_err(|error| failed(&error))?;
             let host = HostTensor::new(element, &stream, &owner, len).map_err(|error| failed(&error))?;
             buffers.push((tensor.name.clone(), device));
@@ -182,7 +203,7 @@ impl Engine for TrtEngine {
             outputs,
             shapes,
             batch: 1,
-            started: Ok(Instant::now()),
+            run: Ok(Run { began: Instant::now(), took: None }),
             name: Arc::clone(&self.name),
             gpu: Arc::clone(&self.gpu),
             metrics: Arc::clone(&self.metrics),
@@ -198,6 +219,13 @@ struct Shapes {
     outputs: Vec<Vec<usize>>,
 }
 
+/// An execution, copies included.
+struct Run {
+    began: Instant,
+    /// Known where it was waited for already.
+    took: Option<Duration>,
+}
+
 struct TrtContext {
     bound: BoundContext<DeviceTensor, Stream>,
     stream: Stream,
@@ -206,7 +234,7 @@ struct TrtContext {
     /// By power of two.
     shapes: Vec<Shapes>,
     batch: usize,
-    started: Result<Instant, InferenceError>,
+    run: Result<Run, InferenceError>,
     name: Arc<str>,
     gpu: Arc<Gpu>,
     metrics: Arc<ModelMetrics>,
@@ -247,17 +275,14 @@ impl TrtContext {
             self.stream.upload_tensor(host, device, *len).map_err(|error| failed(&error))?;
         }
         let running = self.bound.enqueue().map_err(|error| failed(&error))?;
-        let mut down = Ok(());
         for ((name, host), dims) in self.outputs.iter_mut().zip(&shapes.outputs) {
+            // Where this fails, dropping `running` waits for the execution.
             let device = running.buffer(name).map_err(|error| failed(&error))?;
-            down = self.stream.download_tensor(device, host, dims.iter().product()).map_err(|error| failed(&error));
-            if down.is_err() {
-                break;
-            }
+            self.stream.download_tensor(device, host, dims.iter().product()).map_err(|error| failed(&error))?;
         }
         // Dropped, it would wait here; the context waits in `wait` instead, and before anything else touches it.
         std::mem::forget(running);
-        down
+        Ok(())
     }
 }
 
@@ -278,7 +303,12 @@ impl Context for TrtContext {
         let name = Arc::clone(&self.name);
         self.gpu.device.bind().map_err(|error| run_error(&name, &error))?;
         for ((input, _), shape) in self.inputs.iter().zip(&self.shapes[batch.trailing_zeros() as usize].inputs) {
-            self.bound.set_input_shape(input, shape).map_err(|error| run_error(&name, &error))?;
+            if let Err(error) = self.bound.set_input_shape(input, shape) {
+                for ((input, _), shape) in self.inputs.iter().zip(&self.shapes[self.power()].inputs) {
+                    let _ = self.bound.set_input_shape(input, shape);
+                }
+                return Err(run_error(&name, &error));
+            }
         }
         self.batch = batch;
         Ok(())
@@ -318,13 +348,16 @@ impl Context for TrtContext {
     }
 
     fn submit(mut self: Box<Self>) -> Box<dyn Pending> {
-        let began = Instant::now();
         let gpu = Arc::clone(&self.gpu);
         let alone = gpu.serial.as_ref().map(|lock| lock.lock().unwrap_or_else(PoisonError::into_inner));
-        self.started = self.start().map(|()| began);
-        if alone.is_some() && self.started.is_ok() {
+        let began = Instant::now();
+        self.run = self.start().map(|()| Run { began, took: None });
+        if alone.is_some() {
             // Until the stream has finished, not until it was told to begin.
-            self.started = self.bound.wait().map(|()| began).map_err(|error| self.failed(&error));
+            let waited = self.bound.wait().map_err(|error| self.failed(&error));
+            if self.run.is_ok() {
+                self.run = waited.map(|()| Run { began, took: Some(began.elapsed()) });
+            }
         }
         drop(alone);
         self
@@ -334,12 +367,12 @@ impl Context for TrtContext {
 impl Pending for TrtContext {
     fn wait(mut self: Box<Self>) -> Result<Finished, InferenceError> {
         let name = Arc::clone(&self.name);
-        let result = match std::mem::replace(&mut self.started, Ok(Instant::now())) {
-            Ok(began) => self.bound.wait().map(|()| began).map_err(|error| run_error(&name, &error)),
+        let result = match std::mem::replace(&mut self.run, Ok(Run { began: Instant::now(), took: None })) {
+            Ok(run) => self.bound.wait().map(|()| run).map_err(|error| run_error(&name, &error)),
             Err(error) => Err(error),
         };
         match &result {
-            Ok(began) => self.metrics.infer.observe(began.elapsed()),
+            Ok(run) => self.metrics.infer.observe(run.took.unwrap_or_else(|| run.began.elapsed())),
             Err(_) => self.metrics.errors.inc(),
         }
         Ok((self, result.map(|_| ())))

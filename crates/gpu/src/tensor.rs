@@ -42,6 +42,12 @@ macro_rules! tensors {
                 }
             }
 
+            pub(crate) fn owner_stream(&self) -> &Stream {
+                match self {
+                    $(Self::$name(buffer) => buffer.stream(),)*
+                }
+            }
+
             pub(crate) fn bytes(&self) -> usize {
                 match self {
                     $(Self::$name(buffer) => buffer.len() * size_of::<$element>(),)*

@@ -1,5 +1,8 @@
 //! Streams and device memory as the TensorRT binding takes them, so that a
 //! [`BoundContext`](tensorrt_rs::BoundContext) of them executes in safe code.
+//!
+//! An engine lives on the device that was current when it was deserialised. A process that opens several devices must
+//! itself see to it that streams and buffers are that device's: neither crate can tell.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -35,6 +38,10 @@ unsafe impl<T: Element> tensorrt_rs::DeviceBuffer for DeviceBuffer<T> {
     fn byte_len(&self) -> usize {
         self.len() * size_of::<T>()
     }
+
+    fn stream(&self) -> Option<*mut c_void> {
+        Some(Self::stream(self).raw())
+    }
 }
 
 // SAFETY: that of the buffer inside.
@@ -45,5 +52,9 @@ unsafe impl tensorrt_rs::DeviceBuffer for DeviceTensor {
 
     fn byte_len(&self) -> usize {
         self.bytes()
+    }
+
+    fn stream(&self) -> Option<*mut c_void> {
+        Some(self.owner_stream().raw())
     }
 }

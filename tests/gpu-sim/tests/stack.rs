@@ -129,6 +129,19 @@ fn four_cameras_share_one_engine_and_get_what_onnx_runtime_gives() {
 }
 
 #[test]
+fn memory_of_another_stream_is_not_executed_on() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (library, version) = MAJORS[0];
+    let device = device();
+    let mut camera = Camera::new(&device, &engine(&device, library, version), "camera");
+    let other = Stream::new(&device).expect("a stream");
+    camera.run(&picture(0)).expect("it runs");
+    camera.bound.buffer_mut("output0").expect("there is one").hand_over(&other).expect("handed over");
+    let error = camera.bound.enqueue().map(|_| ()).expect_err("it belongs elsewhere");
+    assert!(error.to_string().contains("belongs to another stream"), "{error}");
+}
+
+#[test]
 fn a_myelin_failure_is_known_as_one_and_ends_with_a_new_engine() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let picture = picture(0);

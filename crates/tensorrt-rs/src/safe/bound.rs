@@ -231,7 +231,12 @@ impl<B: DeviceBuffer, S: Stream> Parts<B, S> {
 
     /// Sees to it that an execution finds everything in place. Nothing is under way.
     fn check(&mut self, ready: &mut bool) -> Result<(), Error> {
-        let Self { context, buffers, scratch, .. } = self;
+        let Self { context, buffers, scratch, stream, .. } = self;
+        // Before anything else and every time: a buffer can move to another stream and stay where it is.
+        let stranger = |bound: &&Bound<B>| bound.buffer.stream().is_some_and(|own| own != stream.raw());
+        if let Some(bound) = buffers.iter().find(stranger) {
+            return Err(Error::tensor(&bound.name, "has a buffer that belongs to another stream than the context's"));
+        }
         // Buffers may have been exchanged through `buffer_mut`.
         let same = |bound: &Bound<B>| bound.set == (bound.buffer.device_ptr(), bound.buffer.byte_len());
         if *ready && buffers.iter().all(same) {

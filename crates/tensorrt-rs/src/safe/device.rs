@@ -16,6 +16,11 @@ pub unsafe trait DeviceBuffer {
     fn device_ptr(&self) -> *mut c_void;
     /// How long it is.
     fn byte_len(&self) -> usize;
+    /// The only stream that work on it is queued on; `None` where it belongs to none. A [`crate::BoundContext`]
+    /// executes on no other.
+    fn stream(&self) -> Option<RawStream> {
+        None
+    }
 }
 
 /// A CUDA stream, as whoever drives CUDA owns it.
@@ -68,5 +73,9 @@ unsafe impl<B: DeviceBuffer + ?Sized> DeviceBuffer for Box<B> {
 
     fn byte_len(&self) -> usize {
         (**self).byte_len()
+    }
+
+    fn stream(&self) -> Option<RawStream> {
+        (**self).stream()
     }
 }
