@@ -9,7 +9,7 @@ use crate::error::CudaError;
 use crate::kernels::{Kernel, MODULES, Module};
 use crate::ledger::{Ledger, Owner, Usage};
 use crate::sys::{self, CUcontext, CUdevice, CUfunction, CUmodule, Functions, JitOption, call};
-use crate::{DeviceInfo, Driver, OpenError};
+use crate::{DeviceInfo, Driver, OpenError, is_abandoned};
 
 /// Bytes for what the driver's compiler has to say about a kernel.
 const LOG: usize = 4096;
@@ -156,6 +156,9 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if is_abandoned() {
+            return;
+        }
         // A context that is broken refuses all of this, and there is nothing else to be done then.
         let _ = self.bind();
         for &module in &self.modules {

@@ -4,10 +4,10 @@ use std::ffi::c_uint;
 use std::fmt;
 use std::ptr;
 
-use crate::Device;
 use crate::error::CudaError;
 use crate::stream::Stream;
 use crate::sys::{self, CUevent, call};
+use crate::{Device, is_abandoned};
 
 /// Does an event note when it was passed?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,9 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
+        if is_abandoned() {
+            return;
+        }
         let _ = self.device.bind();
         // SAFETY: created once, destroyed once; the driver waits for a mark not passed yet by itself.
         let _: c_uint = unsafe { (self.device.functions().cuEventDestroy_v2)(self.handle) };

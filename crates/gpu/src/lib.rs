@@ -7,8 +7,11 @@
 //!
 //! Streams and device memory are what `tensorrt-rs` executes on.
 //!
+//! After a sticky error, [`abandon`] lets the process leave without a call to a driver that would hang or refuse.
+//!
 //! Nothing here links against CUDA, and nothing here builds with a GPU only.
 
+mod abandon;
 mod device;
 mod driver;
 mod error;
@@ -22,6 +25,7 @@ mod sys;
 mod tensor;
 mod tensorrt;
 
+pub use abandon::{abandon, is_abandoned};
 pub use device::Device;
 pub use driver::{DeviceInfo, Driver};
 pub use error::{Class, CudaError, Error};

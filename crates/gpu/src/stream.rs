@@ -9,7 +9,7 @@ use crate::error::CudaError;
 use crate::event::{self, Event, Timing};
 use crate::kernels::Kernel;
 use crate::sys::{self, CUstream, call};
-use crate::{Device, Error};
+use crate::{Device, Error, is_abandoned};
 
 /// A queue of work on a device: what is put in runs in this order, beside the host and beside other streams.
 ///
@@ -144,6 +144,9 @@ impl Stream {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if is_abandoned() {
+            return;
+        }
         let functions = self.device.functions();
         let _ = self.device.bind();
         // SAFETY: created once, destroyed once. Errors of a broken context have been told by then, or are told by

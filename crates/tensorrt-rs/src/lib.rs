@@ -60,8 +60,8 @@
 //! [`DeviceBuffer`] and [`Stream`] in the crate that drives CUDA. [`Scratch`] is activation memory that
 //! user-managed contexts share by taking turns.
 //!
-//! After a sticky CUDA error (700, 719 and kin) nothing can be saved: leave the process without dropping
-//! TensorRT's objects. After a Myelin failure ([`is_myelin_failure`]) drop the context and the engine and load
+//! After a sticky CUDA error (700, 719 and kin) nothing can be saved: [`lifecycle::abandon`] everything and leave the
+//! process. After a Myelin failure ([`is_myelin_failure`]) drop the context and the engine and load
 //! the plan again.
 //!
 //! # Errors

@@ -7,12 +7,32 @@
 //!
 //! A callback of TensorRT's that runs on the calling thread, an allocator or a plan reader, runs inside the
 //! lock.
+//!
+//! [`abandon`] ends all of it: after a sticky CUDA error nothing of TensorRT's may be ended any more.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static LOCK: Mutex<()> = Mutex::new(());
+static ABANDONED: AtomicBool = AtomicBool::new(false);
+
+/// Gives up all of TensorRT in this process for good: from now on nothing of this crate that drops calls TensorRT or
+/// waits for a stream. Objects, and the buffers, streams and callbacks that they may still use, are leaked.
+///
+/// After a sticky CUDA error (700, 719 and kin) TensorRT's destructors can hang, or throw and end the process in the
+/// middle of what it still has to write. Leave with `_exit` soon after. A drop that another thread is in the middle
+/// of is not stopped, and an execution that waits for shared activation memory waits for ever.
+pub fn abandon() {
+    ABANDONED.store(true, Ordering::SeqCst);
+}
+
+/// True after [`abandon`].
+#[must_use]
+pub fn is_abandoned() -> bool {
+    ABANDONED.load(Ordering::SeqCst)
+}
 
 /// What this thread has of the lock: how many guards, and the one lock behind them.
 #[derive(Default)]

@@ -2,8 +2,8 @@ use std::ffi::c_uint;
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{DeviceView, DeviceViewMut, Element, bytes_of, leak, refused};
-use crate::error::{CudaError, Error};
+use super::{DeviceView, DeviceViewMut, Element, bytes_of, let_go, refused};
+use crate::error::Error;
 use crate::ledger::{Held, Kind, Owner};
 use crate::stream::Stream;
 use crate::sys::{CUdeviceptr, call};
@@ -92,20 +92,16 @@ impl<T: Element> DeviceBuffer<T> {
         }
         Ok(())
     }
-
-    fn free(&self) -> Result<(), CudaError> {
-        // `cuMemFree` waits for the device in practice, but is not documented to.
-        self.stream.synchronize()?;
-        // SAFETY: allocated once, freed once; its stream is done with it.
-        let _: c_uint = unsafe { (self.stream.device().functions().cuMemFree_v2)(self.address) };
-        Ok(())
-    }
 }
 
 impl<T: Element> Drop for DeviceBuffer<T> {
     fn drop(&mut self) {
-        if let Err(error) = self.free() {
-            leak("device", self.held.take(), &error);
-        }
+        let_go("device", &mut self.held, || {
+            // `cuMemFree` waits for the device in practice, but is not documented to.
+            self.stream.synchronize()?;
+            // SAFETY: allocated once, freed once; its stream is done with it.
+            let _: c_uint = unsafe { (self.stream.device().functions().cuMemFree_v2)(self.address) };
+            Ok(())
+        });
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::slice;
 
-use super::{DeviceView, DeviceViewMut, Element, leak, pinned};
+use super::{DeviceView, DeviceViewMut, Element, let_go, pinned};
 use crate::error::{CudaError, Error};
 use crate::ledger::{Held, Kind, Owner};
 use crate::stream::Stream;
@@ -119,9 +119,10 @@ impl<T: Element> MappedBuffer<T> {
 
 impl<T: Element> Drop for MappedBuffer<T> {
     fn drop(&mut self) {
-        match self.stream.synchronize() {
-            Ok(()) => pinned::free(&self.stream, self.base),
-            Err(error) => leak("mapped", self.held.take(), &error),
-        }
+        let_go("mapped", &mut self.held, || {
+            self.stream.synchronize()?;
+            pinned::free(&self.stream, self.base);
+            Ok(())
+        });
     }
 }

@@ -30,6 +30,7 @@ pub use view::{DeviceView, DeviceViewMut};
 use std::ops::Range;
 
 use crate::error::{CudaError, Error};
+use crate::is_abandoned;
 use crate::ledger::{Held, Kind, Owner};
 use crate::stream::Stream;
 use crate::sys::call;
@@ -70,12 +71,19 @@ fn refused(stream: &Stream, owner: &Owner, kind: Kind, bytes: usize, source: Cud
     Error::Allocate { owner: owner.label().to_owned(), kind, bytes, free, total, source }
 }
 
-/// What a buffer does when it cannot know that the stream is done: it keeps its memory, and says so.
-fn leak(what: &str, held: Option<Held>, error: &CudaError) {
-    if let Some(held) = held {
-        tracing::error!(owner = held.owner().label(), %error, "{what} memory is kept: it may still be in use");
-        std::mem::forget(held);
-    }
+/// What a buffer does when it drops: frees its memory, or keeps it and counts it on, and says so where it cannot
+/// know that the stream is done.
+fn let_go(what: &str, held: &mut Option<Held>, free: impl FnOnce() -> Result<(), CudaError>) {
+    let kept = if is_abandoned() {
+        held.take()
+    } else if let Err(error) = free() {
+        let owner = held.as_ref().map(|held| held.owner().label());
+        tracing::error!(owner, %error, "{what} memory is kept: it may still be in use");
+        held.take()
+    } else {
+        None
+    };
+    std::mem::forget(kept);
 }
 
 fn check_range(what: &'static str, range: &Range<usize>, len: usize) -> Result<(), Error> {

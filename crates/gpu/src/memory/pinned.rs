@@ -3,7 +3,7 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use super::{Element, bytes_of, leak, refused};
+use super::{Element, bytes_of, let_go, refused};
 use crate::error::{CudaError, Error};
 use crate::event::{Event, Timing};
 use crate::ledger::{Held, Kind, Owner};
@@ -150,10 +150,12 @@ impl<T: Element> PinnedBuffer<T> {
 
 impl<T: Element> Drop for PinnedBuffer<T> {
     fn drop(&mut self) {
-        match self.wait() {
-            Ok(()) => free(&self.stream, self.base),
-            Err(error) => leak("pinned", self.held.take(), &error),
-        }
+        let mut held = self.held.take();
+        let_go("pinned", &mut held, || {
+            self.wait()?;
+            free(&self.stream, self.base);
+            Ok(())
+        });
     }
 }
 

@@ -67,6 +67,19 @@ pub fn set(path: &Path, settings: &[(Control, i64)]) {
     }
 }
 
+/// Calls of a fake driver so far that need a context.
+pub fn calls(path: &Path) -> u64 {
+    let mut count = 0;
+    // SAFETY: the fake driver, whose function has this type and writes one integer.
+    unsafe {
+        let library = libloading::Library::new(path).expect("library");
+        let calls = library.get::<unsafe extern "C" fn(*mut u64) -> u32>("fake_calls").expect("function");
+        assert_eq!(calls(&mut count), 0);
+        std::mem::forget(library);
+    }
+    count
+}
+
 /// A fake driver's device, for one test: nothing runs in it until it is waited for.
 pub fn fake_device() -> Device {
     let (_folder, path) = driver("libcuda", &[]);

@@ -45,6 +45,7 @@ std::set<Stream *> streams;
 std::set<std::string> functions;
 size_t used = 0;
 int sticky = 0, launches = 0;
+uint64_t calls = 0;
 thread_local bool current = false;
 
 void misuse(const char *what) {
@@ -93,6 +94,7 @@ void nobody_works_on(uintptr_t base, size_t bytes) {
 #define CALL extern "C" unsigned
 #define ENTER                                          \
     std::lock_guard<std::recursive_mutex> lock(mutex); \
+    calls++;                                           \
     if (sticky) return sticky;                         \
     if (!current) return 201
 
@@ -100,6 +102,12 @@ CALL fake_control(unsigned which, long value) {
     if (which >= CONTROLS) return INVALID_VALUE;
     controls[which] = value;
     return SUCCESS;
+}
+
+// Calls so far of what needs a context.
+CALL fake_calls(uint64_t *count) {
+    std::lock_guard<std::recursive_mutex> lock(mutex);
+    return *count = calls, SUCCESS;
 }
 
 CALL cuInit(unsigned) { return controls[INIT]; }
@@ -133,8 +141,10 @@ CALL cuDevicePrimaryCtxRetain(void **context, int) {
     *context = reinterpret_cast<void *>(0x100);
     return controls[RETAIN];
 }
-CALL cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
+CALL cuDevicePrimaryCtxRelease_v2(int) { return calls++, SUCCESS; }
 CALL cuCtxSetCurrent(void *context) {
+    std::lock_guard<std::recursive_mutex> lock(mutex);
+    calls++;
     if (context != reinterpret_cast<void *>(0x100)) misuse("a context that is none");
     current = true;
     return sticky;

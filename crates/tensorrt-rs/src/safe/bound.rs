@@ -7,7 +7,7 @@ use super::log::Mark;
 use super::scratch::{Lease, Scratch};
 use crate::sys::Dims;
 use crate::sys::enums::{AllocationStrategy, TensorLocation};
-use crate::{Error, ExecutionContext, InFlight};
+use crate::{Error, ExecutionContext, InFlight, lifecycle};
 
 /// A context with the buffers of all its tensors and its stream: what one pipeline needs to execute a
 /// model, in safe code.
@@ -284,6 +284,9 @@ impl<B: DeviceBuffer, S: Stream> Parts<B, S> {
 
 impl<B: DeviceBuffer, S: Stream> Drop for BoundContext<B, S> {
     fn drop(&mut self) {
+        if lifecycle::is_abandoned() {
+            return;
+        }
         let _ = self.wait();
         if let State::Idle = self.state {
             // SAFETY: dropped here only, and not used afterwards.

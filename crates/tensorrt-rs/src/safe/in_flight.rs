@@ -1,4 +1,4 @@
-use crate::{BoundContext, DeviceBuffer, Error, Stream};
+use crate::{BoundContext, DeviceBuffer, Error, Stream, lifecycle};
 
 /// An execution under way. Dropping it waits, like [`InFlight::wait`]; forgetting it leaves the waiting to
 /// the context's next use.
@@ -45,6 +45,9 @@ impl<'a, B: DeviceBuffer, S: Stream> InFlight<'a, B, S> {
 
 impl<B: DeviceBuffer, S: Stream> Drop for InFlight<'_, B, S> {
     fn drop(&mut self) {
+        if lifecycle::is_abandoned() {
+            return;
+        }
         // Asked for or not, an error stays in the context and comes back from its next use.
         let _ = self.bound.wait();
     }

@@ -37,6 +37,10 @@ impl<I: Interface> Owned<I> {
 
 impl<I: Interface> Drop for Owned<I> {
     fn drop(&mut self) {
+        // Before the lock: whoever has it may never come back from a broken device.
+        if lifecycle::is_abandoned() {
+            return;
+        }
         let _lock = I::SERIALISED.then(lifecycle::lock);
         // SAFETY: the object is this owner's, alive until now, and dropping means that nobody uses it any more:
         // objects made from it hold it by `Arc` or `Rc`.

@@ -97,6 +97,10 @@ impl<T> Callback<T> {
 
 impl<T> Drop for Callback<T> {
     fn drop(&mut self) {
+        // TensorRT's objects live on then, and so must what they call.
+        if crate::lifecycle::is_abandoned() {
+            return;
+        }
         // SAFETY: `object` came out of a box in `new` and is freed here only.
         drop(unsafe { Box::from_raw(self.object.as_ptr()) });
     }
