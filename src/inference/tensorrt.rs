@@ -343,6 +343,9 @@ impl Context for TrtContext {
             HostTensor::I64(host) => TensorData::I64(&host.read().map_err(failed)?[..len]),
             HostTensor::I32(host) => TensorData::I32(&host.read().map_err(failed)?[..len]),
             HostTensor::U8(host) => TensorData::U8(&host.read().map_err(failed)?[..len]),
+            HostTensor::F16(_) | HostTensor::Bool(_) => {
+                return Err(self.failed(&format!("output {index} has {}, which are not read yet", host.element())));
+            }
         };
         Ok(TensorRef { shape, data })
     }

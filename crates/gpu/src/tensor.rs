@@ -1,27 +1,36 @@
 //! Memory of a tensor whose element type is known at run time only.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::{DeviceBuffer, Error, Owner, PinnedBuffer, Stream};
 
 macro_rules! tensors {
-    ($($name:ident: $element:ty),*) => {
+    ($($name:ident: $element:ty, $words:literal;)*) => {
         /// The type of a tensor's elements.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ElementType {
-            $(#[doc = concat!("`", stringify!($element), "`.")] $name,)*
+            $(#[doc = concat!("`", stringify!($element), "`: ", $words, ".")] $name,)*
+        }
+
+        impl fmt::Display for ElementType {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$name => $words,)*
+                })
+            }
         }
 
         /// A tensor on the device.
         #[derive(Debug)]
         pub enum DeviceTensor {
-            $(#[doc = concat!("Of `", stringify!($element), "`.")] $name(DeviceBuffer<$element>),)*
+            $(#[doc = concat!("Of ", $words, ".")] $name(DeviceBuffer<$element>),)*
         }
 
         /// A tensor in page-locked memory of the host.
         #[derive(Debug)]
         pub enum HostTensor {
-            $(#[doc = concat!("Of `", stringify!($element), "`.")] $name(PinnedBuffer<$element>),)*
+            $(#[doc = concat!("Of ", $words, ".")] $name(PinnedBuffer<$element>),)*
         }
 
         impl DeviceTensor {
@@ -34,6 +43,14 @@ macro_rules! tensors {
                 Ok(match element {
                     $(ElementType::$name => Self::$name(DeviceBuffer::new(stream, owner, len)?),)*
                 })
+            }
+
+            /// The type of its elements.
+            #[must_use]
+            pub fn element(&self) -> ElementType {
+                match self {
+                    $(Self::$name(_) => ElementType::$name,)*
+                }
             }
 
             pub(crate) fn address(&self) -> u64 {
@@ -66,6 +83,14 @@ macro_rules! tensors {
                     $(ElementType::$name => Self::$name(PinnedBuffer::new(stream, owner, len)?),)*
                 })
             }
+
+            /// The type of its elements.
+            #[must_use]
+            pub fn element(&self) -> ElementType {
+                match self {
+                    $(Self::$name(_) => ElementType::$name,)*
+                }
+            }
         }
 
         impl Stream {
@@ -79,7 +104,7 @@ macro_rules! tensors {
                     $((HostTensor::$name(host), DeviceTensor::$name(to)) => {
                         self.upload(host, 0..len, to.view_mut().range(first(len))?)
                     })*
-                    _ => Err(Error::argument("upload", "the tensors have different types")),
+                    (host, to) => Err(differ("upload", host.element(), to.element())),
                 }
             }
 
@@ -93,14 +118,25 @@ macro_rules! tensors {
                     $((DeviceTensor::$name(from), HostTensor::$name(host)) => {
                         self.download(from.view().range(first(len))?, host, 0)
                     })*
-                    _ => Err(Error::argument("download", "the tensors have different types")),
+                    (from, host) => Err(differ("download", from.element(), host.element())),
                 }
             }
         }
     };
 }
 
-tensors!(F32: f32, I64: i64, I32: i32, U8: u8);
+tensors! {
+    F32: f32, "32-bit floats";
+    F16: u16, "16-bit floats, as their bits";
+    I64: i64, "64-bit integers";
+    I32: i32, "32-bit integers";
+    U8: u8, "bytes";
+    Bool: u8, "truth values, 0 or 1";
+}
+
+fn differ(what: &'static str, from: ElementType, to: ElementType) -> Error {
+    Error::argument(what, format!("{from} to a tensor of {to}"))
+}
 
 fn first(len: usize) -> Range<usize> {
     0..len

@@ -6,3 +6,4 @@ pub mod letterbox;
 pub mod masks;
 pub mod memory;
 pub mod picture;
+pub mod tensor;
