@@ -20,6 +20,7 @@ pub mod kernels;
 mod ledger;
 pub mod memory;
 mod open;
+mod shared;
 mod stream;
 mod sys;
 mod tensor;
@@ -33,8 +34,9 @@ pub use event::{Event, Timing};
 pub use ledger::{Held, Kind, Owner, Usage};
 pub use memory::{DeviceBuffer, DeviceView, DeviceViewMut, Element, MappedBuffer, PinnedBuffer};
 pub use open::OpenError;
+pub use shared::{BoundTensor, SharedTensor};
 pub use stream::Stream;
-pub use tensor::{DeviceTensor, ElementType, HostTensor};
+pub use tensor::{DeviceTensor, ElementType, HostTensor, TensorView, TensorViewMut};
 
 /// Functions of the driver that are used, by their names in its library.
 #[must_use]

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::{DeviceBuffer, Error, Owner, PinnedBuffer, Stream};
+use crate::{DeviceBuffer, DeviceView, DeviceViewMut, Error, Owner, PinnedBuffer, Stream};
 
 macro_rules! tensors {
     ($($name:ident: $element:ty, $words:literal;)*) => {
         /// The type of a tensor's elements.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ElementType {
-            $(#[doc = concat!("`", stringify!($element), "`: ", $words, ".")] $name,)*
+            $(#[doc = concat!("Of ", $words, ", on the host `", stringify!($element), "`.")] $name,)*
         }
 
         impl fmt::Display for ElementType {
@@ -53,21 +53,75 @@ macro_rules! tensors {
                 }
             }
 
-            pub(crate) fn address(&self) -> u64 {
+            /// All elements, to read.
+            #[must_use]
+            pub fn view(&self) -> TensorView<'_> {
                 match self {
-                    $(Self::$name(buffer) => buffer.device_ptr(),)*
+                    $(Self::$name(buffer) => TensorView::$name(buffer.view()),)*
                 }
             }
 
-            pub(crate) fn owner_stream(&self) -> &Stream {
+            /// All elements, to write.
+            #[must_use]
+            pub fn view_mut(&mut self) -> TensorViewMut<'_> {
+                match self {
+                    $(Self::$name(buffer) => TensorViewMut::$name(buffer.view_mut()),)*
+                }
+            }
+
+            /// The stream it belongs to.
+            #[must_use]
+            pub fn stream(&self) -> &Stream {
                 match self {
                     $(Self::$name(buffer) => buffer.stream(),)*
                 }
             }
 
-            pub(crate) fn bytes(&self) -> usize {
+            /// Bytes.
+            #[must_use]
+            pub fn byte_len(&self) -> usize {
                 match self {
                     $(Self::$name(buffer) => buffer.len() * size_of::<$element>(),)*
+                }
+            }
+
+            /// Address on the device, for other libraries; work on it belongs into [`Self::stream`].
+            #[must_use]
+            pub fn device_ptr(&self) -> u64 {
+                match self {
+                    $(Self::$name(buffer) => buffer.device_ptr(),)*
+                }
+            }
+        }
+
+        /// Elements of a tensor on the device, to read.
+        #[derive(Clone, Copy, Debug)]
+        pub enum TensorView<'a> {
+            $(#[doc = concat!("Of ", $words, ".")] $name(DeviceView<'a, $element>),)*
+        }
+
+        /// Elements of a tensor on the device, to write.
+        #[derive(Debug)]
+        pub enum TensorViewMut<'a> {
+            $(#[doc = concat!("Of ", $words, ".")] $name(DeviceViewMut<'a, $element>),)*
+        }
+
+        impl TensorView<'_> {
+            /// The type of its elements.
+            #[must_use]
+            pub fn element(&self) -> ElementType {
+                match self {
+                    $(Self::$name(_) => ElementType::$name,)*
+                }
+            }
+        }
+
+        impl TensorViewMut<'_> {
+            /// The type of its elements.
+            #[must_use]
+            pub fn element(&self) -> ElementType {
+                match self {
+                    $(Self::$name(_) => ElementType::$name,)*
                 }
             }
         }
@@ -99,10 +153,15 @@ macro_rules! tensors {
             /// # Errors
             ///
             /// As there, and where the types differ.
-            pub fn upload_tensor(&self, host: &mut HostTensor, to: &mut DeviceTensor, len: usize) -> Result<(), Error> {
-                match (host, to) {
-                    $((HostTensor::$name(host), DeviceTensor::$name(to)) => {
-                        self.upload(host, 0..len, to.view_mut().range(first(len))?)
+            pub fn upload_tensor<'a>(
+                &self,
+                host: &mut HostTensor,
+                to: impl Into<TensorViewMut<'a>>,
+                len: usize,
+            ) -> Result<(), Error> {
+                match (host, to.into()) {
+                    $((HostTensor::$name(host), TensorViewMut::$name(to)) => {
+                        self.upload(host, 0..len, to.range(first(len))?)
                     })*
                     (host, to) => Err(differ("upload", host.element(), to.element())),
                 }
@@ -113,10 +172,15 @@ macro_rules! tensors {
             /// # Errors
             ///
             /// As there, and where the types differ.
-            pub fn download_tensor(&self, from: &DeviceTensor, host: &mut HostTensor, len: usize) -> Result<(), Error> {
-                match (from, host) {
-                    $((DeviceTensor::$name(from), HostTensor::$name(host)) => {
-                        self.download(from.view().range(first(len))?, host, 0)
+            pub fn download_tensor<'a>(
+                &self,
+                from: impl Into<TensorView<'a>>,
+                host: &mut HostTensor,
+                len: usize,
+            ) -> Result<(), Error> {
+                match (from.into(), host) {
+                    $((TensorView::$name(from), HostTensor::$name(host)) => {
+                        self.download(from.range(first(len))?, host, 0)
                     })*
                     (from, host) => Err(differ("download", from.element(), host.element())),
                 }
@@ -127,11 +191,39 @@ macro_rules! tensors {
 
 tensors! {
     F32: f32, "32-bit floats";
-    F16: u16, "16-bit floats, as their bits";
+    F16: u16, "16-bit floats";
     I64: i64, "64-bit integers";
     I32: i32, "32-bit integers";
     U8: u8, "bytes";
     Bool: u8, "truth values, 0 or 1";
+}
+
+impl<'a> TensorView<'a> {
+    /// Its elements as 32-bit floats, which is what the kernels read of a model's outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Argument`] where they are of another type.
+    pub fn f32(self) -> Result<DeviceView<'a, f32>, Error> {
+        match self {
+            Self::F32(view) => Ok(view),
+            other => {
+                Err(Error::argument("tensor", format!("has {}, a kernel reads {}", other.element(), ElementType::F32)))
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a DeviceTensor> for TensorView<'a> {
+    fn from(tensor: &'a DeviceTensor) -> Self {
+        tensor.view()
+    }
+}
+
+impl<'a> From<&'a mut DeviceTensor> for TensorViewMut<'a> {
+    fn from(tensor: &'a mut DeviceTensor) -> Self {
+        tensor.view_mut()
+    }
 }
 
 fn differ(what: &'static str, from: ElementType, to: ElementType) -> Error {

@@ -7,7 +7,7 @@
 use std::ffi::c_void;
 use std::ptr;
 
-use crate::{CudaError, DeviceBuffer, DeviceTensor, Element, Stream};
+use crate::{BoundTensor, CudaError, DeviceBuffer, DeviceTensor, Element, SharedTensor, Stream};
 
 // SAFETY: the handle lives as long as a clone of the stream does. `synchronize` is the driver's
 // `cuStreamSynchronize`, which succeeds once all work put in before is done, and `is_idle` its `cuStreamQuery`.
@@ -31,8 +31,7 @@ unsafe impl tensorrt_rs::Stream for Stream {
 // that write are borrowed from `&mut`, and the host never reaches its content but by copies in its stream.
 unsafe impl<T: Element> tensorrt_rs::DeviceBuffer for DeviceBuffer<T> {
     fn device_ptr(&self) -> *mut c_void {
-        // An address of the device, not one of this process: there is nothing to derive it from.
-        ptr::without_provenance_mut(usize::try_from(Self::device_ptr(self)).unwrap_or(0))
+        pointer(Self::device_ptr(self))
     }
 
     fn byte_len(&self) -> usize {
@@ -47,14 +46,58 @@ unsafe impl<T: Element> tensorrt_rs::DeviceBuffer for DeviceBuffer<T> {
 // SAFETY: that of the buffer inside.
 unsafe impl tensorrt_rs::DeviceBuffer for DeviceTensor {
     fn device_ptr(&self) -> *mut c_void {
-        ptr::without_provenance_mut(usize::try_from(self.address()).unwrap_or(0))
+        pointer(Self::device_ptr(self))
     }
 
     fn byte_len(&self) -> usize {
-        self.bytes()
+        Self::byte_len(self)
     }
 
     fn stream(&self) -> Option<*mut c_void> {
-        Some(self.owner_stream().raw())
+        Some(Self::stream(self).raw())
     }
+}
+
+// SAFETY: that of the buffer inside, which lives as long as a clone of this does; all clones name its stream, to which
+// it belongs for life, and none lends its content to the host.
+unsafe impl tensorrt_rs::DeviceBuffer for SharedTensor {
+    fn device_ptr(&self) -> *mut c_void {
+        pointer(Self::device_ptr(self))
+    }
+
+    fn byte_len(&self) -> usize {
+        Self::byte_len(self)
+    }
+
+    fn stream(&self) -> Option<*mut c_void> {
+        Some(Self::stream(self).raw())
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+// SAFETY: that of the tensor inside.
+unsafe impl tensorrt_rs::DeviceBuffer for BoundTensor {
+    fn device_ptr(&self) -> *mut c_void {
+        pointer(Self::device_ptr(self))
+    }
+
+    fn byte_len(&self) -> usize {
+        Self::byte_len(self)
+    }
+
+    fn stream(&self) -> Option<*mut c_void> {
+        Some(Self::stream(self).raw())
+    }
+
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared(_))
+    }
+}
+
+/// An address of the device, not one of this process: there is nothing to derive it from.
+fn pointer(address: u64) -> *mut c_void {
+    ptr::without_provenance_mut(usize::try_from(address).unwrap_or(0))
 }

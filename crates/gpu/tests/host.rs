@@ -25,7 +25,8 @@ on_the_fake_device! {
     masks: gives_what_the_reference_gives, bad_requests_are_told_apart;
     memory: new_memory_is_zero_and_counted, copies_arrive, streams_keep_their_memory_to_themselves, events_mark_places,
         a_device_without_room_says_who_asked;
-    tensor: elements_arrive_as_their_bits, elements_of_another_type_are_refused;
+    tensor: elements_arrive_as_their_bits, elements_of_another_type_are_refused,
+        clones_of_a_shared_tensor_are_the_same_memory, shared_tensors_are_what_kernels_write_in_one_stream;
 }
 
 #[test]

@@ -14,9 +14,10 @@ use tensorrt_rs::{
 
 /// "Device memory" that notes when it is freed.
 struct Block {
-    memory: Box<[Aligned]>,
+    memory: Arc<[Aligned]>,
     len: usize,
     skew: usize,
+    shared: bool,
     log: Arc<Mutex<Vec<&'static str>>>,
 }
 
@@ -26,7 +27,7 @@ struct Aligned(#[allow(dead_code)] [u8; 256]);
 
 impl Block {
     fn new(len: usize, log: &Arc<Mutex<Vec<&'static str>>>) -> Self {
-        Self { memory: vec![Aligned([0; 256]); 4].into(), len, skew: 0, log: Arc::clone(log) }
+        Self { memory: vec![Aligned([0; 256]); 4].into(), len, skew: 0, shared: false, log: Arc::clone(log) }
     }
 }
 
@@ -38,6 +39,10 @@ unsafe impl DeviceBuffer for Block {
 
     fn byte_len(&self) -> usize {
         self.len
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared
     }
 }
 
@@ -284,6 +289,34 @@ fn contexts_that_share_activation_memory_take_turns() {
         assert!(error.to_string().contains("has 999 bytes, engine \"fake engine\" needs 1000"), "{error}");
         let context = bench.engine.create_context_with(AllocationStrategy::UserManaged).expect("a context");
         assert!(Bound::new(context, Arc::clone(&bench.work), bench.buffers(), None).is_err());
+    }
+}
+
+#[test]
+fn shared_memory_is_for_inputs_or_for_one_output_and_not_for_activations() {
+    for bench in Bench::both() {
+        let shared = || {
+            let mut block = Block::new(4 * 3 * 640 * 640 * 4, &bench.work.log);
+            block.shared = true;
+            block
+        };
+        let error = Scratch::new(shared()).map(drop).expect_err("contexts of other streams would meet in it");
+        assert_eq!(error.to_string(), "activation memory must be nobody else's, and this is a shared buffer");
+
+        for name in ["images", "features"] {
+            let mut bound = bench.bound();
+            *bound.buffer_mut(name).expect("a buffer") = shared();
+            bound.enqueue().expect("either by itself").wait().expect("done");
+        }
+        let mut bound = bench.bound();
+        // Not the same place, but within the other.
+        let (mut images, mut features) = (shared(), shared());
+        features.memory = Arc::clone(&images.memory);
+        (images.skew, features.skew) = (0, 512);
+        *bound.buffer_mut("images").expect("a buffer") = images;
+        *bound.buffer_mut("features").expect("a buffer") = features;
+        let error = bound.enqueue().map(drop).expect_err("it would read what it writes");
+        assert_eq!(error.to_string(), "tensor \"features\" is written to memory that tensor \"images\" has too");
     }
 }
 

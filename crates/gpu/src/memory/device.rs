@@ -80,6 +80,12 @@ impl<T: Element> DeviceBuffer<T> {
         DeviceViewMut::new(self.address, self.len, &self.stream)
     }
 
+    /// All elements, to write, for memory that several have: who lends it so never lends it to the host and never
+    /// gives it to another stream.
+    pub(crate) fn shared_mut(&self) -> DeviceViewMut<'_, T> {
+        DeviceViewMut::new(self.address, self.len, &self.stream)
+    }
+
     /// Gives it to another stream of the device, which waits for this one's work so far. The host does not wait.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use super::device::{DeviceBuffer, Stream};
 use super::log::Mark;
 use super::scratch::{Lease, Scratch};
 use crate::sys::Dims;
-use crate::sys::enums::{AllocationStrategy, TensorLocation};
+use crate::sys::enums::{AllocationStrategy, TensorIOMode, TensorLocation};
 use crate::{Error, ExecutionContext, InFlight, lifecycle};
 
 /// A context with the buffers of all its tensors and its stream: what one pipeline needs to execute a
@@ -243,6 +243,7 @@ impl<B: DeviceBuffer, S: Stream> Parts<B, S> {
             return Ok(());
         }
         *ready = false;
+        check_overlap(context, buffers)?;
         context.infer_shapes()?;
         for bound in buffers.iter_mut() {
             let required = context.required_bytes(&bound.name)?;
@@ -280,6 +281,26 @@ impl<B: DeviceBuffer, S: Stream> Parts<B, S> {
         *ready = true;
         Ok(())
     }
+}
+
+/// Inputs may have memory in common; what is written may not, or the execution would read its own results.
+fn check_overlap<B: DeviceBuffer>(context: &ExecutionContext, buffers: &[Bound<B>]) -> Result<(), Error> {
+    let range = |bound: &Bound<B>| {
+        let start = bound.buffer.device_ptr().addr();
+        start..start.saturating_add(bound.buffer.byte_len())
+    };
+    let shared = || buffers.iter().filter(|bound| bound.buffer.is_shared());
+    for one in shared() {
+        if context.engine().tensor(&one.name)?.mode == TensorIOMode::Input {
+            continue;
+        }
+        let here = range(one);
+        let meets = |other: &&Bound<B>| here.start < range(other).end && range(other).start < here.end;
+        if let Some(other) = shared().filter(|other| other.name != one.name).find(meets) {
+            return Err(Error::tensor(&one.name, format!("is written to memory that tensor {:?} has too", other.name)));
+        }
+    }
+    Ok(())
 }
 
 impl<B: DeviceBuffer, S: Stream> Drop for BoundContext<B, S> {

@@ -8,9 +8,13 @@ use crate::sys::slots::RawStream;
 ///
 /// # Safety
 /// For as long as the value lives, wherever it is moved, `device_ptr` is the start of `byte_len` bytes of
-/// memory that the engine's device may read and write, both answers stay the same, and no other value has
-/// the same memory. Through `&self` its content is reached by work queued on streams only, never by the
-/// host: a buffer of unified or mapped memory gives its bytes to the host through `&mut self`.
+/// memory that the engine's device may read and write, and both answers stay the same. Through `&self` its content is
+/// reached by work queued on streams only, never by the host: a buffer of unified or mapped memory gives its bytes to
+/// the host through `&mut self`.
+///
+/// No other value has the same memory, unless `is_shared` answers true. Then every value that has it answers so, all
+/// of them name one `stream` for as long as they live, so that whatever they are used for happens one after the other,
+/// and the host reaches the content through none of them.
 pub unsafe trait DeviceBuffer {
     /// Where it starts, on the device.
     fn device_ptr(&self) -> *mut c_void;
@@ -20,6 +24,10 @@ pub unsafe trait DeviceBuffer {
     /// executes on no other.
     fn stream(&self) -> Option<RawStream> {
         None
+    }
+    /// Whether other values may have the same memory.
+    fn is_shared(&self) -> bool {
+        false
     }
 }
 
@@ -77,5 +85,9 @@ unsafe impl<B: DeviceBuffer + ?Sized> DeviceBuffer for Box<B> {
 
     fn stream(&self) -> Option<RawStream> {
         (**self).stream()
+    }
+
+    fn is_shared(&self) -> bool {
+        (**self).is_shared()
     }
 }

@@ -23,8 +23,12 @@ impl Scratch {
     /// Shares `buffer`.
     ///
     /// # Errors
-    /// [`Error::Argument`] where it is not aligned to [`TENSOR_ALIGNMENT`].
+    /// [`Error::Argument`] where it is not aligned to [`TENSOR_ALIGNMENT`], or is another value's memory too.
     pub fn new(buffer: impl DeviceBuffer + Send + Sync + 'static) -> Result<Self, Error> {
+        // Contexts of any stream take turns with it, and somebody else's work would not wait for its turn.
+        if buffer.is_shared() {
+            return Err(Error::argument("activation memory must be nobody else's, and this is a shared buffer"));
+        }
         if !buffer.device_ptr().addr().is_multiple_of(TENSOR_ALIGNMENT) {
             let address = buffer.device_ptr();
             return Err(Error::argument(format!(
