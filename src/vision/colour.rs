@@ -1,101 +1,31 @@
-//! YCbCr samples into normalised tensor values.
+//! YCbCr samples into normalised tensor values, as the configuration of a model's input says.
+
+pub(super) use picture::Channel;
+use picture::{Channels, Normalisation};
 
 use crate::config::Input;
-use crate::types::frame::{Colour, Matrix, Range};
-
-/// One channel: `clamp(y * Y + u * Cb + v * Cr + bias, low, high)` with samples 0..255 as stored.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Channel {
-    pub y: f32,
-    pub u: f32,
-    pub v: f32,
-    pub bias: f32,
-    pub low: f32,
-    pub high: f32,
-    /// Value of the padding.
-    pub pad: f32,
-}
+use crate::types::frame::Colour;
 
 /// The three channels in tensor order: conversion to RGB 0..255, clamping and normalisation in one.
-///
-/// Coefficients are those of ITU-R BT.601-7, BT.709-6 and BT.2020-2: with `Kr` and `Kb` of luma,
-/// `R = Y + 2(1-Kr) Cr`, `B = Y + 2(1-Kb) Cb` and `G` from `Y = Kr R + Kg G + Kb B`.
 pub(super) fn channels(colour: Colour, input: &Input) -> [Channel; 3] {
-    let (kr, kb) = match colour.matrix {
-        Matrix::Bt601 => (0.299, 0.114),
-        Matrix::Bt709 => (0.2126, 0.0722),
-        Matrix::Bt2020 => (0.2627, 0.0593),
-    };
-    let kg = 1.0 - kr - kb;
-    let (black, luma, chroma) = match colour.range {
-        Range::Limited => (16.0, 255.0 / 219.0, 255.0 / 224.0),
-        Range::Full => (0.0, 1.0, 1.0),
-    };
-    let (cr, cb): (f64, f64) = (2.0 * (1.0 - kr) * chroma, 2.0 * (1.0 - kb) * chroma);
-    let rgb = [[0.0, cr], [-cb * kb / kg, -cr * kr / kg], [cb, 0.0]];
-    std::array::from_fn(|c| {
-        let [u, v] = rgb[if input.bgr { 2 - c } else { c }];
-        let bias: f64 = -black * luma - 128.0 * (u + v);
-        let (mean, scale) = (f64::from(input.mean[c]), f64::from(input.scale[c]));
-        let normal = |value: f64| ((value - mean) * scale) as f32;
-        let (a, b) = (normal(0.0), normal(255.0));
-        Channel {
-            y: (luma * scale) as f32,
-            u: (u * scale) as f32,
-            v: (v * scale) as f32,
-            bias: normal(bias),
-            low: a.min(b),
-            high: a.max(b),
-            pad: normal(f64::from(input.pad)),
-        }
-    })
+    let Input { bgr, pad, mean, scale, .. } = *input;
+    Channels::new(colour, &Normalisation { bgr, pad, mean, scale }).0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Fit;
-
-    fn rgb(colour: Colour, yuv: [f32; 3], bgr: bool) -> [i32; 3] {
-        let input = Input { fit: Fit::Stretch, bgr, pad: 114, mean: [0.0; 3], scale: [1.0; 3] };
-        let [y, u, v] = yuv;
-        channels(colour, &input).map(|c| (c.y * y + c.u * u + c.v * v + c.bias).clamp(c.low, c.high).round() as i32)
-    }
-
-    /// Colour bars at 100 %, YCbCr as ffmpeg's `smptehdbars` and `testsrc` families write them.
-    #[test]
-    fn bars_become_what_they_show() {
-        use {Matrix::*, Range::*};
-        let table = [
-            (Bt601, Limited, [82.0, 90.0, 240.0], [255, 0, 0]),
-            (Bt601, Limited, [145.0, 54.0, 34.0], [0, 255, 0]),
-            (Bt601, Limited, [41.0, 240.0, 110.0], [0, 0, 255]),
-            (Bt709, Limited, [63.0, 102.0, 240.0], [255, 0, 0]),
-            (Bt709, Limited, [173.0, 42.0, 26.0], [0, 255, 0]),
-            (Bt709, Limited, [32.0, 240.0, 118.0], [0, 0, 255]),
-            (Bt2020, Limited, [74.0, 97.0, 240.0], [255, 0, 0]),
-            (Bt2020, Limited, [164.0, 47.0, 25.0], [0, 255, 0]),
-            (Bt601, Full, [76.0, 85.0, 255.0], [255, 0, 0]),
-            (Bt601, Full, [150.0, 44.0, 21.0], [0, 255, 0]),
-            (Bt709, Limited, [235.0, 128.0, 128.0], [255, 255, 255]),
-            (Bt709, Limited, [16.0, 128.0, 128.0], [0, 0, 0]),
-        ];
-        for (matrix, range, yuv, want) in table {
-            let got = rgb(Colour { matrix, range }, yuv, false);
-            let worst = (0..3).map(|c| (got[c] - want[c]).abs()).max();
-            assert!(worst <= Some(2), "{matrix:?} {range:?} {yuv:?}: {got:?}, not {want:?}");
-        }
-    }
+    use crate::types::frame::{Matrix, Range};
 
     #[test]
-    fn channels_stand_in_tensor_order_and_are_normalised_per_channel() {
+    fn channels_stand_in_tensor_order_and_are_normalised_as_configured() {
         let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
-        let [b, g, r] = rgb(colour, [82.0, 90.0, 240.0], true);
-        assert!(r > 250 && g < 5 && b < 5, "BGR: {b} {g} {r}");
-        let input = Input { fit: Fit::Stretch, bgr: false, pad: 10, mean: [10.0, 20.0, 30.0], scale: [1.0, 2.0, -4.0] };
+        let input = Input { fit: Fit::Stretch, bgr: true, pad: 10, mean: [10.0, 20.0, 30.0], scale: [1.0, 2.0, -4.0] };
         let c = channels(colour, &input);
         assert_eq!(c.map(|c| c.pad), [0.0, -20.0, 80.0]);
-        assert_eq!((c[0].low, c[0].high), (-10.0, 245.0));
-        assert_eq!((c[2].low, c[2].high), (-900.0, 120.0), "a negative scale swaps the ends");
+        let [b, g, r] = c.map(|c| (c.y * 82.0 + c.u * 90.0 + c.v * 240.0 + c.bias).clamp(c.low, c.high));
+        let near = |value: f32, want: f32| (value - want).abs() < 8.0;
+        assert!(near(b, -10.0) && near(g, -40.0) && near(r, -900.0), "red, in BGR: {b} {g} {r}");
     }
 }

@@ -5,7 +5,7 @@ mod suite;
 
 use std::time::{Duration, Instant};
 
-use gpu::kernels::{Channels, Crop, Matrix, Normalisation, PixelRect, Range, TensorMut};
+use gpu::kernels::{Channels, Colour, Crop, Matrix, Normalisation, PixelRect, Range, TensorMut};
 use gpu::{Device, DeviceBuffer, PinnedBuffer, Stream};
 
 use suite::picture::{Kind, Stored};
@@ -86,7 +86,8 @@ fn copies_and_kernels_of_two_streams_overlap() {
     let (stream, owner) = (Stream::new(&device).expect("stream"), device.owner("overlap"));
     let stored = Stored::new(&stream, &owner, (640, 480), Kind::Nv12, 0);
     let input = Normalisation { bgr: false, pad: 0, mean: [0.0; 3], scale: [1.0; 3] };
-    let crop = Crop::new(256, 256, Channels::new(Matrix::Bt601, Range::Limited, &input)).expect("crop");
+    let crop = Crop::new(256, 256, Channels::new(Colour { matrix: Matrix::Bt601, range: Range::Limited }, &input))
+        .expect("crop");
     let boxes = [PixelRect { x: 0, y: 0, width: 640, height: 480 }; 64];
     let mut out = DeviceBuffer::<f32>::new(&stream, &owner, 64 * 3 * 256 * 256).expect("tensor");
     let mut kernels = |times: usize| {

@@ -1,7 +1,7 @@
 use std::ffi::c_int;
 
 use super::picture::check_size;
-use super::{Channels, Kernel, Picture, TILE, TensorMut, arguments};
+use super::{BLEND, Channels, Kernel, Picture, TILE, TensorMut, arguments};
 use crate::{Error, Stream};
 
 /// Most boxes of a launch, `MOST_BOXES` of `kernels/crop.cu`.
@@ -62,7 +62,7 @@ impl Crop {
     /// [`Error::Argument`] where a side is 0 or too long.
     pub fn new(width: usize, height: usize, channels: Channels) -> Result<Self, Error> {
         check_size("tensor", width, height)?;
-        Ok(Self { width, height, channels: channels.for_blends() })
+        Ok(Self { width, height, channels: channels.for_samples_times(BLEND) })
     }
 
     /// Puts the writing of all of `out` into `stream`, in launches of 64 boxes.

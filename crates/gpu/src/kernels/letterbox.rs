@@ -1,7 +1,7 @@
 use std::ffi::c_int;
 
 use super::picture::check_size;
-use super::{Channels, Kernel, Picture, TILE, TensorMut, arguments};
+use super::{BLEND, Channels, Kernel, Picture, TILE, TensorMut, arguments};
 use crate::{Error, Stream};
 
 /// Where a picture lies in a tensor, and the tensor's size, pixels.
@@ -63,7 +63,7 @@ impl Letterbox {
         let [left, top, columns, rows] = [left, top, columns, rows].map(|side| side as c_int);
         let (width, height, elements) = (width as c_int, height as c_int, 3 * width * height);
         let place = RawPlace { left, top, columns, rows, width, height };
-        Ok(Self { place, channels: channels.for_blends(), elements })
+        Ok(Self { place, channels: channels.for_samples_times(BLEND), elements })
     }
 
     /// Puts the writing of all of `out`, padding included, into `stream`.

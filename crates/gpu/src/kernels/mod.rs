@@ -5,19 +5,18 @@
 //! gives, to the last bit but for the weight of a column, which can differ in its last bit.
 
 mod candidates;
-mod colour;
 mod crop;
 mod letterbox;
 mod masks;
 mod picture;
 mod proof;
 
+pub use self::picture::{Picture, Plane, Planes, TensorMut};
+pub use ::picture::{Channel, Channels, Colour, MAX_SIDE, Matrix, Normalisation, Range, Subsampling};
 pub use candidates::{Candidate, Candidates, CandidatesLayout, Survivors};
-pub use colour::{Channel, Channels, Matrix, Normalisation, Range};
 pub use crop::{Crop, PixelRect};
 pub use letterbox::{Letterbox, Placement};
 pub use masks::{Mask, MaskGeometry, MaskRequest, Masks};
-pub use picture::{MAX_SIDE, Picture, Plane, Planes, Subsampling, TensorMut};
 
 use std::ffi::CStr;
 
@@ -60,6 +59,9 @@ kernels! {
     "masks": MasksSum c"masks_sum", MasksStretch c"masks_stretch";
     "proof": Proof c"proof";
 }
+
+/// A kernel's samples are blends of two rows, this many times too large.
+const BLEND: f32 = 256.0;
 
 /// Threads of a block where a thread works on an element.
 const LINE: [u32; 3] = [256, 1, 1];

@@ -1,9 +1,7 @@
 use std::ffi::c_int;
 
+use super::{MAX_SIDE, Subsampling};
 use crate::{DeviceView, DeviceViewMut, Error, Stream};
-
-/// Longest side of a picture or of a model's input, pixels: the kernels' integers hold positions up to here.
-pub const MAX_SIDE: usize = 16_384;
 
 /// Rows of 8-bit samples on the device.
 #[derive(Clone, Copy, Debug)]
@@ -12,28 +10,6 @@ pub struct Plane<'a> {
     pub data: DeviceView<'a, u8>,
     /// Bytes from one row to the next, at least the row's width.
     pub pitch: usize,
-}
-
-/// How many pixels share a chroma sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Subsampling {
-    /// 4:2:0 (I420): two by two.
-    Yuv420,
-    /// 4:2:2 (Y42B): two in a row.
-    Yuv422,
-    /// 4:4:4 (Y444): none.
-    Yuv444,
-}
-
-impl Subsampling {
-    /// Powers of two, across and down.
-    fn shifts(self) -> (u32, u32) {
-        match self {
-            Self::Yuv420 => (1, 1),
-            Self::Yuv422 => (1, 0),
-            Self::Yuv444 => (0, 0),
-        }
-    }
 }
 
 /// Planes of an 8-bit YCbCr picture.
@@ -89,11 +65,12 @@ impl Picture<'_> {
     /// What a kernel takes, once it is known that every row of every plane is there and is `stream`'s.
     pub(super) fn raw(&self, stream: &Stream) -> Result<RawPicture, Error> {
         check_size("picture", self.width, self.height)?;
-        let (y, u, v, step, (shift_x, shift_y)) = match self.planes {
-            Planes::Planar { y, u, v, subsampling } => (y, u, v, 1, subsampling.shifts()),
-            Planes::Nv12 { y, uv } => (y, uv, uv, 2, Subsampling::Yuv420.shifts()),
+        let (y, u, v, step, subsampling) = match self.planes {
+            Planes::Planar { y, u, v, subsampling } => (y, u, v, 1, subsampling),
+            Planes::Nv12 { y, uv } => (y, uv, uv, 2, Subsampling::Yuv420),
         };
-        let (columns, rows) = (self.width.div_ceil(1 << shift_x), self.height.div_ceil(1 << shift_y));
+        let (across, down) = subsampling.shared();
+        let (columns, rows) = (self.width.div_ceil(across), self.height.div_ceil(down));
         let y_pitch = check_plane("plane Y", &y, self.width, self.height, stream)?;
         let (cb, cr) = if step == 2 { ("plane UV", "plane UV") } else { ("plane U", "plane V") };
         let u_pitch = check_plane(cb, &u, step * columns, rows, stream)?;
@@ -106,8 +83,8 @@ impl Picture<'_> {
             u_pitch,
             v_pitch,
             chroma_step: step as c_int,
-            shift_x: shift_x as c_int,
-            shift_y: shift_y as c_int,
+            shift_x: across.trailing_zeros() as c_int,
+            shift_y: down.trailing_zeros() as c_int,
         })
     }
 }

@@ -1,4 +1,4 @@
-use gpu::kernels::{Channels, Crop, Matrix, Normalisation, PixelRect, Range, TensorMut};
+use gpu::kernels::{Channels, Colour, Crop, Matrix, Normalisation, PixelRect, Range, TensorMut};
 use gpu::{Device, DeviceBuffer, Stream};
 
 use super::letterbox::span;
@@ -10,7 +10,7 @@ const INPUT: Normalisation =
 
 pub fn gives_what_the_reference_gives(device: &Device) {
     let (stream, owner) = (Stream::new(device).expect("stream"), device.owner("crop"));
-    let channels = Channels::new(Matrix::Bt709, Range::Limited, &INPUT);
+    let channels = Channels::new(Colour { matrix: Matrix::Bt709, range: Range::Limited }, &INPUT);
     let mut numbers = Numbers(7);
     for (frame, size, count) in
         [((97, 61), (16, 32), 3), ((64, 64), (8, 8), 130), ((3, 5), (6, 7), 64), ((1, 1), (2, 2), 1)]
@@ -48,7 +48,8 @@ pub fn gives_what_the_reference_gives(device: &Device) {
 pub fn boxes_must_lie_in_the_picture(device: &Device) {
     let (stream, owner) = (Stream::new(device).expect("stream"), device.owner("crop"));
     let stored = Stored::new(&stream, &owner, (20, 10), Kind::I420, 0);
-    let crop = Crop::new(4, 4, Channels::new(Matrix::Bt601, Range::Full, &INPUT)).expect("crop");
+    let crop =
+        Crop::new(4, 4, Channels::new(Colour { matrix: Matrix::Bt601, range: Range::Full }, &INPUT)).expect("crop");
     let mut out = DeviceBuffer::<f32>::new(&stream, &owner, 48).expect("tensor");
     for b in [
         PixelRect { x: 10, y: 0, width: 11, height: 1 },

@@ -1,4 +1,4 @@
-use gpu::kernels::{Channels, Letterbox, Matrix, Normalisation, PixelRect, Placement, Range, TensorMut};
+use gpu::kernels::{Channels, Colour, Letterbox, Matrix, Normalisation, PixelRect, Placement, Range, TensorMut};
 use gpu::{Class, Device, DeviceBuffer, Stream};
 
 use super::picture::{Kind, Stored, assert_nearest_half, assert_same, download};
@@ -52,7 +52,7 @@ pub fn gives_what_the_reference_gives(device: &Device) {
                 (Matrix::Bt709, Range::Full, IMAGENET),
                 (Matrix::Bt2020, Range::Limited, IMAGENET),
             ] {
-                let channels = Channels::new(matrix, range, &input);
+                let channels = Channels::new(Colour { matrix, range }, &input);
                 let letterbox = Letterbox::new(p, channels).expect("letterbox");
                 let mut out = DeviceBuffer::<f32>::new(&stream, &owner, 3 * p.width * p.height).expect("tensor");
                 letterbox.launch(&stream, &stored.picture(), TensorMut::F32(out.view_mut())).expect("launch");
@@ -86,7 +86,7 @@ pub fn colours_are_right(device: &Device) {
         };
         let picture = gpu::kernels::Picture { width: 16, height: 16, planes };
         let p = Placement { left: 0, top: 0, columns: 8, rows: 8, width: 8, height: 8 };
-        let letterbox = Letterbox::new(p, Channels::new(matrix, range, &PLAIN)).expect("letterbox");
+        let letterbox = Letterbox::new(p, Channels::new(Colour { matrix, range }, &PLAIN)).expect("letterbox");
         let mut out = DeviceBuffer::<f32>::new(&stream, &owner, 3 * 64).expect("tensor");
         letterbox.launch(&stream, &picture, TensorMut::F32(out.view_mut())).expect("launch");
         for (c, plane) in download(&stream, &owner, &out).chunks(64).enumerate() {
@@ -98,7 +98,7 @@ pub fn colours_are_right(device: &Device) {
 pub fn what_does_not_fit_is_refused(device: &Device) {
     let (stream, owner) = (Stream::new(device).expect("stream"), device.owner("letterbox"));
     let p = Placement { left: 0, top: 0, columns: 8, rows: 8, width: 8, height: 8 };
-    let channels = Channels::new(Matrix::Bt601, Range::Full, &PLAIN);
+    let channels = Channels::new(Colour { matrix: Matrix::Bt601, range: Range::Full }, &PLAIN);
     assert!(Letterbox::new(Placement { left: 1, ..p }, channels).is_err());
     assert!(Letterbox::new(Placement { rows: 0, ..p }, channels).is_err());
     let letterbox = Letterbox::new(p, channels).expect("letterbox");

@@ -1,4 +1,4 @@
-use gpu::kernels::{Channels, Letterbox, Matrix, Normalisation, Placement, Range, TensorMut};
+use gpu::kernels::{Channels, Colour, Letterbox, Matrix, Normalisation, Placement, Range, TensorMut};
 use gpu::{
     BoundTensor, Class, Device, DeviceTensor, ElementType, Error, HostTensor, Owner, SharedTensor, Stream, TensorView,
     TensorViewMut,
@@ -45,7 +45,9 @@ pub fn clones_of_a_shared_tensor_are_the_same_memory(device: &Device) {
     let stored = Stored::new(&stream, &owner, (20, 10), Kind::Nv12, 3);
     let placement = Placement { left: 0, top: 2, columns: 8, rows: 4, width: 8, height: 8 };
     let input = Normalisation { bgr: false, pad: 114, mean: [0.0; 3], scale: [1.0 / 255.0; 3] };
-    let letterbox = Letterbox::new(placement, Channels::new(Matrix::Bt709, Range::Limited, &input)).expect("letterbox");
+    let letterbox =
+        Letterbox::new(placement, Channels::new(Colour { matrix: Matrix::Bt709, range: Range::Limited }, &input))
+            .expect("letterbox");
     for (element, bytes) in [(ElementType::F32, 4), (ElementType::F16, 2)] {
         let before = owner.usage().device;
         let shared = SharedTensor::new(element, &stream, &owner, 192).expect("tensor");
