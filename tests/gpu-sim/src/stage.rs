@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// Name as built, and name as loaded.
-const LIBRARIES: [(&str, &str); 5] = [
+const LIBRARIES: [(&str, &str); 6] = [
     ("libsim_cuda.so", "libcuda.so.1"),
     ("libsim_nvinfer10.so", "libnvinfer.so.10"),
     ("libsim_nvinfer11.so", "libnvinfer.so.11"),
     ("libsim_nvonnxparser10.so", "libnvonnxparser.so.10"),
     ("libsim_nvonnxparser11.so", "libnvonnxparser.so.11"),
+    ("libsim_decoder.so", "gstreamer/libgstsimdecoder.so"),
 ];
 
 /// Makes the links in `folder`, which must exist, for those libraries that lie beside this program or one or two
-/// folders up. Put the folder into `LD_LIBRARY_PATH` of the program under test.
+/// folders up. Put the folder into `LD_LIBRARY_PATH` of the program under test, and its subfolder `gstreamer`, which
+/// holds the decoders, into `GST_PLUGIN_PATH`; then give the program a `GST_REGISTRY` file of its own, or GStreamer notes
+/// the decoders in everybody's.
 ///
 /// # Errors
 /// Where no library is found (build the workspace first) or a link cannot be made.
@@ -27,6 +30,7 @@ pub fn stage(folder: &Path) -> io::Result<Vec<PathBuf>> {
             continue;
         };
         let link = folder.join(loaded);
+        fs::create_dir_all(link.parent().unwrap_or(folder))?;
         match fs::remove_file(&link) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => std::os::unix::fs::symlink(library, &link)?,
