@@ -25,6 +25,7 @@ mod stream;
 mod sys;
 mod tensor;
 mod tensorrt;
+mod upload;
 
 pub use abandon::{abandon, is_abandoned};
 pub use device::Device;
@@ -37,6 +38,7 @@ pub use open::OpenError;
 pub use shared::{BoundTensor, SharedTensor};
 pub use stream::Stream;
 pub use tensor::{DeviceTensor, ElementType, HostTensor, TensorView, TensorViewMut};
+pub use upload::FrameUpload;
 
 /// Functions of the driver that are used, by their names in its library.
 #[must_use]

@@ -5,7 +5,7 @@ mod suite;
 
 use common::Control;
 use gpu::kernels::{Candidates, CandidatesLayout, MaskGeometry, Masks, Placement};
-use gpu::{Class, Device, DeviceBuffer, Driver, Event, MappedBuffer, PinnedBuffer, Stream, Timing, Usage};
+use gpu::{Class, Device, DeviceBuffer, Driver, Event, FrameUpload, MappedBuffer, PinnedBuffer, Stream, Timing, Usage};
 
 macro_rules! on_the_fake_device {
     ($($module:ident: $($name:ident),*;)*) => {
@@ -27,6 +27,48 @@ on_the_fake_device! {
         a_device_without_room_says_who_asked;
     tensor: elements_arrive_as_their_bits, elements_of_another_type_are_refused,
         clones_of_a_shared_tensor_are_the_same_memory, shared_tensors_are_what_kernels_write_in_one_stream;
+    upload: pictures_arrive_whatever_their_layout, each_launch_sees_its_own_picture,
+        memory_is_taken_for_larger_pictures_only, pictures_that_are_too_short_are_refused;
+}
+
+/// Where host and device share their memory, kernels read what the host wrote, in place.
+mod integrated {
+    use crate::common::integrated_device;
+    use crate::suite::upload;
+
+    #[test]
+    fn pictures_arrive_whatever_their_layout() {
+        upload::pictures_arrive_whatever_their_layout(&integrated_device());
+    }
+
+    #[test]
+    fn each_launch_sees_its_own_picture() {
+        upload::each_launch_sees_its_own_picture(&integrated_device());
+    }
+
+    #[test]
+    fn memory_is_taken_for_larger_pictures_only() {
+        upload::memory_is_taken_for_larger_pictures_only(&integrated_device());
+    }
+}
+
+/// The next picture is filled in while the device still works on the last.
+#[test]
+fn loading_waits_for_no_more_than_it_must() {
+    for device in [common::fake_device(), common::integrated_device()] {
+        let (stream, owner) = (Stream::new(&device).expect("stream"), device.owner("upload"));
+        let stored = suite::picture::Stored::new(&stream, &owner, (64, 36), suite::picture::Kind::Nv12, 0);
+        let mut upload = FrameUpload::new(&stream, &owner);
+        let mut work = DeviceBuffer::<u8>::new(&stream, &owner, 16).expect("device");
+        let marks = [(); 4].map(|()| Event::new(&device, Timing::Off).expect("event"));
+        for (i, mark) in marks.iter().enumerate() {
+            upload.load(&stored.host()).expect("load");
+            stream.fill(work.view_mut(), 9).expect("what is done with the picture");
+            mark.record(&stream).expect("record");
+            let done: Vec<_> = marks[..=i].iter().map(|mark| mark.is_passed().expect("query")).collect();
+            assert!(!done[i] && (i == 0 || !done[i - 1]), "picture {i} waited for the last: {done:?}");
+        }
+    }
 }
 
 #[test]
@@ -100,6 +142,7 @@ fn all_of_it_moves_between_threads() {
     moves::<DeviceBuffer<f32>>();
     moves::<PinnedBuffer<f32>>();
     moves::<MappedBuffer<f32>>();
+    moves::<FrameUpload>();
     moves::<Candidates>();
     moves::<Masks>();
 }

@@ -31,6 +31,8 @@ on_the_real_device! {
         a_device_without_room_says_who_asked;
     tensor: elements_arrive_as_their_bits, elements_of_another_type_are_refused,
         clones_of_a_shared_tensor_are_the_same_memory, shared_tensors_are_what_kernels_write_in_one_stream;
+    upload: pictures_arrive_whatever_their_layout, each_launch_sees_its_own_picture,
+        memory_is_taken_for_larger_pictures_only, pictures_that_are_too_short_are_refused;
 }
 
 /// Bytes of a copy that takes milliseconds.

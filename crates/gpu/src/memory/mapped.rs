@@ -103,6 +103,16 @@ impl<T: Element> MappedBuffer<T> {
         Ok(unsafe { slice::from_raw_parts_mut(self.base.as_ptr(), self.len) })
     }
 
+    /// The elements, to write, without waiting.
+    ///
+    /// # Safety
+    ///
+    /// No work that reads or writes them is in the stream or still running.
+    pub(crate) unsafe fn write_unawaited(&mut self) -> &mut [T] {
+        // SAFETY: as in `write`; that nothing works on them is the caller's promise.
+        unsafe { slice::from_raw_parts_mut(self.base.as_ptr(), self.len) }
+    }
+
     /// Gives it to another stream of the device, which waits for this one's work so far.
     ///
     /// # Errors

@@ -43,6 +43,7 @@ pub enum Control {
     Wrong = 5,
     StickyAfter = 6,
     FullAfter = 7,
+    Integrated = 8,
 }
 
 /// A driver of its own for a test: the library is copied, so that it is loaded once more.
@@ -83,6 +84,12 @@ pub fn calls(path: &Path) -> u64 {
 /// A fake driver's device, for one test: nothing runs in it until it is waited for.
 pub fn fake_device() -> Device {
     let (_folder, path) = driver("libcuda", &[]);
+    Driver::load_from(&path).expect("fake driver").open(0).expect("fake device")
+}
+
+/// The same with memory that it shares with the host.
+pub fn integrated_device() -> Device {
+    let (_folder, path) = driver("libcuda", &[(Control::Integrated, 1)]);
     Driver::load_from(&path).expect("fake driver").open(0).expect("fake device")
 }
 

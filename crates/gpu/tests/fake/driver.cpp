@@ -21,8 +21,8 @@ namespace {
 enum Result { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, NOT_FOUND = 500, NOT_READY = 600 };
 
 // What `fake_control` sets.
-enum Control { INIT, VERSION, DEVICES, RETAIN, MEMORY, WRONG, STICKY_AFTER, FULL_AFTER, CONTROLS };
-long controls[CONTROLS] = {0, 12020, 1, 0, 1l << 30, 0, -1, -1};
+enum Control { INIT, VERSION, DEVICES, RETAIN, MEMORY, WRONG, STICKY_AFTER, FULL_AFTER, INTEGRATED, CONTROLS };
+long controls[CONTROLS] = {0, 12020, 1, 0, 1l << 30, 0, -1, -1, 0};
 
 struct Work {
     std::function<void()> run;
@@ -132,7 +132,7 @@ CALL cuDeviceGetUuid_v2(unsigned char *uuid, int) {
     return SUCCESS;
 }
 CALL cuDeviceGetAttribute(int *value, unsigned attribute, int) {
-    *value = attribute == 75 ? 7 : attribute == 76 ? 5 : attribute == 16 ? 40 : 0;
+    *value = attribute == 75 ? 7 : attribute == 76 ? 5 : attribute == 16 ? 40 : attribute == 18 ? controls[INTEGRATED] : 0;
     return SUCCESS;
 }
 CALL cuDeviceTotalMem_v2(size_t *bytes, int) { return *bytes = controls[MEMORY], SUCCESS; }

@@ -7,3 +7,4 @@ pub mod masks;
 pub mod memory;
 pub mod picture;
 pub mod tensor;
+pub mod upload;

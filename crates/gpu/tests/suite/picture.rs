@@ -1,6 +1,6 @@
 //! Pictures, and an independent way to resize them: pixel by pixel, positions in doubles.
 
-use gpu::kernels::{Channels, Picture, PixelRect, Plane, Planes, Subsampling};
+use gpu::kernels::{Channels, Matrix, Picture, PixelRect, Plane, Planes, Range, Subsampling};
 use gpu::{DeviceBuffer, Element, Owner, PinnedBuffer, Stream};
 
 use crate::common::Numbers;
@@ -35,7 +35,7 @@ pub struct Stored {
 
 impl Stored {
     pub fn new(stream: &Stream, owner: &Owner, (width, height): (usize, usize), kind: Kind, extra: usize) -> Self {
-        let mut numbers = Numbers((width * 131 + height) as u64);
+        let mut numbers = Numbers((width * 131 + height * 7 + extra) as u64);
         let (cw, ch) = (width.div_ceil(kind.shared().0), height.div_ceil(kind.shared().1));
         let sizes = match kind {
             Kind::Nv12 => vec![(width, height), (2 * cw, ch)],
@@ -60,6 +60,20 @@ impl Stored {
             Kind::Y444 => planar(Subsampling::Yuv444),
         };
         Picture { width: self.width, height: self.height, planes }
+    }
+
+    /// The planes on the host.
+    pub fn host(&self) -> ::picture::Picture<'_> {
+        let plane = |i: usize| ::picture::Plane { data: &self.planes[i].0, stride: self.planes[i].1 };
+        let planar = |subsampling| ::picture::Planes::Planar { y: plane(0), u: plane(1), v: plane(2), subsampling };
+        let planes = match self.kind {
+            Kind::Nv12 => ::picture::Planes::Nv12 { y: plane(0), uv: plane(1) },
+            Kind::I420 => planar(Subsampling::Yuv420),
+            Kind::Y42b => planar(Subsampling::Yuv422),
+            Kind::Y444 => planar(Subsampling::Yuv444),
+        };
+        let colour = ::picture::Colour { matrix: Matrix::Bt709, range: Range::Limited };
+        ::picture::Picture { width: self.width, height: self.height, planes, colour }
     }
 
     /// Sample of plane Y, U or V.
