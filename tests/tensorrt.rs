@@ -92,20 +92,6 @@ fn it_finds_what_the_cpu_finds_with_either_tensorrt() {
 }
 
 #[test]
-fn serial_mode_keeps_an_engine_alive_that_parallel_use_kills() {
-    let street = Street::new(16, 1);
-    prepare(&street, "10.16.1");
-    let faults = r#"{"tensorrt":{"myelin_overlap":true,"slow_ms":5}}"#;
-    config(&street, "concurrency = \"parallel\"");
-    let said = words(&analyze(&street, faults));
-    assert!(said.contains("already loaded binary graph"), "{said}");
-    config(&street, "concurrency = \"serial\"");
-    let output = analyze(&street, faults);
-    let said = words(&output);
-    assert!(output.status.success() && !said.contains("already loaded binary graph"), "{said}");
-}
-
-#[test]
 fn what_is_wrong_with_gpu_or_plan_is_said_in_one_line_with_code_69() {
     let street = Street::new(2, 1);
     prepare(&street, "10.16.1");

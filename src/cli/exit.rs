@@ -23,6 +23,8 @@ pub enum Exit {
     Gpu = 69,
     /// Our own fault.
     Internal = 70,
+    /// The device failed for good: start me again.
+    DeviceLost = 71,
     /// Try again later.
     TryAgain = 75,
     /// The configuration, or something it names, is wrong.
@@ -47,6 +49,7 @@ impl Exit {
                 return match error {
                     InferenceError::Library { .. } | InferenceError::File { .. } => Self::Config,
                     InferenceError::Gpu { .. } | InferenceError::Plan { .. } => Self::Gpu,
+                    InferenceError::DeviceLost { .. } => Self::DeviceLost,
                     InferenceError::Load { .. } | InferenceError::Head { .. } => Self::Data,
                     InferenceError::Run { .. } => Self::Internal,
                 };

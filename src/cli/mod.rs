@@ -87,9 +87,15 @@ pub fn main() -> ExitCode {
         Command::Version { json } => version(json),
     };
     match result {
+        Ok(Exit::DeviceLost) => process::exit_now(Exit::DeviceLost as i32),
         Ok(exit) => exit.into(),
         Err(error) => {
             let exit = Exit::of(&error);
+            if exit == Exit::DeviceLost {
+                exit::print(&error);
+                // Nothing that CUDA registered to be run at the end may run.
+                process::exit_now(exit as i32);
+            }
             // A reader that closed its end (`| head`) wants no more words.
             if exit != Exit::Done {
                 exit::print(&error);

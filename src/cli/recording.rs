@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::exit::BadInput;
 use crate::config::{Camera, Config, SourceKind, camera_from_url};
-use crate::inference::ModelManager;
+use crate::inference::{InferenceError, ModelManager};
 use crate::pipeline::{self, CameraPipeline, Environment, FrameResult, Publish, Report};
 use crate::source::{self, Delivery};
 use crate::telemetry::metrics::{CameraMetrics, CameraStatus, Metrics};
@@ -68,7 +68,7 @@ impl Player {
                     let _ = result.recycle.try_send(result.objects);
                 }
             }
-            if seen.is_err() {
+            if seen.is_err() || self.models.device_lost().is_some() {
                 pipeline.stop();
             }
             std::thread::sleep(pipeline::READ_EVERY);
@@ -76,6 +76,9 @@ impl Player {
         let played = Played { status: pipeline.metrics().status(), counters: Arc::clone(pipeline.metrics()) };
         // Also after a failure: a run that is cut off by the end of the process would cry out.
         pipeline.join();
+        if let Some(reason) = self.models.device_lost() {
+            return Err(InferenceError::DeviceLost { reason: reason.to_owned() }.into());
+        }
         seen.map(|()| played)
     }
 }

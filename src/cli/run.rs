@@ -17,5 +17,6 @@ pub(super) fn main(path: &Path) -> anyhow::Result<Exit> {
         Outcome::Drained => Exit::Done,
         Outcome::Overdue => Exit::TryAgain,
         Outcome::Broken => Exit::Internal,
+        Outcome::DeviceLost => Exit::DeviceLost,
     })
 }

@@ -126,6 +126,8 @@ pub struct Model {
     pub cadence: Cadence,
     /// Most crops in one run; task `reid` only.
     pub max_batch: usize,
+    /// How often its plan is deserialised; backend `tensorrt` only.
+    pub engine_copies: usize,
     /// What `model.toml` beside the model file promises; `None`: there is none.
     pub manifest: Option<Manifest>,
 }

@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use sha2::{Digest, Sha256};
+use crossbeam_channel::Receiver;
 
+use super::device::Gpu;
+use super::health::Health;
 use super::onnxruntime::{OrtEngine, Workers};
-use super::tensorrt::{Gpu, TrtEngine};
-use super::{Context, Engine, InferenceError, library};
-use crate::config::{Backend, Config, Model, Runtime, Task};
-use crate::telemetry::metrics::{Metrics, ModelMetrics};
-use crate::types::tensor::ModelIo;
+use super::tensorrt::{TensorRt, TrtEngine};
+use super::{Context, Engine, InferenceError, Lane, Notice, SerialMode, file, library};
+use crate::config::{Backend, Concurrency, Config, Model, Runtime, Task};
+use crate::telemetry::metrics::{Metrics, ModelMetrics, gauge};
+use crate::types::tensor::{ModelIo, TensorSpec};
 
 /// A loaded model.
 pub struct LoadedModel {
@@ -29,6 +31,12 @@ impl LoadedModel {
     pub fn io(&self) -> &ModelIo {
         self.engine.io()
     }
+
+    /// What runs it: `cpu`, `tensorrt`.
+    #[must_use]
+    pub fn provider(&self) -> &'static str {
+        self.engine.provider()
+    }
 }
 
 /// Contexts of one camera for one model: as many as it may have frames in flight.
@@ -42,8 +50,11 @@ pub type Fits<'a> = &'a dyn Fn(&Model, &ModelIo) -> Result<(), String>;
 
 /// All engines of the process, each deserialised once.
 pub struct ModelManager {
+    // In this order dropped: engines before the device.
     models: Vec<Arc<LoadedModel>>,
-    /// Creating and destroying contexts is serialised, in parallel mode too.
+    gpu: Option<Arc<Gpu>>,
+    health: Arc<Health>,
+    /// Creating contexts is serialised, in parallel mode too.
     lifecycle: Mutex<()>,
 }
 
@@ -62,18 +73,30 @@ impl ModelManager {
         Ok(Arc::clone(SHARED.get_or_init(|| manager)))
     }
 
-    /// Loads every model of the config once, the largest file first, and runs each once.
+    /// Loads every model of the config once, the largest file first, and then runs each once.
     ///
     /// # Errors
     /// The first model that cannot be loaded, or the library that is not there.
     pub fn load(config: &Config, metrics: &Metrics, fits: Fits<'_>) -> Result<Self, InferenceError> {
+        let serial = config.runtime.concurrency == Concurrency::Serial;
+        let health = Arc::new(Health::new(&config.runtime.state_dir, serial));
+        let mut backends = Backends { config, health: &health, gpu: None, tensorrt: None, cpu: None };
         let mut models: Vec<Option<Arc<LoadedModel>>> = config.models.iter().map(|_| None).collect();
-        let mut backends = Backends { config, gpu: None, cpu: None };
-        for index in largest_first(&config.models) {
+        let order = largest_first(&config.models);
+        for &index in &order {
             let loaded = load_one(&config.models[index], &mut backends, metrics, fits)?;
             models[index] = Some(Arc::new(loaded));
         }
-        Ok(Self { models: models.into_iter().flatten().collect(), lifecycle: Mutex::new(()) })
+        let gpu = backends.gpu;
+        // On a GPU, the one that needs the most memory for its activations has to come first, too.
+        for loaded in order.iter().filter_map(|&index| models[index].as_ref()) {
+            warm_up(loaded, gpu.as_ref())?;
+        }
+        if let Some(gpu) = &gpu {
+            report_device(gpu, metrics);
+        }
+        let models = models.into_iter().flatten().collect();
+        Ok(Self { models, gpu, health, lifecycle: Mutex::new(()) })
     }
 
     /// A model by its index in the config.
@@ -82,13 +105,21 @@ impl ModelManager {
         self.models.get(index)
     }
 
-    /// `depth` contexts of one model for `camera`.
+    /// What all contexts of one camera share.
+    ///
+    /// # Errors
+    /// Where the device refuses.
+    pub fn lane(&self, camera: &str) -> Result<Lane, InferenceError> {
+        lane(camera, self.gpu.as_ref())
+    }
+
+    /// `depth` contexts of one model for a camera.
     ///
     /// # Errors
     /// Where the engine refuses.
     pub fn create_pipeline_contexts(
         &self,
-        camera: &str,
+        lane: &Lane,
         model: &LoadedModel,
         depth: usize,
     ) -> Result<PipelineContexts, InferenceError> {
@@ -96,41 +127,94 @@ impl ModelManager {
         let max_batch = if model.model.task == Task::Reid { model.model.max_batch } else { 1 };
         let mut free = VecDeque::with_capacity(depth);
         for number in 1..=depth {
-            free.push_back(model.engine.create_context(max_batch)?);
-            tracing::info!(camera, model = %model.model.name, number, "context created");
+            free.push_back(model.engine.create_context(lane, max_batch)?);
+            tracing::info!(camera = &**lane.camera(), model = %model.model.name, number, "context created");
         }
         Ok(PipelineContexts { free })
     }
+
+    /// What the whole process has to know of inference, as it happens.
+    #[must_use]
+    pub fn notices(&self) -> &Receiver<Notice> {
+        self.health.notices()
+    }
+
+    /// Why the device is lost, where it is.
+    #[must_use]
+    pub fn device_lost(&self) -> Option<&str> {
+        self.health.lost()
+    }
+
+    /// Is it one execution at a time?
+    #[must_use]
+    pub fn serial_mode(&self) -> SerialMode {
+        self.health.serial_mode()
+    }
+
+    /// One execution at a time, or parallel again; an operator's word. False where nothing changes: it is so already,
+    /// there is no GPU, or `runtime.concurrency = "serial"` leaves no choice.
+    pub fn set_serial_mode(&self, serial: bool, reason: &str) -> bool {
+        self.gpu.as_ref().is_some_and(|gpu| gpu.set_serial(serial, reason))
+    }
+
+    /// Bytes on the device (and of the host, locked for it) by owner: `engine <model>`, `camera <id>`, `activations`.
+    #[must_use]
+    pub fn device_memory(&self) -> Vec<(String, u64)> {
+        self.gpu.as_deref().map(memory).unwrap_or_default()
+    }
+}
+
+fn lane(camera: &str, gpu: Option<&Arc<Gpu>>) -> Result<Lane, InferenceError> {
+    Lane::new(camera, gpu).map_err(|error| InferenceError::Gpu { reason: error.to_string() })
+}
+
+fn memory(gpu: &Gpu) -> Vec<(String, u64)> {
+    let bytes = |usage: gpu::Usage| (usage.device + usage.pinned + usage.mapped) as u64;
+    gpu.device.memory().into_iter().map(|(owner, usage)| (owner, bytes(usage))).collect()
+}
+
+fn report_device(gpu: &Arc<Gpu>, metrics: &Metrics) {
+    let gpu = Arc::downgrade(gpu);
+    metrics.also(move |out| {
+        let Some(gpu) = gpu.upgrade() else { return };
+        gauge(out, "serial_mode", "", [("", u64::from(gpu.gate.is_serial()))]);
+        let memory = memory(&gpu);
+        gauge(out, "device_memory_bytes", "owner", memory.iter().map(|(owner, bytes)| (owner.as_str(), *bytes)));
+    });
 }
 
 /// What runs models. A library is loaded when the first model needs it, and never otherwise.
 struct Backends<'a> {
     config: &'a Config,
+    health: &'a Arc<Health>,
     gpu: Option<Arc<Gpu>>,
+    tensorrt: Option<Arc<TensorRt>>,
     cpu: Option<(onnxruntime::Runtime, Arc<Workers>)>,
 }
 
 impl Backends<'_> {
-    fn open(&mut self, model: &Model, counters: Arc<ModelMetrics>) -> Result<Box<dyn Engine>, InferenceError> {
-        let config = &self.config.runtime;
-        Ok(match model.backend {
-            Backend::Tensorrt => {
-                let gpu = match self.gpu.take() {
-                    Some(gpu) => gpu,
-                    None => Gpu::open(config.tensorrt_library.as_deref(), config.concurrency)?,
-                };
-                Box::new(TrtEngine::open(self.gpu.insert(gpu), model, counters)?)
-            }
-            Backend::OnnxruntimeCpu => {
-                let cpu = match self.cpu.take() {
-                    Some(cpu) => cpu,
-                    None => load_cpu(config)?,
-                };
-                let (runtime, workers) = self.cpu.insert(cpu);
-                let threads = config.threads_per_inference;
-                Box::new(OrtEngine::open(runtime, model, threads, Arc::clone(workers), counters)?)
-            }
-        })
+    fn gpu(&mut self) -> Result<Arc<Gpu>, InferenceError> {
+        let gpu = match self.gpu.take() {
+            Some(gpu) => gpu,
+            None => Gpu::open(self.config.runtime.concurrency, self.health)?,
+        };
+        Ok(Arc::clone(self.gpu.insert(gpu)))
+    }
+
+    fn tensorrt(&mut self) -> Result<Arc<TensorRt>, InferenceError> {
+        let tensorrt = match self.tensorrt.take() {
+            Some(tensorrt) => tensorrt,
+            None => TensorRt::open(self.config.runtime.tensorrt_library.as_deref(), &self.gpu()?)?,
+        };
+        Ok(Arc::clone(self.tensorrt.insert(tensorrt)))
+    }
+
+    fn cpu(&mut self) -> Result<&(onnxruntime::Runtime, Arc<Workers>), InferenceError> {
+        let cpu = match self.cpu.take() {
+            Some(cpu) => cpu,
+            None => load_cpu(&self.config.runtime)?,
+        };
+        Ok(self.cpu.insert(cpu))
     }
 }
 
@@ -143,7 +227,7 @@ fn load_cpu(config: &Runtime) -> Result<(onnxruntime::Runtime, Arc<Workers>), In
 }
 
 /// The file that is loaded.
-fn file(model: &Model) -> &Path {
+fn file_of(model: &Model) -> &Path {
     match model.backend {
         Backend::Tensorrt => &model.plan,
         Backend::OnnxruntimeCpu => &model.onnx,
@@ -151,7 +235,7 @@ fn file(model: &Model) -> &Path {
 }
 
 fn largest_first(models: &[Arc<Model>]) -> Vec<usize> {
-    let size = |index: &usize| std::fs::metadata(file(&models[*index])).map_or(0, |meta| meta.len());
+    let size = |index: &usize| std::fs::metadata(file_of(&models[*index])).map_or(0, |meta| meta.len());
     let mut order: Vec<usize> = (0..models.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(size(index)));
     order
@@ -163,36 +247,59 @@ fn load_one(
     metrics: &Metrics,
     fits: Fits<'_>,
 ) -> Result<LoadedModel, InferenceError> {
-    let sha256 = digest(model, &model.onnx)?;
+    let of_onnx = file::digest(&model.name, &model.onnx)?;
     if let Some(manifest) = &model.manifest
-        && manifest.sha256.as_ref().is_some_and(|promised| *promised != sha256)
+        && manifest.sha256.as_ref().is_some_and(|promised| *promised != of_onnx)
     {
         let reason = format!(
-            "sha256 is {sha256}, and {} promises another; take both from the same place, or correct it",
+            "sha256 is {of_onnx}, and {} promises another; take both from the same place, or correct it",
             manifest.path.display()
         );
         return Err(InferenceError::File { model: model.name.clone(), path: model.onnx.clone(), reason });
     }
-    let sha256 = match model.backend {
-        Backend::OnnxruntimeCpu => sha256,
-        Backend::Tensorrt => digest(model, &model.plan)?,
-    };
     let began = Instant::now();
-    let counters = metrics.model(ModelMetrics {
-        name: model.name.clone(),
-        sha256: sha256.clone(),
-        provider: match model.backend {
-            Backend::Tensorrt => "tensorrt".to_owned(),
-            Backend::OnnxruntimeCpu => "cpu".to_owned(),
-        },
-        precision: model.precision.map(|precision| precision.name().to_owned()).unwrap_or_default(),
-        ..ModelMetrics::default()
-    });
-    let engine = backends.open(model, counters)?;
-    let load_ms = began.elapsed().as_millis();
+    let counters = |sha256: &str, provider: &str| {
+        metrics.model(ModelMetrics {
+            name: model.name.clone(),
+            sha256: sha256.to_owned(),
+            provider: provider.to_owned(),
+            precision: model.precision.map(|precision| precision.name().to_owned()).unwrap_or_default(),
+            ..ModelMetrics::default()
+        })
+    };
+    let (sha256, engine): (String, Box<dyn Engine>) = match model.backend {
+        Backend::Tensorrt => {
+            let plan = file::open_plan(&model.name, &model.plan)?;
+            let counters = counters(plan.sha256(), "tensorrt");
+            let engine = TrtEngine::open(&backends.tensorrt()?, model, &plan, counters)?;
+            (plan.sha256().to_owned(), Box::new(engine))
+        }
+        Backend::OnnxruntimeCpu => {
+            let threads = backends.config.runtime.threads_per_inference;
+            let counters = counters(&of_onnx, "cpu");
+            let (runtime, workers) = backends.cpu()?;
+            let engine = OrtEngine::open(runtime, model, threads, Arc::clone(workers), counters)?;
+            (of_onnx, Box::new(engine))
+        }
+    };
     // Before the first run: a model that does not fit may well not run either, and this says why.
     fits(model, engine.io()).map_err(|reason| InferenceError::Head { model: model.name.clone(), reason })?;
-    let began = Instant::now();
+    tracing::info!(
+        model = %model.name,
+        file = %file_of(model).display(),
+        sha256 = &sha256[..12],
+        provider = engine.provider(),
+        io = %describe(engine.io()),
+        copies = model.engine_copies,
+        load_ms = began.elapsed().as_millis(),
+        "engine loaded"
+    );
+    Ok(LoadedModel { model: Arc::clone(model), sha256, engine })
+}
+
+/// Runs a model once: what it allocates lazily it allocates now, and what it cannot do shows now.
+fn warm_up(loaded: &LoadedModel, gpu: Option<&Arc<Gpu>>) -> Result<(), InferenceError> {
+    let model = &loaded.model;
     // What a plan cannot do on this device is the plan's fault, not the daemon's.
     let misfit = |error| match (model.backend, error) {
         (Backend::Tensorrt, InferenceError::Run { model: name, reason }) => {
@@ -200,40 +307,18 @@ fn load_one(
         }
         (_, error) => error,
     };
-    let context = engine.create_context(1).map_err(misfit)?;
+    let began = Instant::now();
+    let lane = lane("warm-up", gpu)?;
+    let context = loaded.engine.create_context(&lane, 1).map_err(misfit)?;
     let (context, result) = context.submit().wait().map_err(misfit)?;
     result.map_err(misfit)?;
     drop(context);
-    tracing::info!(
-        model = %model.name,
-        file = %file(model).display(),
-        sha256 = &sha256[..12],
-        provider = engine.provider(),
-        io = %describe(engine.io()),
-        load_ms,
-        warm_up_ms = began.elapsed().as_millis(),
-        "engine loaded"
-    );
-    Ok(LoadedModel { model: Arc::clone(model), sha256, engine })
+    tracing::info!(model = %model.name, took_ms = began.elapsed().as_millis(), "engine warm");
+    Ok(())
 }
 
 fn describe(io: &ModelIo) -> String {
-    let list = |specs: &[crate::types::tensor::TensorSpec]| {
-        specs.iter().map(|spec| format!("{} {spec}", spec.name)).collect::<Vec<_>>().join(", ")
-    };
+    let list =
+        |specs: &[TensorSpec]| specs.iter().map(|spec| format!("{} {spec}", spec.name)).collect::<Vec<_>>().join(", ");
     format!("{} -> {}", list(&io.inputs), list(&io.outputs))
-}
-
-fn digest(model: &Model, path: &Path) -> Result<String, InferenceError> {
-    sha256(path).map_err(|error| InferenceError::File {
-        model: model.name.clone(),
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
-}
-
-fn sha256(path: &Path) -> std::io::Result<String> {
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

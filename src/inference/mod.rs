@@ -5,6 +5,10 @@
 //! [`Context::submit`] gives the context away until [`Pending::wait`] hands it back, so nobody can touch
 //! buffers that are in use.
 
+mod device;
+mod file;
+mod flight;
+mod health;
 mod library;
 mod manager;
 mod onnxruntime;
@@ -12,9 +16,26 @@ mod tensorrt;
 
 use std::path::PathBuf;
 
+pub use device::Lane;
+pub use gpu::kernels::Placement;
+pub use health::{Notice, SerialMode};
 pub use manager::{Fits, LoadedModel, ModelManager, PipelineContexts};
 
+use crate::types::frame::Picture;
+use crate::types::geometry::BBox;
 use crate::types::tensor::{ModelIo, TensorRef};
+
+/// Names a frame of a camera: run, and number within it.
+pub type FrameTag = (u32, u64);
+
+/// A frame whose pixels are to be put into a model's input.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameRef<'a> {
+    /// The same for the same frame only: what is prepared for one model serves others.
+    pub tag: FrameTag,
+    /// Its pixels.
+    pub picture: Picture<'a>,
+}
 
 /// A model deserialised for a device. Shared by all cameras.
 pub trait Engine: Send + Sync {
@@ -24,13 +45,13 @@ pub trait Engine: Send + Sync {
     /// What runs it: `cpu`, `tensorrt`.
     fn provider(&self) -> &'static str;
 
-    /// Buffers for one run in flight, of 1, 2, 4 ... up to `max_batch` pictures where the model leaves its batch (the
+    /// Buffers for one run in flight of `lane`'s camera, of 1, 2, 4 ... up to `max_batch` pictures where the model leaves its batch (the
     /// first dimension of its inputs) open; other open dimensions of inputs become 1,
     /// or what a plan was tuned for.
     ///
     /// # Errors
     /// Where the model refuses those shapes or memory is short.
-    fn create_context(&self, max_batch: usize) -> Result<Box<dyn Context>, InferenceError>;
+    fn create_context(&self, lane: &Lane, max_batch: usize) -> Result<Box<dyn Context>, InferenceError>;
 }
 
 /// One camera's right to run an engine: buffers for one frame.
@@ -55,6 +76,26 @@ pub trait Context: Send {
     /// # Errors
     /// Where there is no such input or it has another type.
     fn input_i64(&mut self, index: usize) -> Result<&mut [i64], InferenceError>;
+
+    /// Has the backend put a whole frame into input `index`, normalised as the model wants it. False where it leaves
+    /// that to the caller, who then fills [`Context::input_f32`].
+    ///
+    /// # Errors
+    /// Where the frame cannot be read, or the device fails.
+    fn letterbox(&mut self, index: usize, frame: &FrameRef<'_>, placement: Placement) -> Result<bool, InferenceError> {
+        let _ = (index, frame, placement);
+        Ok(false)
+    }
+
+    /// Has the backend put boxes of a frame (pixels, each with a part in the picture) into input `index`, one after the
+    /// other, stretched. False as for [`Context::letterbox`].
+    ///
+    /// # Errors
+    /// As for [`Context::letterbox`].
+    fn crops(&mut self, index: usize, frame: &FrameRef<'_>, boxes: &[BBox]) -> Result<bool, InferenceError> {
+        let _ = (index, frame, boxes);
+        Ok(false)
+    }
 
     /// An output of the last run.
     ///
@@ -113,6 +154,12 @@ pub enum InferenceError {
     #[error("no GPU inference: {reason}")]
     Gpu {
         /// The step that failed, and what to do.
+        reason: String,
+    },
+    /// The device failed in a way that no process survives.
+    #[error("the GPU failed for good: {reason}; this process must end and be started again")]
+    DeviceLost {
+        /// What it said.
         reason: String,
     },
     /// The plan cannot be deserialised.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use onnxruntime::{Binding, ElementType as OrtElement, Runtime, Session, SessionOptions};
 
-use super::{Context, Engine, Finished, InferenceError, Pending};
+use super::{Context, Engine, Finished, InferenceError, Lane, Pending};
 use crate::config::Model;
 use crate::telemetry::metrics::ModelMetrics;
 use crate::types::tensor::{ElementType, ModelIo, TensorData, TensorRef, TensorSpec};
@@ -112,7 +112,7 @@ impl Engine for OrtEngine {
         "cpu"
     }
 
-    fn create_context(&self, max_batch: usize) -> Result<Box<dyn Context>, InferenceError> {
+    fn create_context(&self, _lane: &Lane, max_batch: usize) -> Result<Box<dyn Context>, InferenceError> {
         let open = self.io.inputs.iter().any(|spec| spec.shape.first().is_some_and(|dim| *dim < 0));
         let powers = if open { max_batch.max(1).ilog2() } else { 0 };
         let mut batches = (0..=powers).map(|power| self.bind(1 << power).map(Some)).collect::<Result<Vec<_>, _>>()?;

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::extras::Extras;
 use super::whole_frame::{Running, WholeFrame};
-use crate::inference::{InferenceError, LoadedModel, ModelManager};
+use crate::inference::{FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
 use crate::source::Frame;
 use crate::telemetry::metrics::CameraMetrics;
 use crate::types::found::Found;
@@ -34,13 +35,13 @@ pub(super) struct Analysed<'a> {
 
 impl Analysis {
     pub(super) fn new(
-        camera: &str,
+        lane: &Lane,
         models: &ModelManager,
         model: &Arc<LoadedModel>,
         depth: usize,
     ) -> Result<Self, InferenceError> {
         Ok(Self {
-            model: WholeFrame::new(camera, models, model, depth)?,
+            model: WholeFrame::new(lane, models, model, depth)?,
             in_flight: VecDeque::with_capacity(depth),
             depth,
             found: Found::default(),
@@ -55,14 +56,25 @@ impl Analysis {
         self.in_flight.is_empty()
     }
 
-    /// Starts on a frame; with `keep` it comes back together with what was found in it.
-    pub(super) fn begin(&mut self, frame: Frame, keep: bool, metrics: &CameraMetrics) -> Result<(), InferenceError> {
+    /// Starts on a frame, and has further models start that need not wait for its tracks; with `keep` it comes back
+    /// together with what was found in it.
+    pub(super) fn begin(
+        &mut self,
+        frame: Frame,
+        keep: bool,
+        extras: Option<&mut Extras>,
+        metrics: &CameraMetrics,
+    ) -> Result<(), InferenceError> {
         let meta = frame.meta;
         let Some(picture) = frame.picture() else {
             let model = self.model.model.model.name.clone();
             return Err(InferenceError::Run { model, reason: "the frame's format cannot be read".to_owned() });
         };
-        let running = self.model.begin(&picture, metrics)?;
+        let reference = FrameRef { tag: (meta.run, meta.seq), picture };
+        let running = self.model.begin(&reference, metrics)?;
+        if let Some(extras) = extras {
+            extras.begin(&reference, metrics);
+        }
         self.in_flight.push_back(InFlight { meta, frame: keep.then_some(frame), running });
         Ok(())
     }

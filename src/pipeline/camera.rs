@@ -12,7 +12,7 @@ use super::extras::Extras;
 use super::objects::Objects;
 use super::{FrameResult, Publish, Report};
 use crate::config::{Task, Tracking};
-use crate::inference::{InferenceError, LoadedModel, ModelManager};
+use crate::inference::{FrameRef, InferenceError, LoadedModel, ModelManager};
 use crate::source::Frame;
 use crate::source::slot::{FrameSlot, Take};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
@@ -68,8 +68,9 @@ impl Worker {
 
     fn analysis(&self) -> Result<Option<(Analysis, Extras)>, InferenceError> {
         let Some((first, others)) = self.camera_models.split_first() else { return Ok(None) };
-        let analysis = Analysis::new(&self.id, &self.models, first, self.depth)?;
-        Ok(Some((analysis, Extras::new(&self.id, &self.models, first, others)?)))
+        let lane = self.models.lane(&self.id)?;
+        let analysis = Analysis::new(&lane, &self.models, first, self.depth)?;
+        Ok(Some((analysis, Extras::new(&lane, &self.models, first, others, self.depth)?)))
     }
 
     /// Until the slot closes; a panic costs the frames in flight and the tracks, not the camera.
@@ -214,7 +215,7 @@ impl<'a> Life<'a> {
             self.publish(frame.meta, objects, Vec::new(), Some(frame));
             return;
         };
-        if let Err(error) = analysis.begin(frame, self.keep_frames, metrics) {
+        if let Err(error) = analysis.begin(frame, self.keep_frames, self.extras.as_mut(), metrics) {
             self.failed(&error.to_string());
         }
     }
@@ -225,7 +226,10 @@ impl<'a> Life<'a> {
         let Some(result) = self.analysis.as_mut().and_then(|analysis| analysis.finish(&worker.metrics)) else { return };
         let Analysed { meta, frame, found } = match result {
             Ok(analysed) => analysed,
-            Err(error) => return self.failed(&error.to_string()),
+            Err(error) => {
+                self.extras.iter_mut().for_each(Extras::skip);
+                return self.failed(&error.to_string());
+            }
         };
         let began = Instant::now();
         let mut objects = self.recycled.try_recv().unwrap_or_default();
@@ -248,8 +252,12 @@ impl<'a> Life<'a> {
             if let Some(collected) = &mut collect {
                 collected.push((task, found.clone()));
             }
-            if let Some(picture) = frame.as_ref().and_then(Frame::picture).filter(|_| !extras.is_empty()) {
-                extras.run(&picture, meta.media_time, &mut objects, &worker.metrics, collect);
+            match frame.as_ref().and_then(Frame::picture).filter(|_| !extras.is_empty()) {
+                Some(picture) => {
+                    let frame = FrameRef { tag: (meta.run, meta.seq), picture };
+                    extras.finish(&frame, meta.media_time, &mut objects, &worker.metrics, collect);
+                }
+                None => extras.skip(),
             }
         }
         worker.metrics.inferred.inc();

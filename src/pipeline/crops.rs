@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::whole_frame::{MOST_OUTPUTS, read_outputs};
-use crate::inference::{Context, InferenceError, LoadedModel, ModelManager};
+use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::types::embedding::Embeddings;
-use crate::types::frame::Picture;
+use crate::types::geometry::BBox;
 use crate::types::objects::FrameObjects;
 use crate::types::tensor::{TensorData, TensorRef};
 use crate::vision::{Crop, Embedder};
@@ -18,25 +18,35 @@ pub(super) struct Crops {
     embedder: Embedder,
     crop: Crop,
     context: Option<Box<dyn Context>>,
+    /// Of the tracks in a run.
+    boxes: Vec<BBox>,
     embeddings: Embeddings,
     rejected: u64,
 }
 
 impl Crops {
-    pub(super) fn new(camera: &str, models: &ModelManager, model: &Arc<LoadedModel>) -> Result<Self, InferenceError> {
+    pub(super) fn new(lane: &Lane, models: &ModelManager, model: &Arc<LoadedModel>) -> Result<Self, InferenceError> {
         let head_error = |reason: String| InferenceError::Head { model: model.model.name.clone(), reason };
         let embedder = Embedder::new(&model.model, model.io()).map_err(|error| head_error(error.to_string()))?;
         let input = embedder.input();
         let crop =
             Crop::new(input.width, input.height, &model.model.input).map_err(|error| head_error(error.to_string()))?;
-        let context = models.create_pipeline_contexts(camera, model, 1)?.free.pop_front();
-        Ok(Self { model: Arc::clone(model), embedder, crop, context, embeddings: Embeddings::default(), rejected: 0 })
+        let context = models.create_pipeline_contexts(lane, model, 1)?.free.pop_front();
+        Ok(Self {
+            model: Arc::clone(model),
+            embedder,
+            crop,
+            context,
+            boxes: Vec::with_capacity(model.model.max_batch),
+            embeddings: Embeddings::default(),
+            rejected: 0,
+        })
     }
 
     /// Gives the tracks at `wanted` their embeddings.
     pub(super) fn run(
         &mut self,
-        picture: &Picture<'_>,
+        frame: &FrameRef<'_>,
         wanted: &[usize],
         objects: &mut FrameObjects,
         metrics: &CameraMetrics,
@@ -47,7 +57,7 @@ impl Crops {
             // Batches are powers of two: 7 are 4, 2 and 1.
             let (now, rest) = left.split_at(most.min(1 << left.len().ilog2()));
             left = rest;
-            self.run_once(picture, now, objects, metrics)?;
+            self.run_once(frame, now, objects, metrics)?;
             for (row, &track) in now.iter().enumerate() {
                 if let Some(embedding) = self.embeddings.get(row) {
                     objects.set_embedding(track, embedding);
@@ -66,14 +76,14 @@ impl Crops {
 
     fn run_once(
         &mut self,
-        picture: &Picture<'_>,
+        frame: &FrameRef<'_>,
         wanted: &[usize],
         objects: &FrameObjects,
         metrics: &CameraMetrics,
     ) -> Result<(), InferenceError> {
         let began = Instant::now();
         let Some(mut context) = self.context.take() else { return Err(self.failed("its context is gone")) };
-        let prepared = self.prepare(context.as_mut(), picture, wanted, objects);
+        let prepared = self.prepare(context.as_mut(), frame, wanted, objects);
         if let Err(error) = prepared {
             self.context = Some(context);
             return Err(error);
@@ -95,17 +105,21 @@ impl Crops {
     fn prepare(
         &mut self,
         context: &mut dyn Context,
-        picture: &Picture<'_>,
+        frame: &FrameRef<'_>,
         wanted: &[usize],
         objects: &FrameObjects,
     ) -> Result<(), InferenceError> {
         context.set_batch(wanted.len())?;
         let input = self.embedder.input();
+        self.boxes.clear();
+        self.boxes.extend(wanted.iter().filter_map(|&track| objects.tracks().get(track)).map(|track| track.bbox));
+        if context.crops(input.index, frame, &self.boxes)? {
+            return Ok(());
+        }
         let tensor = context.input_f32(input.index)?;
         let elements = 3 * input.width * input.height;
-        for (&track, tensor) in wanted.iter().zip(tensor.chunks_exact_mut(elements)) {
-            let Some(track) = objects.tracks().get(track) else { continue };
-            if let Err(error) = self.crop.run(picture, track.bbox, tensor) {
+        for (&bbox, tensor) in self.boxes.iter().zip(tensor.chunks_exact_mut(elements)) {
+            if let Err(error) = self.crop.run(&frame.picture, bbox, tensor) {
                 return Err(self.failed(&error.to_string()));
             }
         }

@@ -1,12 +1,13 @@
 //! The models of a camera that do not feed its tracker: when each runs, and which track an answer is for.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::crops::Crops;
 use super::whole_frame::{Running, WholeFrame};
 use crate::config::{Cadence, RunOn, Task};
-use crate::inference::{InferenceError, LoadedModel, ModelManager};
+use crate::inference::{FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
 use crate::telemetry::metrics::CameraMetrics;
 use crate::types::detection::Detection;
 use crate::types::found::Found;
@@ -23,7 +24,9 @@ const ROOM: usize = 128;
 /// All further models of one camera.
 pub(super) struct Extras {
     extras: Vec<Extra>,
-    frames: u64,
+    /// Frames begun, and those that came to their end.
+    begun: u64,
+    ended: u64,
     found: Found,
     matcher: Matcher,
     /// Tracks that a ReID model is to look at.
@@ -36,7 +39,8 @@ struct Extra {
     /// By class of the model that feeds the tracker: the class of this one with the same label.
     classes: Vec<Option<u16>>,
     answers: Answers,
-    running: Option<Running>,
+    /// By frame in flight; `None`: its answer is not asked for, or only when tracks are known.
+    running: VecDeque<Option<Running>>,
     failing: bool,
 }
 
@@ -47,16 +51,17 @@ enum Kind {
 
 impl Extras {
     pub(super) fn new(
-        camera: &str,
+        lane: &Lane,
         models: &ModelManager,
         first: &LoadedModel,
         others: &[Arc<LoadedModel>],
+        depth: usize,
     ) -> Result<Self, InferenceError> {
         let mut extras = Vec::with_capacity(others.len());
         for model in others {
             let kind = match model.model.task {
-                Task::Reid => Kind::Crops(Box::new(Crops::new(camera, models, model)?)),
-                _ => Kind::Frames(Box::new(WholeFrame::new(camera, models, model, 1)?)),
+                Task::Reid => Kind::Crops(Box::new(Crops::new(lane, models, model)?)),
+                _ => Kind::Frames(Box::new(WholeFrame::new(lane, models, model, depth)?)),
             };
             let unwanted = |class: &u16| !model.model.classes.is_empty() && !model.model.classes.contains(class);
             let class_of = |label: &String| {
@@ -68,12 +73,12 @@ impl Extras {
                 cadence: model.model.cadence,
                 classes: first.model.labels.iter().map(class_of).collect(),
                 answers: Answers(Vec::with_capacity(ROOM)),
-                running: None,
+                running: VecDeque::with_capacity(depth + 1),
                 failing: false,
             });
         }
         let wanted = Vec::with_capacity(ROOM);
-        Ok(Self { extras, frames: 0, found: Found::default(), matcher: Matcher::new(), wanted })
+        Ok(Self { extras, begun: 0, ended: 0, found: Found::default(), matcher: Matcher::new(), wanted })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -85,34 +90,59 @@ impl Extras {
         self.extras.iter_mut().for_each(|extra| extra.answers.clear());
     }
 
-    /// Asks each model whose turn it is, all at once, and gives the tracks what they answer. One that fails
-    /// costs its answer only. `collect` gets all that was found, for whoever asked for it.
-    pub(super) fn run(
+    /// A frame sets out: models whose turn it is and that look at all frames set out with it.
+    pub(super) fn begin(&mut self, frame: &FrameRef<'_>, metrics: &CameraMetrics) {
+        let number = self.begun;
+        self.begun += 1;
+        for extra in &mut self.extras {
+            let now = extra.cadence.run_on == RunOn::Frames && extra.is_due(number);
+            let running = if now { extra.begin(frame, metrics) } else { None };
+            extra.running.push_back(running);
+        }
+    }
+
+    /// The oldest frame came to nothing: nobody wants to know what else was in it.
+    pub(super) fn skip(&mut self) {
+        self.ended += 1;
+        for extra in &mut self.extras {
+            if let (Some(Some(running)), Kind::Frames(model)) = (extra.running.pop_front(), &mut extra.kind) {
+                model.abandon(running);
+            }
+        }
+    }
+
+    /// The oldest frame's tracks are known: asks each model whose turn it is and that waited for them, all at once,
+    /// and gives the tracks what all answer. One that fails costs its answer only. `collect` gets all that was found,
+    /// for whoever asked for it.
+    pub(super) fn finish(
         &mut self,
-        picture: &Picture<'_>,
+        frame: &FrameRef<'_>,
         now: Duration,
         objects: &mut FrameObjects,
         metrics: &CameraMetrics,
         mut collect: Option<&mut Vec<(Task, Found)>>,
     ) {
-        let frame = self.frames;
-        self.frames += 1;
-        let due = |extra: &&mut Extra| frame.is_multiple_of(extra.cadence.every_n_frames);
-        for extra in self.extras.iter_mut().filter(due) {
-            let wanted = extra.cadence.run_on == RunOn::Frames
-                || objects.tracks().iter().any(|track| extra.wants(track, picture, now));
-            if let (Kind::Frames(model), true) = (&mut extra.kind, wanted) {
-                match model.begin(picture, metrics) {
-                    Ok(running) => extra.running = Some(running),
-                    Err(error) => extra.ended(Err(error), metrics),
-                }
+        let number = self.ended;
+        self.ended += 1;
+        let picture = &frame.picture;
+        for extra in &mut self.extras {
+            let mut running = extra.running.pop_front().flatten();
+            let waited = extra.cadence.run_on != RunOn::Frames && extra.is_due(number);
+            if waited && objects.tracks().iter().any(|track| extra.wants(track, picture, now)) {
+                running = extra.begin(frame, metrics);
             }
+            // The frame's own place, for the loop below.
+            extra.running.push_front(running);
         }
-        for extra in self.extras.iter_mut().filter(due) {
+        for extra in &mut self.extras {
+            let running = extra.running.pop_front().flatten();
+            if !extra.is_due(number) {
+                continue;
+            }
             self.wanted.clear();
             let tracks = objects.tracks().iter().enumerate();
             self.wanted.extend(tracks.filter(|(_, track)| extra.wants(track, picture, now)).map(|(at, _)| at));
-            let result = match (&mut extra.kind, extra.running.take()) {
+            let result = match (&mut extra.kind, running) {
                 (Kind::Frames(model), Some(running)) => {
                     let result = model.finish(running, metrics, &mut self.found);
                     let task = model.model.model.task;
@@ -122,9 +152,7 @@ impl Extras {
                     self.matcher.attach(&self.found, task, &extra.classes, objects);
                     result
                 }
-                (Kind::Crops(crops), _) if !self.wanted.is_empty() => {
-                    crops.run(picture, &self.wanted, objects, metrics)
-                }
+                (Kind::Crops(crops), _) if !self.wanted.is_empty() => crops.run(frame, &self.wanted, objects, metrics),
                 _ => continue,
             };
             if result.is_ok() {
@@ -145,6 +173,22 @@ impl Extras {
 }
 
 impl Extra {
+    fn is_due(&self, frame: u64) -> bool {
+        frame.is_multiple_of(self.cadence.every_n_frames)
+    }
+
+    /// Starts on a frame, where the model looks at whole ones.
+    fn begin(&mut self, frame: &FrameRef<'_>, metrics: &CameraMetrics) -> Option<Running> {
+        let Kind::Frames(model) = &mut self.kind else { return None };
+        match model.begin(frame, metrics) {
+            Ok(running) => Some(running),
+            Err(error) => {
+                self.ended(Err(error), metrics);
+                None
+            }
+        }
+    }
+
     /// Is the model to look at this track now?
     fn wants(&self, track: &Track, picture: &Picture<'_>, now: Duration) -> bool {
         let fresh = |age: Duration| age < self.cadence.stale;

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::inference::{Context, InferenceError, LoadedModel, ModelManager, Pending};
+use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager, Pending, Placement};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::types::found::Found;
 use crate::types::frame::Picture;
 use crate::types::tensor::{TensorData, TensorRef};
-use crate::vision::heads::Decoder;
+use crate::vision::heads::{Decoder, PictureInput};
 use crate::vision::letterbox::Letterbox;
 use crate::vision::mapping::Mapping;
 
@@ -34,22 +34,22 @@ pub(super) struct Running {
 
 impl WholeFrame {
     pub(super) fn new(
-        camera: &str,
+        lane: &Lane,
         models: &ModelManager,
         model: &Arc<LoadedModel>,
         depth: usize,
     ) -> Result<Self, InferenceError> {
         let decoder = Decoder::new(&model.model, model.io())
             .map_err(|error| InferenceError::Head { model: model.model.name.clone(), reason: error.to_string() })?;
-        let contexts = models.create_pipeline_contexts(camera, model, depth)?;
+        let contexts = models.create_pipeline_contexts(lane, model, depth)?;
         Ok(Self { model: Arc::clone(model), decoder, letterbox: None, free: contexts.free, rejected: 0 })
     }
 
     /// Picture to tensor, and off it goes.
-    pub(super) fn begin(&mut self, picture: &Picture<'_>, metrics: &CameraMetrics) -> Result<Running, InferenceError> {
+    pub(super) fn begin(&mut self, frame: &FrameRef<'_>, metrics: &CameraMetrics) -> Result<Running, InferenceError> {
         let began = Instant::now();
         let Some(mut context) = self.free.pop_front() else { return Err(self.failed("no free context")) };
-        match self.prepare(context.as_mut(), picture) {
+        match self.prepare(context.as_mut(), frame) {
             Ok(mapping) => {
                 metrics.stage(Stage::Preprocess).observe(began.elapsed());
                 Ok(Running { mapping, began: Instant::now(), pending: context.submit() })
@@ -61,7 +61,23 @@ impl WholeFrame {
         }
     }
 
-    fn prepare(&mut self, context: &mut dyn Context, picture: &Picture<'_>) -> Result<Mapping, InferenceError> {
+    fn prepare(&mut self, context: &mut dyn Context, frame: &FrameRef<'_>) -> Result<Mapping, InferenceError> {
+        let (input, picture) = (self.decoder.input(), &frame.picture);
+        let fit = self.model.model.input.fit;
+        let mapping = Mapping::new(picture.width, picture.height, input.width, input.height, fit);
+        if !context.letterbox(input.index, frame, placement(&mapping, input))? {
+            self.letterbox(context.input_f32(input.index)?, picture)?;
+        }
+        if let Some(input) = self.decoder.size_input() {
+            for (element, value) in context.input_i64(input.index)?.iter_mut().zip(input.size) {
+                *element = value;
+            }
+        }
+        Ok(mapping)
+    }
+
+    /// On the CPU.
+    fn letterbox(&mut self, tensor: &mut [f32], picture: &Picture<'_>) -> Result<(), InferenceError> {
         let input = self.decoder.input();
         if !self.letterbox.as_ref().is_some_and(|letterbox| letterbox.fits(picture)) {
             // The first frame, or the camera changed its picture size.
@@ -70,16 +86,7 @@ impl WholeFrame {
             self.letterbox = Some(letterbox);
         }
         let Some(letterbox) = self.letterbox.as_mut() else { return Err(self.failed("no letterbox")) };
-        if let Err(error) = letterbox.run(picture, context.input_f32(input.index)?) {
-            return Err(self.failed(&error.to_string()));
-        }
-        let mapping = self.letterbox.as_ref().map(Letterbox::mapping);
-        if let Some(input) = self.decoder.size_input() {
-            for (element, value) in context.input_i64(input.index)?.iter_mut().zip(input.size) {
-                *element = value;
-            }
-        }
-        mapping.ok_or_else(|| self.failed("no letterbox"))
+        letterbox.run(picture, tensor).map_err(|error| self.failed(&error.to_string()))
     }
 
     /// Waits for the answer; `found` is what the model found, or empty.
@@ -107,6 +114,13 @@ impl WholeFrame {
         result
     }
 
+    /// Waits for the answer and throws it away.
+    pub(super) fn abandon(&mut self, running: Running) {
+        if let Ok((context, _)) = running.pending.wait() {
+            self.free.push_back(context);
+        }
+    }
+
     fn decode(&mut self, context: &dyn Context, mapping: &Mapping, found: &mut Found) -> Result<(), InferenceError> {
         let mut outputs = [TensorRef { shape: &[], data: TensorData::F32(&[]) }; MOST_OUTPUTS];
         let count = read_outputs(context, &self.model, &mut outputs);
@@ -116,6 +130,12 @@ impl WholeFrame {
     fn failed(&self, reason: &str) -> InferenceError {
         InferenceError::Run { model: self.model.model.name.clone(), reason: reason.to_owned() }
     }
+}
+
+/// Where a frame goes in a model's input, for whoever puts it there.
+fn placement(mapping: &Mapping, input: PictureInput) -> Placement {
+    let ((left, top), (columns, rows)) = (mapping.offset(), mapping.inner_size());
+    Placement { left, top, columns, rows, width: input.width, height: input.height }
 }
 
 /// All outputs of the last run, and how many there are.

@@ -296,8 +296,12 @@ pub struct ModelMetrics {
     pub infer: Histogram,
     /// CPU time of the threads that call the model, microseconds; its own helper threads not counted.
     pub infer_cpu_us: Counter,
-    /// Runs that failed.
+    /// Runs that failed, but for those counted in `myelin`.
     pub errors: Counter,
+    /// Runs that failed inside Myelin.
+    pub myelin: Counter,
+    /// Times that its engine was loaded anew after a failure.
+    pub reloads: Counter,
     /// Contexts alive.
     pub contexts: Counter,
 }
@@ -332,6 +336,16 @@ pub struct Metrics {
     models: Mutex<Vec<Arc<ModelMetrics>>>,
     sinks: Mutex<Vec<Arc<SinkMetrics>>>,
     events: [Counter; EventType::ALL.len()],
+    others: Mutex<Vec<Others>>,
+}
+
+/// Writes metrics that somebody else counts.
+struct Others(Box<dyn Fn(&mut String) + Send + Sync>);
+
+impl std::fmt::Debug for Others {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Others")
+    }
 }
 
 fn lock<T>(list: &Mutex<Vec<Arc<T>>>) -> std::sync::MutexGuard<'_, Vec<Arc<T>>> {
@@ -351,6 +365,11 @@ impl Metrics {
         let model = Arc::new(model);
         lock(&self.models).push(Arc::clone(&model));
         model
+    }
+
+    /// Metrics that `write` renders, as [`gauge`] does, whenever somebody asks.
+    pub fn also(&self, write: impl Fn(&mut String) + Send + Sync + 'static) {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).push(Others(Box::new(write)));
     }
 
     /// A new sink.
@@ -393,6 +412,9 @@ impl Metrics {
         let _ = writeln!(out, "watchkeeper_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
         self.render_cameras(&mut out);
         self.render_models(&mut out);
+        for others in self.others.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            (others.0)(&mut out);
+        }
         header(&mut out, "log_lines_dropped_total", "counter");
         let _ = writeln!(out, "watchkeeper_log_lines_dropped_total {}", super::log::dropped_lines());
         header(&mut out, "events_total", "counter");
@@ -515,17 +537,31 @@ impl Metrics {
         }
         header(out, "infer_errors_total", "counter");
         for model in &models {
-            let _ = writeln!(
-                out,
-                "watchkeeper_infer_errors_total{{model=\"{}\",kind=\"run\"}} {}",
-                model.name,
-                model.errors.get()
-            );
+            for (kind, errors) in [("run", &model.errors), ("myelin", &model.myelin)] {
+                let (name, errors) = (&model.name, errors.get());
+                let _ = writeln!(out, "watchkeeper_infer_errors_total{{model=\"{name}\",kind=\"{kind}\"}} {errors}");
+            }
+        }
+        header(out, "engine_reloads_total", "counter");
+        for model in &models {
+            let _ =
+                writeln!(out, "watchkeeper_engine_reloads_total{{model=\"{}\"}} {}", model.name, model.reloads.get());
         }
         header(out, "contexts", "gauge");
         for model in &models {
             let _ = writeln!(out, "watchkeeper_contexts{{model=\"{}\"}} {}", model.name, model.contexts.get());
         }
+    }
+}
+
+/// A gauge `watchkeeper_<name>`, its values by the value of the one label, or a single one without label.
+pub fn gauge<'a>(out: &mut String, name: &str, label: &str, values: impl IntoIterator<Item = (&'a str, u64)>) {
+    header(out, name, "gauge");
+    for (of, value) in values {
+        let _ = match label {
+            "" => writeln!(out, "watchkeeper_{name} {value}"),
+            _ => writeln!(out, "watchkeeper_{name}{{{label}=\"{of}\"}} {value}"),
+        };
     }
 }
 

@@ -23,12 +23,21 @@ pub enum EventType {
     /// A camera delivers frames, but not as it should.
     #[serde(rename = "camera.degraded")]
     CameraDegraded,
+    /// Executions on the device became one at a time, or parallel again.
+    #[serde(rename = "engine.serial_mode")]
+    EngineSerialMode,
 }
 
 impl EventType {
     /// All types, in the order of the metrics.
-    pub const ALL: [Self; 5] =
-        [Self::ObjectStart, Self::ObjectEnd, Self::CameraOnline, Self::CameraOffline, Self::CameraDegraded];
+    pub const ALL: [Self; 6] = [
+        Self::ObjectStart,
+        Self::ObjectEnd,
+        Self::CameraOnline,
+        Self::CameraOffline,
+        Self::CameraDegraded,
+        Self::EngineSerialMode,
+    ];
 
     /// The word in events and metrics.
     #[must_use]
@@ -39,6 +48,7 @@ impl EventType {
             Self::CameraOnline => "camera.online",
             Self::CameraOffline => "camera.offline",
             Self::CameraDegraded => "camera.degraded",
+            Self::EngineSerialMode => "engine.serial_mode",
         }
     }
 }
@@ -138,7 +148,7 @@ pub struct EventDraft {
     pub event_type: EventType,
     /// Which part of it.
     pub phase: Phase,
-    /// Camera id.
+    /// Camera id; empty: it is about the whole device.
     pub camera: String,
     /// When the frame was taken.
     pub capture: Timestamp,
@@ -172,7 +182,8 @@ pub struct Event {
     pub event_type: EventType,
     /// Which part of it.
     pub phase: Phase,
-    /// Camera id.
+    /// Camera id; not there where the event is about the whole device.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub camera: String,
     /// Its times.
     pub time: EventTime,

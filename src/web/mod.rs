@@ -1,4 +1,6 @@
-//! Health, readiness and metrics over HTTP, on loopback.
+//! Health, readiness, metrics and serial mode over HTTP, on loopback.
+
+mod control;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +36,10 @@ impl Readiness {
     }
 }
 
+pub use control::Control;
+
 struct App {
+    control: Control,
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
 }
@@ -50,13 +55,18 @@ impl Server {
     ///
     /// # Errors
     /// Where the address cannot be used.
-    pub fn start(listen: SocketAddr, metrics: Arc<Metrics>, readiness: Arc<Readiness>) -> anyhow::Result<Self> {
+    pub fn start(
+        listen: SocketAddr,
+        metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
+        control: Control,
+    ) -> anyhow::Result<Self> {
         let listener = std::net::TcpListener::bind(listen).map_err(|reason| ListenError { address: listen, reason })?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (stop, stopped) = oneshot::channel();
-        let app = router(App { metrics, readiness });
+        let app = router(App { control, metrics, readiness });
         let thread = std::thread::Builder::new().name("web".to_owned()).spawn(move || {
             let served: anyhow::Result<()> = runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -86,6 +96,8 @@ fn router(app: App) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/api/v1/contract", get(control::contract))
+        .route("/api/v1/serial-mode", get(control::serial_mode).post(control::set_serial_mode))
         .with_state(Arc::new(app))
 }
 

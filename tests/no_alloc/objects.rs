@@ -131,7 +131,8 @@ fn crops_go_through_a_model_in_batches_without_an_allocation() {
     let settings = format!("task = \"reid\"\nhead = \"embedding\"\nmax_batch = {BATCH}");
     let (_folder, manager) = loaded(&mean_colour(64, 128), &settings);
     let model = manager.model(0).unwrap();
-    let mut context = manager.create_pipeline_contexts("test", model, 1).unwrap().free.pop_front();
+    let mut context =
+        manager.create_pipeline_contexts(&manager.lane("test").unwrap(), model, 1).unwrap().free.pop_front();
     let mut embedder = Embedder::new(&model.model, model.io()).unwrap();
     let size = embedder.input();
     let mut crop = Crop::new(size.width, size.height, &model.model.input).unwrap();

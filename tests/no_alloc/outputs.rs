@@ -40,6 +40,7 @@ pub(super) fn model(head: Head, task: Task) -> Model {
         max_detections: MAX_DETECTIONS,
         cadence: Cadence { every_n_frames: 1, run_on: RunOn::Frames, stale: Duration::ZERO },
         max_batch: 8,
+        engine_copies: 1,
         manifest: None,
     }
 }

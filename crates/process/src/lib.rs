@@ -1,6 +1,10 @@
 //! What a process must say to its C library: allocator, environment, CPU time, immediate exit.
 
+mod map;
+
 use std::time::Duration;
+
+pub use map::MappedFile;
 
 /// Settings that must be made before the first thread starts.
 ///

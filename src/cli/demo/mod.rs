@@ -77,6 +77,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         Outcome::Drained => Exit::Done,
         Outcome::Overdue => Exit::TryAgain,
         Outcome::Broken => Exit::Internal,
+        Outcome::DeviceLost => Exit::DeviceLost,
     })
 }
 

@@ -100,7 +100,7 @@ impl Board {
                 EventType::CameraOnline => row.online = true,
                 EventType::CameraOffline => row.online = false,
                 EventType::ObjectStart => row.tracks += 1,
-                EventType::ObjectEnd | EventType::CameraDegraded => {}
+                EventType::ObjectEnd | EventType::CameraDegraded | EventType::EngineSerialMode => {}
             }
         }
         let track = draft.track.as_ref();

@@ -62,6 +62,10 @@ pub(in crate::config) struct Model {
     /// Most crops in one run, where the model's batch is open; task `reid` only.
     #[schemars(range(min = 1, max = 64))]
     pub max_batch: u32,
+    /// How often the plan is deserialised, cameras taking turns with the copies: for an engine that cannot bear to be
+    /// shared. Each copy has weights of its own; backend `tensorrt` only.
+    #[schemars(range(min = 1, max = 64))]
+    pub engine_copies: u32,
     /// From picture to tensor.
     pub input: Input,
 }
@@ -86,6 +90,7 @@ impl Default for Model {
             run_on: None,
             stale_s: 1.0,
             max_batch: 8,
+            engine_copies: 1,
             input: Input::default(),
         }
     }

@@ -45,6 +45,7 @@ fn model(name: &str, written: &file::Model, report: &mut Report) -> Model {
         max_detections: written.max_detections as usize,
         cadence: cadence(written, task, &key, report),
         max_batch: written.max_batch as usize,
+        engine_copies: engine_copies(written, backend, &key, report),
         manifest: said.map(|m| meaning::Manifest {
             path: onnx.with_file_name("model.toml"),
             sha256: m.sha256.as_ref().map(|hex| hex.to_ascii_lowercase()),
@@ -144,6 +145,13 @@ fn plan(written: &file::Model, backend: meaning::Backend, onnx: &Path, key: &str
         }
         (meaning::Backend::OnnxruntimeCpu, None) => PathBuf::new(),
     }
+}
+
+fn engine_copies(written: &file::Model, backend: meaning::Backend, key: &str, report: &mut Report) -> usize {
+    if written.engine_copies != 1 && backend != meaning::Backend::Tensorrt {
+        report.problem(format!("{key}.engine_copies"), "is for backend = \"tensorrt\"; take it out");
+    }
+    written.engine_copies as usize
 }
 
 fn backend(written: &file::Model, key: &str, report: &mut Report) -> meaning::Backend {

@@ -32,6 +32,7 @@ fn model(head: Head, labels: usize) -> Model {
         max_detections: 300,
         cadence: Cadence { every_n_frames: 1, run_on: RunOn::Frames, stale: Duration::ZERO },
         max_batch: 8,
+        engine_copies: 1,
         manifest: None,
     }
 }

@@ -1,5 +1,7 @@
 //! From a configuration to a running daemon and back: build, run, drain.
 
+mod serial_mode;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +11,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::config::Config;
-use crate::inference::ModelManager;
+use crate::inference::{ModelManager, Notice};
 use crate::outbox::Outbox;
 use crate::pipeline::{self, CameraPipeline, Environment, Hub, Observer, Publish};
 use crate::source::{self, Delivery};
@@ -17,6 +19,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::telemetry::progress::Progress;
 use crate::telemetry::redact;
 use crate::web;
+use serial_mode::Tripped;
 
 /// Cameras start this far apart: connecting is the dearest thing they do.
 const STAGGER: Duration = Duration::from_millis(50);
@@ -24,6 +27,17 @@ const TICK: Duration = Duration::from_millis(250);
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 /// A stage that is busy with one piece of work for longer is stuck, where systemd sets no limit.
 const STUCK: Duration = Duration::from_secs(60);
+
+/// The longest drain where the GPU failed for good.
+const LOST: Duration = Duration::from_secs(2);
+
+/// Why it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Asked,
+    Broken,
+    DeviceLost,
+}
 
 /// How a daemon ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +48,8 @@ pub enum Outcome {
     Overdue,
     /// A part that all cameras need is gone.
     Broken,
+    /// The GPU failed for good; everything that was known by then is written.
+    DeviceLost,
 }
 
 /// Runs until a signal ends it; `observer` sees what cameras report.
@@ -46,14 +62,19 @@ pub fn run(config: &Config, observer: Option<Observer>) -> anyhow::Result<Outcom
     let running = Running::start(config, observer)?;
     notify(&[NotifyState::Ready]);
     tracing::info!(cameras = config.cameras.len(), models = config.models.len(), sinks = config.sinks.len(), "ready");
-    let broken = running.watch(&signals);
+    let ending = running.watch(&signals);
     notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
     leave_at_the_next(signals);
-    let drained = running.drain(config.runtime.drain);
-    Ok(match (broken, drained) {
-        (true, _) => Outcome::Broken,
-        (false, true) => Outcome::Drained,
-        (false, false) => Outcome::Overdue,
+    let drained = running.drain(match ending {
+        // Decoders may hang on the broken device; what is behind them is written all the same.
+        Ending::DeviceLost => config.runtime.drain.min(LOST),
+        _ => config.runtime.drain,
+    });
+    Ok(match (ending, drained) {
+        (Ending::DeviceLost, _) => Outcome::DeviceLost,
+        (Ending::Broken, _) => Outcome::Broken,
+        (Ending::Asked, true) => Outcome::Drained,
+        (Ending::Asked, false) => Outcome::Overdue,
     })
 }
 
@@ -64,7 +85,19 @@ pub fn register_secrets(config: &Config) {
     }
 }
 
+/// What an operator reaches of inference.
+fn control(models: &Arc<ModelManager>) -> web::Control {
+    let [asked, told] = [Arc::clone(models), Arc::clone(models)];
+    web::Control {
+        serial_mode: Box::new(move || serde_json::json!(asked.serial_mode())),
+        set_serial_mode: Box::new(move |serial| told.set_serial_mode(serial, "an operator's word")),
+        contract: Box::new(|| serde_json::Value::Null),
+    }
+}
+
 struct Running {
+    models: Arc<ModelManager>,
+    tripped: Tripped,
     cameras: Vec<CameraPipeline>,
     hub: Hub,
     metrics: Arc<Metrics>,
@@ -80,6 +113,8 @@ impl Running {
         let metrics = Arc::new(Metrics::default());
         let progress = Arc::new(Progress::default());
         let models = ModelManager::shared(config, &metrics, &pipeline::fits_head)?;
+        let tripped = Tripped::new(&config.runtime);
+        tripped.resume(&models);
         let outbox =
             Outbox::open(&config.runtime.state_dir, &config.runtime.device, &config.sinks, &metrics, &progress)?;
         let (reports, incoming) = pipeline::channel();
@@ -87,7 +122,10 @@ impl Running {
         let hub = Hub::start(incoming, outbox, progress.stage("hub"), observer).context("the hub cannot start")?;
         let readiness = Arc::new(web::Readiness::default());
         let web = match &config.http {
-            Some(http) => Some(web::Server::start(http.listen, Arc::clone(&metrics), Arc::clone(&readiness))?),
+            Some(http) => {
+                let (metrics, readiness) = (Arc::clone(&metrics), Arc::clone(&readiness));
+                Some(web::Server::start(http.listen, metrics, readiness, control(&models))?)
+            }
             None => None,
         };
         let environment = Environment {
@@ -106,11 +144,11 @@ impl Running {
             std::thread::sleep(STAGGER);
         }
         readiness.ready();
-        Ok(Self { cameras, hub, metrics, progress, web, reports })
+        Ok(Self { models, tripped, cameras, hub, metrics, progress, web, reports })
     }
 
-    /// Until a signal, or until a part that everybody needs is gone. True in the latter case.
-    fn watch(&self, signals: &Receiver<i32>) -> bool {
+    /// Until a signal, or until a part that everybody needs is gone.
+    fn watch(&self, signals: &Receiver<i32>) -> Ending {
         let watchdog = sd_notify::watchdog_enabled();
         let limit = watchdog.unwrap_or(STUCK);
         let feed = watchdog.map_or(Duration::from_secs(1), |limit| limit / 3).min(Duration::from_secs(1));
@@ -121,21 +159,25 @@ impl Running {
                 Ok(SIGHUP) => tracing::warn!("SIGHUP: reload is not there yet; restart to read the configuration anew"),
                 Ok(signal) => {
                     tracing::info!(signal = name(signal), "draining");
-                    return false;
+                    return Ending::Asked;
                 }
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return true,
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Ending::Broken,
+            }
+            self.models.notices().try_iter().for_each(|notice| self.heed(&notice));
+            if self.models.device_lost().is_some() {
+                return Ending::DeviceLost;
             }
             if let Some(camera) = self.cameras.iter().find(|camera| camera.is_broken()) {
                 tracing::error!(
                     camera = camera.id(),
                     "the camera's thread is gone; the daemon ends so that it is started anew"
                 );
-                return true;
+                return Ending::Broken;
             }
             if self.hub.is_finished() {
                 tracing::error!("the hub is gone; the daemon ends so that it is started anew");
-                return true;
+                return Ending::Broken;
             }
             match self.progress.stuck(limit / 2) {
                 None => {
@@ -155,6 +197,14 @@ impl Running {
                 told = Some(Instant::now());
                 notify(&[NotifyState::Status(&self.status())]);
             }
+        }
+    }
+
+    fn heed(&self, notice: &Notice) {
+        // A lost device is asked for itself: it must not be missed.
+        if let Notice::SerialMode(mode) = notice {
+            self.tripped.remember(mode);
+            let _ = self.reports.send(pipeline::Report::Event(serial_mode::event(mode)));
         }
     }
 

@@ -1,0 +1,133 @@
+//! The GPU as all backends on it share it: one device, one gate, one place where failures are judged.
+
+mod gate;
+mod lane;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gpu::{Class, CudaError, Device, Driver, Stream};
+
+pub(super) use gate::{Gate, Pass};
+pub use lane::Lane;
+pub(super) use lane::{DeviceLane, InputKey};
+
+use super::InferenceError;
+use super::health::Health;
+use crate::config::Concurrency;
+
+/// The device, once per process.
+pub(super) struct Gpu {
+    pub(super) device: Device,
+    pub(super) gate: Gate,
+    pub(super) health: Arc<Health>,
+    contexts: AtomicU64,
+}
+
+/// What a failed execution means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The process cannot go on.
+    DeviceLost,
+    /// Neither the context nor its engine can be trusted any more.
+    Myelin,
+    /// The context cannot be trusted any more.
+    Context,
+}
+
+impl Gpu {
+    /// Has the device prove that it computes.
+    ///
+    /// # Errors
+    /// The first step that fails, in one line with what to do.
+    pub(super) fn open(concurrency: Concurrency, health: &Arc<Health>) -> Result<Arc<Self>, InferenceError> {
+        let device = Driver::load().and_then(|driver| driver.open(0)).map_err(|error| refused(&error))?;
+        let info = device.info();
+        tracing::info!(
+            device = %info.name,
+            compute_capability = %format_args!("{}.{}", info.compute_capability.0, info.compute_capability.1),
+            memory_mb = info.total_memory >> 20,
+            driver_cuda = %format_args!("{}.{}", info.driver.0, info.driver.1),
+            "GPU proven"
+        );
+        let (gate, health) = (Gate::new(concurrency), Arc::clone(health));
+        Ok(Arc::new(Self { device, gate, health, contexts: AtomicU64::new(0) }))
+    }
+
+    /// A number for a context, from 1, unique in the process.
+    pub(super) fn next_context(&self) -> u64 {
+        self.contexts.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Judges an error of ours; a sticky one ends all work on the device.
+    pub(super) fn judge(&self, error: &gpu::Error) -> Failure {
+        match error.class() {
+            Class::Sticky => self.lost(&error.to_string()),
+            _ => Failure::Context,
+        }
+    }
+
+    /// Judges an error of TensorRT's. Where TensorRT does not say what CUDA said, the stream does.
+    pub(super) fn judge_tensorrt(&self, error: &tensorrt_rs::Error, stream: &Stream) -> Failure {
+        let said = match error {
+            tensorrt_rs::Error::Stream { source, .. } => source.downcast_ref::<CudaError>().cloned(),
+            _ => None,
+        };
+        let said = said.filter(|said| said.class() == Class::Sticky);
+        let asked = || stream.synchronize().err().filter(|error| error.class() == Class::Sticky);
+        if let Some(sticky) = said.or_else(asked) {
+            return self.lost(&format!("{error}; CUDA says: {sticky}"));
+        }
+        if tensorrt_rs::is_myelin_failure(error) { Failure::Myelin } else { Failure::Context }
+    }
+
+    /// The error of a device that is lost.
+    pub(super) fn lost_error(&self) -> InferenceError {
+        InferenceError::DeviceLost { reason: self.health.lost().unwrap_or("it does not say why").to_owned() }
+    }
+
+    /// `error`, unless the device is lost, which then is the error.
+    pub(super) fn unless_lost(&self, stream: &Stream, error: InferenceError) -> InferenceError {
+        match stream.synchronize() {
+            Err(sticky) if sticky.class() == Class::Sticky => {
+                self.lost(&sticky.to_string());
+                self.lost_error()
+            }
+            _ => error,
+        }
+    }
+
+    fn lost(&self, reason: &str) -> Failure {
+        // From here on destructors leave the device alone: on a broken context they hang or crash.
+        gpu::abandon();
+        tensorrt_rs::lifecycle::abandon();
+        self.health.device_is_lost(reason);
+        Failure::DeviceLost
+    }
+
+    /// An engine failed inside Myelin: with `concurrency = "auto"`, one execution at a time from now on.
+    pub(super) fn myelin(&self, model: &str, words: &str) {
+        if self.gate.configured() == Concurrency::Auto && self.gate.trip() {
+            tracing::error!(
+                model,
+                "the engine failed as engines do that cannot bear parallel executions; from now on there is one at a \
+                 time (serial mode), until an operator resets it: {words}"
+            );
+            self.health.serial_mode_is(true, words.to_owned(), Some(model));
+        }
+    }
+
+    /// An operator's word. True where it changes something.
+    pub(super) fn set_serial(&self, serial: bool, reason: &str) -> bool {
+        let news = if serial { self.gate.trip() } else { self.gate.reset() };
+        if news {
+            tracing::warn!(serial, "serial mode changed: {reason}");
+            self.health.serial_mode_is(serial, reason.to_owned(), None);
+        }
+        news
+    }
+}
+
+pub(super) fn refused(error: &dyn std::fmt::Display) -> InferenceError {
+    InferenceError::Gpu { reason: error.to_string() }
+}

@@ -1,0 +1,106 @@
+//! An engine's context with memory for all its tensors, on a camera's stream.
+
+use std::sync::Arc;
+
+use gpu::{BoundTensor, DeviceTensor, Held, Kind, Stream};
+use tensorrt_rs::enums::{AllocationStrategy, TensorFormat};
+use tensorrt_rs::{BoundContext, ExecutionContext, TensorInfo};
+
+use super::engine::Plan;
+use super::io;
+use crate::inference::InferenceError;
+use crate::inference::device::{DeviceLane, InputKey};
+
+/// Shapes with one size of batch.
+pub(super) struct Shapes {
+    pub(super) inputs: Vec<Vec<i64>>,
+    /// Elements of each input.
+    pub(super) lengths: Vec<usize>,
+    pub(super) outputs: Vec<Vec<usize>>,
+}
+
+/// A context that can execute.
+pub(super) struct Binding {
+    /// Before what it counts: fields drop in this order.
+    pub(super) context: BoundContext<BoundTensor, Stream>,
+    /// By power of two.
+    pub(super) shapes: Vec<Shapes>,
+    _activations: Option<Held>,
+}
+
+/// Element type and most elements of each tensor, inputs first.
+pub(super) type Tensors = Vec<(gpu::ElementType, usize)>;
+
+/// Makes a context of `engine` for up to `max_batch` pictures.
+pub(super) fn bind(
+    plan: &Plan,
+    engine: &Arc<tensorrt_rs::Engine>,
+    lane: &DeviceLane,
+    max_batch: usize,
+) -> Result<(Binding, Tensors), InferenceError> {
+    let failed = |error: &dyn std::fmt::Display| plan.failed(error);
+    plan.trt.gpu.device.bind().map_err(|error| plan.broken(&error.into()))?;
+    let activations = engine.device_memory_size_for_profile(0).or_else(|_| engine.device_memory_size());
+    let activations = activations.map_err(|error| failed(&error))?;
+    let scratch = plan.trt.scratch(activations).map_err(|error| failed(&error))?;
+    let strategy = if scratch.is_some() { AllocationStrategy::UserManaged } else { AllocationStrategy::Static };
+    let mut context = engine.create_context_with(strategy).map_err(|error| failed(&error))?;
+    let held = scratch.is_none().then(|| lane.owner().hold(Kind::Device, usize::try_from(activations).unwrap_or(0)));
+    let powers = io::most_pictures(engine.inputs(), max_batch).ilog2();
+    // The largest last, so that its shapes are known when buffers are made; then back to one picture.
+    let shapes = (0..=powers).map(|power| set_shapes(plan, &mut context, 1 << power)).collect::<Result<Vec<_>, _>>()?;
+    set_shapes(plan, &mut context, 1)?;
+    let Some(largest) = shapes.last() else { return Err(failed(&"no shapes")) };
+    let outputs = largest.outputs.iter().map(|dims| dims.iter().product());
+    let lengths = largest.lengths.iter().copied().chain(outputs);
+    let (mut buffers, mut tensors) = (Vec::new(), Vec::new());
+    for (tensor, len) in engine.inputs().chain(engine.outputs()).zip(lengths) {
+        let Some(element) = io::gpu_element(tensor.data_type) else {
+            let reason =
+                format!("tensor {:?} has type {:?}, which is not read or written yet", tensor.name, tensor.data_type);
+            return Err(failed(&reason));
+        };
+        if let Some(layout) = tensor.layouts.first().filter(|layout| layout.format != TensorFormat::Linear) {
+            let reason =
+                format!("tensor {:?} is laid out as {}; only row by row is known", tensor.name, layout.description);
+            return Err(failed(&reason));
+        }
+        let shared = (powers == 0 && plan.whole_frames).then(|| InputKey::of(tensor, element, &plan.input)).flatten();
+        let buffer = match shared {
+            Some(key) => BoundTensor::Shared(lane.input(key).map_err(|error| plan.broken(&error))?),
+            None => {
+                let own = DeviceTensor::new(element, lane.stream(), lane.owner(), len);
+                BoundTensor::Own(own.map_err(|error| plan.broken(&error))?)
+            }
+        };
+        buffers.push((tensor.name.clone(), buffer));
+        tensors.push((element, len));
+    }
+    let context =
+        BoundContext::new(context, lane.stream().clone(), buffers, scratch).map_err(|error| failed(&error))?;
+    Ok((Binding { context, shapes, _activations: held }, tensors))
+}
+
+/// Sets the inputs' shapes for `batch` and asks for the outputs'.
+fn set_shapes(plan: &Plan, context: &mut ExecutionContext, batch: usize) -> Result<Shapes, InferenceError> {
+    let engine = Arc::clone(context.engine());
+    let mut inputs = Vec::new();
+    for tensor in engine.inputs() {
+        let shape = io::input_shape(tensor, batch);
+        context.set_input_shape(&tensor.name, &shape).map_err(|error| plan.failed(&error))?;
+        inputs.push(shape);
+    }
+    context.infer_shapes().map_err(|error| plan.failed(&error))?;
+    let sizes = |dims: &[i64]| dims.iter().map(|dim| usize::try_from(*dim).unwrap_or(0)).collect::<Vec<_>>();
+    let mut outputs = Vec::new();
+    for TensorInfo { name, .. } in engine.outputs() {
+        let shape = context.tensor_shape(name).map_err(|error| plan.failed(&error))?;
+        if shape.as_slice().iter().any(|dim| *dim < 0) {
+            let reason = format!("output {name:?} is {shape}: a size that depends on the data is not read yet");
+            return Err(plan.failed(&reason));
+        }
+        outputs.push(sizes(shape.as_slice()));
+    }
+    let lengths = inputs.iter().map(|shape| sizes(shape).iter().product()).collect();
+    Ok(Shapes { inputs, lengths, outputs })
+}

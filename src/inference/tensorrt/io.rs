@@ -1,0 +1,113 @@
+//! An engine's tensors in the daemon's words.
+
+use gpu::{CudaError, HostTensor};
+use half::slice::HalfFloatSliceExt;
+use tensorrt_rs::TensorInfo;
+use tensorrt_rs::enums::DataType;
+
+use crate::types::tensor::{ElementType, TensorData, TensorSpec};
+
+/// Half precision is the engine's own matter: pictures are prepared in it, outputs widened.
+pub(super) fn specs<'a>(tensors: impl Iterator<Item = &'a TensorInfo>) -> Vec<TensorSpec> {
+    let spec = |tensor: &TensorInfo| TensorSpec {
+        name: tensor.name.clone(),
+        shape: tensor.shape.as_slice().to_vec(),
+        element: match tensor.data_type {
+            DataType::Float | DataType::Half => ElementType::F32,
+            DataType::Bf16 => ElementType::Bf16,
+            DataType::Int64 => ElementType::I64,
+            DataType::Int32 => ElementType::I32,
+            DataType::Int8 => ElementType::I8,
+            DataType::Uint8 => ElementType::U8,
+            DataType::Bool => ElementType::Bool,
+            _ => ElementType::Other,
+        },
+    };
+    tensors.map(spec).collect()
+}
+
+pub(super) fn gpu_element(element: DataType) -> Option<gpu::ElementType> {
+    match element {
+        DataType::Float => Some(gpu::ElementType::F32),
+        DataType::Half => Some(gpu::ElementType::F16),
+        DataType::Int64 => Some(gpu::ElementType::I64),
+        DataType::Int32 => Some(gpu::ElementType::I32),
+        DataType::Uint8 => Some(gpu::ElementType::U8),
+        _ => None,
+    }
+}
+
+/// The shape of an input with `batch` pictures; other open dimensions are what the profile is tuned for.
+pub(super) fn input_shape(tensor: &TensorInfo, batch: usize) -> Vec<i64> {
+    let tuned = tensor.ranges.first().map(|range| range.opt);
+    let tuned = tuned.as_ref().map_or(&[][..], |dims| dims.as_slice());
+    let dims = tensor.shape.as_slice().iter().enumerate();
+    dims.map(|(at, &dim)| match dim {
+        0.. => dim,
+        _ if at == 0 => i64::try_from(batch).unwrap_or(1),
+        _ => tuned.get(at).copied().unwrap_or(1),
+    })
+    .collect()
+}
+
+/// Most pictures in a run, a power of two, no more than `asked`.
+pub(super) fn most_pictures<'a>(inputs: impl Iterator<Item = &'a TensorInfo>, asked: usize) -> usize {
+    let open = |tensor: &&TensorInfo| tensor.shape.as_slice().first().is_some_and(|dim| *dim < 0);
+    let allowed = inputs.filter(open).map(|tensor| {
+        let most = tensor.ranges.first().and_then(|range| range.max.as_slice().first().copied());
+        usize::try_from(most.unwrap_or(1)).unwrap_or(1)
+    });
+    let most = allowed.min().map_or(1, |allowed| allowed.min(asked)).max(1);
+    1 << most.ilog2()
+}
+
+/// True for an input of pictures, `[n, 3, height, width]` of floats: the device prepares those.
+pub(super) fn is_picture(tensor: &TensorInfo) -> bool {
+    let floats = matches!(tensor.data_type, DataType::Float | DataType::Half);
+    floats && matches!(tensor.shape.as_slice(), &[_, 3, height, width] if height > 0 && width > 0)
+}
+
+/// An output on the host.
+pub(super) enum HostOutput {
+    Plain(HostTensor),
+    /// Half precision, and what it is in single.
+    Half(HostTensor, Vec<f32>),
+}
+
+impl HostOutput {
+    pub(super) fn new(host: HostTensor, len: usize) -> Self {
+        match host {
+            HostTensor::F16(_) => Self::Half(host, vec![0.0; len]),
+            _ => Self::Plain(host),
+        }
+    }
+
+    /// Where the device's tensor is copied to.
+    pub(super) fn tensor(&mut self) -> &mut HostTensor {
+        match self {
+            Self::Plain(host) | Self::Half(host, _) => host,
+        }
+    }
+
+    /// After the copy.
+    pub(super) fn finish(&mut self) -> Result<(), CudaError> {
+        if let Self::Half(HostTensor::F16(host), floats) = self {
+            let halves = half::slice::HalfBitsSliceExt::reinterpret_cast::<half::f16>(host.read()?);
+            let len = halves.len().min(floats.len());
+            halves[..len].convert_to_f32_slice(&mut floats[..len]);
+        }
+        Ok(())
+    }
+
+    /// The first `len` elements.
+    pub(super) fn read(&self, len: usize) -> Result<TensorData<'_>, CudaError> {
+        Ok(match self {
+            Self::Half(_, floats) => TensorData::F32(&floats[..len]),
+            Self::Plain(HostTensor::F32(host)) => TensorData::F32(&host.read()?[..len]),
+            Self::Plain(HostTensor::I64(host)) => TensorData::I64(&host.read()?[..len]),
+            Self::Plain(HostTensor::I32(host)) => TensorData::I32(&host.read()?[..len]),
+            Self::Plain(HostTensor::U8(host) | HostTensor::Bool(host)) => TensorData::U8(&host.read()?[..len]),
+            Self::Plain(HostTensor::F16(_)) => TensorData::F32(&[]),
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! TensorRT on an NVIDIA GPU: one engine per model; a context, buffers and its turn on the stream for each camera.
+
+mod bind;
+mod context;
+mod engine;
+mod io;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gpu::{DeviceBuffer, Stream};
+use tensorrt_rs::{Library, Runtime, RuntimeOptions, Scratch};
+
+pub(super) use engine::TrtEngine;
+
+use super::InferenceError;
+use super::device::{Gpu, refused};
+use crate::config::Concurrency;
+
+/// Where TensorRT is looked for, in the loader's usual places.
+const LIBRARIES: [&str; 2] = ["libnvinfer.so.10", "libnvinfer.so.11"];
+
+/// TensorRT on the device, once per process.
+pub(super) struct TensorRt {
+    /// Before the device: fields drop in this order.
+    runtime: Arc<Runtime>,
+    /// Activation memory that all contexts share in serial mode.
+    scratch: Mutex<Option<Scratch>>,
+    gpu: Arc<Gpu>,
+}
+
+impl TensorRt {
+    /// Loads the library the config names, or else the first of the usual ones that is there.
+    ///
+    /// # Errors
+    /// Where none is, or it makes no runtime.
+    pub(super) fn open(library: Option<&Path>, gpu: &Arc<Gpu>) -> Result<Arc<Self>, InferenceError> {
+        let library = load(library)?;
+        tracing::info!(path = %library.path().display(), version = %library.version(), "TensorRT loaded");
+        gpu.device.bind().map_err(|error| refused(&error))?;
+        let runtime = Runtime::new(&library, &RuntimeOptions::default()).map_err(|error| refused(&error))?;
+        Ok(Arc::new(Self { runtime, scratch: Mutex::default(), gpu: Arc::clone(gpu) }))
+    }
+
+    /// With `concurrency = "serial"`: the block that contexts share, of at least `bytes`. Contexts that have a smaller one
+    /// keep it; the largest engine asks first, so there is one in the end.
+    fn scratch(&self, bytes: u64) -> Result<Option<Scratch>, String> {
+        if self.gpu.gate.configured() != Concurrency::Serial {
+            return Ok(None);
+        }
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).max(1);
+        let mut shared = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scratch) = shared.as_ref().filter(|scratch| scratch.byte_len() >= bytes) {
+            return Ok(Some(scratch.clone()));
+        }
+        let stream = Stream::new(&self.gpu.device).map_err(|error| error.to_string())?;
+        let owner = self.gpu.device.owner("activations");
+        let buffer = DeviceBuffer::<u8>::new(&stream, &owner, bytes).map_err(|error| error.to_string())?;
+        // Its first bytes are written by its own stream, which nobody else waits for.
+        stream.synchronize().map_err(|error| error.to_string())?;
+        tracing::info!(mb = bytes >> 20, bytes, "activation memory shared by all contexts");
+        let scratch = Scratch::new(buffer).map_err(|error| error.to_string())?;
+        *shared = Some(scratch.clone());
+        Ok(Some(scratch))
+    }
+}
+
+fn load(configured: Option<&Path>) -> Result<Library, InferenceError> {
+    let candidates: Vec<&Path> = configured.map_or_else(|| LIBRARIES.map(Path::new).to_vec(), |path| vec![path]);
+    let mut tried = Vec::new();
+    for path in candidates {
+        match Library::load(path) {
+            Ok(library) => return Ok(library),
+            Err(error) => tried.push(error.to_string()),
+        }
+    }
+    let reason = format!(
+        "TensorRT cannot be loaded: {}; install TensorRT 10 or 11 (JetPack: nvidia-tensorrt), or name the file with \
+         runtime.tensorrt_library",
+        tried.join("; ")
+    );
+    Err(InferenceError::Gpu { reason })
+}

@@ -1,0 +1,64 @@
+//! What an operator may ask of inference and tell it. Errors are problem+json (RFC 9457) with a stable `code`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::App;
+
+/// The parts of the daemon behind it.
+pub struct Control {
+    /// Is it one execution at a time, since when and why?
+    pub serial_mode: Box<dyn Fn() -> Value + Send + Sync>,
+    /// One execution at a time, or parallel again; false where nothing changed.
+    pub set_serial_mode: Box<dyn Fn(bool) -> bool + Send + Sync>,
+    /// The GPU contract report of the start.
+    pub contract: Box<dyn Fn() -> Value + Send + Sync>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    serial: bool,
+}
+
+pub(super) async fn contract(State(app): State<Arc<App>>) -> Response {
+    Json((app.control.contract)()).into_response()
+}
+
+pub(super) async fn serial_mode(State(app): State<Arc<App>>) -> Response {
+    Json((app.control.serial_mode)()).into_response()
+}
+
+/// `{"serial": false}` ends serial mode, `{"serial": true}` begins it. Only JSON is taken: a page in a browser cannot send
+/// that here without asking first, and is refused then.
+pub(super) async fn set_serial_mode(
+    State(app): State<Arc<App>>,
+    wanted: Result<Json<Wanted>, JsonRejection>,
+) -> Response {
+    let Json(Wanted { serial }) = match wanted {
+        Ok(wanted) => wanted,
+        Err(refused) => return problem(refused.status(), "bad-request", &refused.body_text()),
+    };
+    // Waits for executions under way.
+    let changing = Arc::clone(&app);
+    let changed = tokio::task::spawn_blocking(move || (changing.control.set_serial_mode)(serial)).await;
+    let now = (app.control.serial_mode)();
+    if !changed.unwrap_or(false) && now["serial"] != json!(serial) {
+        let words = "there is no model on a GPU, or runtime.concurrency = \"serial\" leaves no choice";
+        return problem(StatusCode::CONFLICT, "serial-mode-fixed", words);
+    }
+    Json(now).into_response()
+}
+
+fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or_default();
+    let body = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
