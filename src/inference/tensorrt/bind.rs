@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use gpu::{BoundTensor, DeviceTensor, Held, Kind, Stream};
+use gpu::{BoundTensor, DeviceTensor, Held, HostTensor, Kind, Stream};
 use tensorrt_rs::enums::{AllocationStrategy, TensorFormat};
 use tensorrt_rs::{BoundContext, ExecutionContext, TensorInfo};
 
 use super::engine::Plan;
-use super::io;
+use super::io::{self, HostOutput};
 use crate::inference::InferenceError;
 use crate::inference::device::{DeviceLane, InputKey};
 
@@ -26,6 +26,60 @@ pub(super) struct Binding {
     /// By power of two.
     pub(super) shapes: Vec<Shapes>,
     _activations: Option<Held>,
+}
+
+impl Binding {
+    /// Shapes of a run of `batch` pictures, a power of two.
+    pub(super) fn set_batch(&mut self, plan: &Plan, batch: usize) -> Result<(), InferenceError> {
+        let shapes = &self.shapes[batch.trailing_zeros() as usize].inputs;
+        for (tensor, shape) in plan.io.inputs.iter().zip(shapes) {
+            self.context.set_input_shape(&tensor.name, shape).map_err(|error| plan.failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Inputs up, through, outputs down: all queued, nothing awaited. `place` is that of the batch's shapes.
+    pub(super) fn queue(
+        &mut self,
+        place: usize,
+        inputs: &mut [(String, Option<HostTensor>)],
+        outputs: &mut [(String, HostOutput)],
+        stream: &Stream,
+    ) -> Result<(), Broken> {
+        let Self { context, shapes, .. } = self;
+        let shapes = &shapes[place];
+        for ((name, host), len) in inputs.iter_mut().zip(&shapes.lengths) {
+            if let Some(host) = host {
+                stream.upload_tensor(host, context.buffer_mut(name)?, *len)?;
+            }
+        }
+        let running = context.enqueue()?;
+        for ((name, host), dims) in outputs.iter_mut().zip(&shapes.outputs) {
+            // Where this fails, dropping `running` waits for the execution.
+            stream.download_tensor(running.buffer(name)?, host.tensor(), dims.iter().product())?;
+        }
+        // Dropped, it would wait here; the context waits in `finish` instead, and before anything else touches it.
+        std::mem::forget(running);
+        Ok(())
+    }
+}
+
+/// Why work was not queued.
+pub(super) enum Broken {
+    Gpu(gpu::Error),
+    TensorRt(tensorrt_rs::Error),
+}
+
+impl From<gpu::Error> for Broken {
+    fn from(error: gpu::Error) -> Self {
+        Self::Gpu(error)
+    }
+}
+
+impl From<tensorrt_rs::Error> for Broken {
+    fn from(error: tensorrt_rs::Error) -> Self {
+        Self::TensorRt(error)
+    }
 }
 
 /// Element type and most elements of each tensor, inputs first.

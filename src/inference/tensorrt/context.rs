@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gpu::kernels::{PixelRect, Placement, TensorMut};
-use gpu::{BoundTensor, DeviceTensor, Event, HostTensor, Stream, TensorViewMut, Timing};
+use gpu::{BoundTensor, DeviceTensor, Event, HostTensor, TensorViewMut, Timing};
 
-use super::bind::{Binding, bind};
+use super::bind::{Binding, Broken, bind};
 use super::engine::Plan;
 use super::io::{self, HostOutput};
 use crate::inference::device::{DeviceLane, Failure, Pass};
@@ -135,7 +135,7 @@ impl TrtContext {
         let (engine, generation) = plan.engine(self.who.copy, &self.who)?;
         let made = bind(&plan, &engine, &lane, self.max_batch);
         let (mut binding, _) = made.map_err(|error| gpu.unless_lost(lane.stream(), error))?;
-        set_batch(&plan, &mut binding, self.batch)?;
+        binding.set_batch(&plan, self.batch)?;
         self.binding = Some(binding);
         self.generation = generation;
         let took = began.elapsed();
@@ -170,7 +170,7 @@ impl TrtContext {
             return Err(plan.failed(&"its context is gone"));
         };
         plan.trt.gpu.device.bind().map_err(|error| plan.broken(&error.into()))?;
-        match queue(binding, place, inputs, outputs, lane.stream()) {
+        match binding.queue(place, inputs, outputs, lane.stream()) {
             Ok(()) => end.record(lane.stream()).map_err(|error| plan.broken(&error.into())),
             Err(Broken::TensorRt(error)) => Err(self.judged(&error)),
             Err(Broken::Gpu(error)) => {
@@ -192,48 +192,6 @@ impl TrtContext {
     }
 }
 
-/// Why work was not queued.
-enum Broken {
-    Gpu(gpu::Error),
-    TensorRt(tensorrt_rs::Error),
-}
-
-impl From<gpu::Error> for Broken {
-    fn from(error: gpu::Error) -> Self {
-        Self::Gpu(error)
-    }
-}
-
-impl From<tensorrt_rs::Error> for Broken {
-    fn from(error: tensorrt_rs::Error) -> Self {
-        Self::TensorRt(error)
-    }
-}
-
-fn queue(
-    binding: &mut Binding,
-    place: usize,
-    inputs: &mut [(String, Option<HostTensor>)],
-    outputs: &mut [(String, HostOutput)],
-    stream: &Stream,
-) -> Result<(), Broken> {
-    let Binding { context, shapes, .. } = binding;
-    let shapes = &shapes[place];
-    for ((name, host), len) in inputs.iter_mut().zip(&shapes.lengths) {
-        if let Some(host) = host {
-            stream.upload_tensor(host, context.buffer_mut(name)?, *len)?;
-        }
-    }
-    let running = context.enqueue()?;
-    for ((name, host), dims) in outputs.iter_mut().zip(&shapes.outputs) {
-        // Where this fails, dropping `running` waits for the execution.
-        stream.download_tensor(running.buffer(name)?, host.tensor(), dims.iter().product())?;
-    }
-    // Dropped, it would wait here; the context waits in `finish` instead, and before anything else touches it.
-    std::mem::forget(running);
-    Ok(())
-}
-
 /// The first `len` elements of a crops' input.
 fn first(tensor: &mut DeviceTensor, len: usize) -> Result<TensorMut<'_>, gpu::Error> {
     match tensor.view_mut() {
@@ -244,14 +202,6 @@ fn first(tensor: &mut DeviceTensor, len: usize) -> Result<TensorMut<'_>, gpu::Er
             Err(gpu::Error::Argument { what: "tensor", why })
         }
     }
-}
-
-fn set_batch(plan: &Plan, binding: &mut Binding, batch: usize) -> Result<(), InferenceError> {
-    let shapes = &binding.shapes[batch.trailing_zeros() as usize].inputs;
-    for (tensor, shape) in plan.io.inputs.iter().zip(shapes) {
-        binding.context.set_input_shape(&tensor.name, shape).map_err(|error| plan.failed(&error))?;
-    }
-    Ok(())
 }
 
 impl Drop for TrtContext {
@@ -279,8 +229,8 @@ impl Context for TrtContext {
         plan.trt.gpu.device.bind().map_err(|error| plan.broken(&error.into()))?;
         let before = self.batch;
         let binding = self.binding()?;
-        if let Err(error) = set_batch(&plan, binding, batch) {
-            let _ = set_batch(&plan, binding, before);
+        if let Err(error) = binding.set_batch(&plan, batch) {
+            let _ = binding.set_batch(&plan, before);
             return Err(error);
         }
         self.batch = batch;
@@ -304,11 +254,10 @@ impl Context for TrtContext {
     }
 
     fn letterbox(&mut self, index: usize, frame: &FrameRef<'_>, placement: Placement) -> Result<bool, InferenceError> {
-        let Some((name, None)) = self.inputs.get(index) else { return Ok(false) };
-        let (name, lane, plan) = (name.clone(), Arc::clone(&self.lane), Arc::clone(&self.plan));
+        let (lane, plan) = (Arc::clone(&self.lane), Arc::clone(&self.plan));
+        let Some(spec) = plan.io.inputs.get(index) else { return Ok(false) };
         plan.trt.gpu.device.bind().map_err(|error| plan.broken(&error.into()))?;
-        let binding = self.binding()?;
-        match binding.context.buffer(&name) {
+        match self.binding()?.context.buffer(&spec.name) {
             Ok(BoundTensor::Shared(tensor)) => {
                 lane.letterbox(tensor, frame, placement).map_err(|error| plan.broken(&error))?;
                 Ok(true)
