@@ -80,6 +80,12 @@ impl Device {
         self.0.ledger.list()
     }
 
+    /// What all owners hold together.
+    #[must_use]
+    pub fn total_held(&self) -> Usage {
+        self.0.ledger.total()
+    }
+
     /// Bytes free and in all, whoever holds the rest.
     ///
     /// # Errors

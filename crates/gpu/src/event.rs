@@ -19,6 +19,10 @@ pub enum Timing {
 }
 
 /// A mark in a stream.
+///
+/// Any number of threads may use one at the same time, also while another one records it: a camera's thread that puts
+/// work in, say, and one that waits for it. Whoever asks or waits means the mark as it was last recorded when he
+/// began; a record that comes meanwhile does not prolong the wait.
 pub struct Event {
     handle: CUevent,
     device: Device,

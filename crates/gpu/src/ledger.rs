@@ -55,6 +55,14 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub fn total(&self) -> Usage {
+        self.lock().values().fold(Usage::default(), |sum, usage| Usage {
+            device: sum.device + usage.device,
+            pinned: sum.pinned + usage.pinned,
+            mapped: sum.mapped + usage.mapped,
+        })
+    }
+
     pub fn list(&self) -> Vec<(String, Usage)> {
         self.lock().iter().map(|(owner, usage)| (owner.to_string(), *usage)).collect()
     }
@@ -131,9 +139,10 @@ mod tests {
         let (a, b, c) = (gate.hold(Kind::Device, 100), same.hold(Kind::Device, 20), yard.hold(Kind::Pinned, 3));
         assert_eq!(gate.usage(), Usage { device: 120, pinned: 0, mapped: 0 });
         assert_eq!(ledger.list().len(), 2);
+        assert_eq!(ledger.total(), Usage { device: 120, pinned: 3, mapped: 0 });
         drop(a);
         assert_eq!((same.usage().device, yard.usage().pinned), (20, 3));
         drop((b, c));
-        assert_eq!((gate.usage(), ledger.list()), (Usage::default(), vec![]));
+        assert_eq!((gate.usage(), ledger.list(), ledger.total()), (Usage::default(), vec![], Usage::default()));
     }
 }

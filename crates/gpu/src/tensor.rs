@@ -214,6 +214,12 @@ impl<'a> TensorView<'a> {
     }
 }
 
+impl<'a> From<DeviceView<'a, f32>> for TensorView<'a> {
+    fn from(view: DeviceView<'a, f32>) -> Self {
+        Self::F32(view)
+    }
+}
+
 impl<'a> From<&'a DeviceTensor> for TensorView<'a> {
     fn from(tensor: &'a DeviceTensor) -> Self {
         tensor.view()

@@ -21,6 +21,7 @@ macro_rules! on_the_fake_device {
 on_the_fake_device! {
     letterbox: gives_what_the_reference_gives, colours_are_right, what_does_not_fit_is_refused;
     crop: gives_what_the_reference_gives, boxes_must_lie_in_the_picture;
+    frame: allocates_nothing_after_the_first;
     candidates: gives_what_the_reference_gives, other_layouts_are_refused;
     masks: gives_what_the_reference_gives, bad_requests_are_told_apart;
     memory: new_memory_is_zero_and_counted, copies_arrive, streams_keep_their_memory_to_themselves, events_mark_places,
@@ -34,7 +35,12 @@ on_the_fake_device! {
 /// Where host and device share their memory, kernels read what the host wrote, in place.
 mod integrated {
     use crate::common::integrated_device;
-    use crate::suite::upload;
+    use crate::suite::{frame, upload};
+
+    #[test]
+    fn a_frame_allocates_nothing_after_the_first() {
+        frame::allocates_nothing_after_the_first(&integrated_device());
+    }
 
     #[test]
     fn pictures_arrive_whatever_their_layout() {

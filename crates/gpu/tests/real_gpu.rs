@@ -25,6 +25,7 @@ macro_rules! on_the_real_device {
 on_the_real_device! {
     letterbox: gives_what_the_reference_gives, colours_are_right, what_does_not_fit_is_refused;
     crop: gives_what_the_reference_gives, boxes_must_lie_in_the_picture;
+    frame: allocates_nothing_after_the_first;
     candidates: gives_what_the_reference_gives, other_layouts_are_refused;
     masks: gives_what_the_reference_gives, bad_requests_are_told_apart;
     memory: new_memory_is_zero_and_counted, copies_arrive, streams_keep_their_memory_to_themselves, events_mark_places,

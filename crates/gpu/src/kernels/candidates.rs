@@ -1,7 +1,7 @@
 use std::ffi::c_int;
 
 use super::{Kernel, LINE, arguments};
-use crate::{CudaError, DeviceBuffer, DeviceView, Error, Owner, PinnedBuffer, Stream};
+use crate::{CudaError, DeviceBuffer, Error, Owner, PinnedBuffer, Stream, TensorView};
 
 /// Words of a survivor before its extras, `HEAD` of `kernels/candidates.cu`.
 const HEAD: usize = 7;
@@ -28,7 +28,8 @@ struct RawTable {
     extras: c_int,
 }
 
-/// Finds the boxes of an output that score well enough, so that only they are copied to the host; keeps its memory.
+/// Finds the boxes of an output that score well enough, so that only they are copied to the host. Keeps its memory: a
+/// launch allocates nothing, and survivors are read where they were copied to.
 #[derive(Debug)]
 pub struct Candidates {
     layout: CandidatesLayout,
@@ -36,8 +37,9 @@ pub struct Candidates {
     bits: DeviceBuffer<u32>,
     scores: DeviceBuffer<f32>,
     classes: DeviceBuffer<u32>,
-    found: DeviceBuffer<u32>,
-    host: PinnedBuffer<u32>,
+    /// Words, most of which are floats.
+    found: DeviceBuffer<f32>,
+    host: PinnedBuffer<f32>,
 }
 
 impl Candidates {
@@ -66,13 +68,20 @@ impl Candidates {
         })
     }
 
-    /// Puts the search through `output` into `stream`. Survivors score at least `threshold` in their best class, the
+    /// Puts the search through `output` into `stream`: a view of floats, or a tensor of a model's. Survivors score at least `threshold` in their best class, the
     /// lowest of equals; a box with a score that is no number survives too, with NaN for its score.
     ///
     /// # Errors
     ///
-    /// [`Error::Argument`] where `output` is not of the layout's size, [`Error::Stream`]; the driver's.
-    pub fn launch(&mut self, stream: &Stream, output: DeviceView<'_, f32>, threshold: f32) -> Result<(), Error> {
+    /// [`Error::Argument`] where `output` is not of the layout's size or has no 32-bit floats, [`Error::Stream`]; the
+    /// driver's.
+    pub fn launch<'a>(
+        &mut self,
+        stream: &Stream,
+        output: impl Into<TensorView<'a>>,
+        threshold: f32,
+    ) -> Result<(), Error> {
+        let output = output.into().f32()?;
         let CandidatesLayout { boxes, classes, extras } = self.layout;
         let need = (4 + classes + extras) * boxes;
         if output.len() != need {
@@ -108,10 +117,10 @@ impl Candidates {
     pub fn survivors(&self) -> Result<Survivors<'_>, CudaError> {
         let (&count, words) = match self.host.read()?.split_first() {
             Some(parts) => parts,
-            None => (&0, &[][..]),
+            None => (&0.0, &[][..]),
         };
         // No more than there are boxes, whatever the device says.
-        let count = (count as usize).min(self.layout.boxes);
+        let count = (count.to_bits() as usize).min(self.layout.boxes);
         let stride = HEAD + self.layout.extras;
         let words = &words[..count.min(self.capacity) * stride];
         Ok(Survivors { count, words, stride })
@@ -122,7 +131,7 @@ impl Candidates {
 #[derive(Clone, Copy, Debug)]
 pub struct Survivors<'a> {
     count: usize,
-    words: &'a [u32],
+    words: &'a [f32],
     stride: usize,
 }
 
@@ -139,6 +148,13 @@ impl<'a> Survivors<'a> {
         self.count - self.words.len() / self.stride
     }
 
+    /// One of those that there was room for.
+    #[must_use]
+    pub fn get(&self, i: usize) -> Option<Candidate<'a>> {
+        let start = i.checked_mul(self.stride)?;
+        self.words.get(start..start.checked_add(self.stride)?).map(|words| Candidate { words })
+    }
+
     /// Those that there was room for.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Candidate<'a>> + use<'a> {
         self.words.chunks_exact(self.stride).map(|words| Candidate { words })
@@ -148,40 +164,37 @@ impl<'a> Survivors<'a> {
 /// A box as the output has it, in input pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
-    words: &'a [u32],
+    words: &'a [f32],
 }
 
 impl<'a> Candidate<'a> {
-    fn float(&self, i: usize) -> f32 {
-        f32::from_bits(self.words[i])
-    }
-
     /// Its column in the output.
     #[must_use]
     pub fn index(&self) -> usize {
-        self.words[0] as usize
+        self.words[0].to_bits() as usize
     }
 
     /// Its best class.
     #[must_use]
     pub fn class(&self) -> usize {
-        self.words[1] as usize
+        self.words[1].to_bits() as usize
     }
 
     /// That class's score; NaN where one of its scores is.
     #[must_use]
     pub fn score(&self) -> f32 {
-        self.float(2)
+        self.words[2]
     }
 
     /// Centre x and y, width, height.
     #[must_use]
     pub fn centre_size(&self) -> [f32; 4] {
-        std::array::from_fn(|i| self.float(3 + i))
+        std::array::from_fn(|i| self.words[3 + i])
     }
 
-    /// What the task adds.
-    pub fn extras(&self) -> impl ExactSizeIterator<Item = f32> + use<'a> {
-        self.words[HEAD..].iter().map(|&word| f32::from_bits(word))
+    /// What the task adds: keypoints, or the coefficients that [`Masks`](super::Masks) wants.
+    #[must_use]
+    pub fn extras(&self) -> &'a [f32] {
+        &self.words[HEAD..]
     }
 }

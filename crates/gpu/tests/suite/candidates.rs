@@ -1,5 +1,5 @@
 use gpu::kernels::{Candidates, CandidatesLayout};
-use gpu::{Device, Stream};
+use gpu::{BoundTensor, Device, DeviceTensor, ElementType, Stream};
 
 use super::picture::upload;
 use crate::common::Numbers;
@@ -54,12 +54,15 @@ pub fn gives_what_the_reference_gives(device: &Device) {
                     .iter()
                     .map(|c| {
                         let score = if c.score().is_nan() { f32::NAN } else { c.score() };
-                        let rest = c.centre_size().into_iter().chain(c.extras()).map(f32::to_bits).collect();
+                        let rest =
+                            c.centre_size().into_iter().chain(c.extras().iter().copied()).map(f32::to_bits).collect();
                         (c.index(), c.class(), score.to_bits(), rest)
                     })
                     .collect();
                 let room = capacity.min(boxes).min(want.len());
                 assert_eq!((survivors.count(), survivors.overflow()), (want.len(), want.len() - room));
+                assert_eq!(survivors.get(room / 2).map(|c| c.index()), want[..room].get(room / 2).map(|row| row.0));
+                assert!(survivors.get(room).is_none() && survivors.get(usize::MAX).is_none());
                 assert!(got == want[..room], "{layout:?} {capacity}");
             }
         }
@@ -77,4 +80,10 @@ pub fn other_layouts_are_refused(device: &Device) {
     let output = upload(&stream, &owner, &[0.0; 71]);
     let error = candidates.launch(&stream, output.view(), 0.5).expect_err("refused");
     assert!(error.to_string().contains("71 elements"), "{error}");
+    let tensor = |element| DeviceTensor::new(element, &stream, &owner, 70).expect("tensor");
+    candidates.launch(&stream, &tensor(ElementType::F32), 0.5).expect("a model's output");
+    candidates.launch(&stream, &BoundTensor::from(tensor(ElementType::F32)), 0.5).expect("a bound one");
+    assert_eq!(candidates.survivors().expect("survivors").count(), 0, "it is all zero");
+    let error = candidates.launch(&stream, &tensor(ElementType::F16), 0.5).expect_err("refused");
+    assert_eq!(error.to_string(), "tensor: has 16-bit floats, a kernel reads 32-bit floats");
 }

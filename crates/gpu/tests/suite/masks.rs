@@ -56,7 +56,7 @@ pub fn gives_what_the_reference_gives(device: &Device) {
                 .collect();
             requests[3].edges = [0.0, 0.0, fw, fh];
             requests[5].edges = [1.6, 1.6, 1.7, 1.7];
-            masks.launch(&stream, device_prototypes.view(), &requests).expect("launch");
+            masks.launch(&stream, device_prototypes.view(), requests.iter().copied()).expect("launch");
             let got: Vec<_> = masks.masks().expect("masks").collect();
             assert_eq!(got.len(), requests.len());
             assert_eq!((got[3].width, got[3].height), g.frame, "the whole frame");
@@ -77,6 +77,23 @@ pub fn gives_what_the_reference_gives(device: &Device) {
     }
 }
 
+/// Says that it is longer than it is.
+struct Boastful<'a>(Option<MaskRequest<'a>>);
+
+impl<'a> Iterator for Boastful<'a> {
+    type Item = MaskRequest<'a>;
+
+    fn next(&mut self) -> Option<MaskRequest<'a>> {
+        self.0.take()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (3, Some(3))
+    }
+}
+
+impl ExactSizeIterator for Boastful<'_> {}
+
 pub fn bad_requests_are_told_apart(device: &Device) {
     let (stream, owner) = (Stream::new(device).expect("stream"), device.owner("masks"));
     let g = geometries()[1];
@@ -85,19 +102,27 @@ pub fn bad_requests_are_told_apart(device: &Device) {
     let edges = [0.0, 0.0, 40.0, 60.0];
     let (good, bad, none) = ([1.0; 7], [f32::NAN; 7], [-1.0; 7]);
     let ask = |coefficients| MaskRequest { edges, coefficients };
-    masks.launch(&stream, prototypes.view(), &[ask(&good), ask(&bad), ask(&none)]).expect("launch");
+    masks.launch(&stream, prototypes.view(), [ask(&good), ask(&bad), ask(&none)]).expect("launch");
     let got: Vec<_> = masks.masks().expect("masks").collect();
     assert_eq!(got.iter().map(|mask| mask.sound).collect::<Vec<_>>(), [true, false, true]);
     assert!(got[0].pixels.iter().all(|&p| p == 1) && got[2].pixels.iter().all(|&p| p == 0));
 
     // Nine whole frames: there is room for eight.
-    masks.launch(&stream, prototypes.view(), &[ask(&good); 9]).expect("launch");
+    masks.launch(&stream, prototypes.view(), [ask(&good); 9]).expect("launch");
     let sizes: Vec<_> = masks.masks().expect("masks").map(|mask| mask.pixels.len()).collect();
     assert_eq!(sizes, [2400, 2400, 2400, 2400, 2400, 2400, 2400, 2400, 0]);
 
-    assert!(masks.launch(&stream, prototypes.view(), &[ask(&good); 21]).is_err(), "too many boxes");
-    assert!(masks.launch(&stream, prototypes.view(), &[ask(&good[..6])]).is_err(), "too few coefficients");
+    assert!(masks.launch(&stream, prototypes.view(), [ask(&good); 21]).is_err(), "too many boxes");
+    assert!(masks.launch(&stream, prototypes.view(), [ask(&good[..6])]).is_err(), "too few coefficients");
     assert_eq!(masks.masks().expect("masks").len(), 0, "no masks of a launch that failed");
-    masks.launch(&stream, prototypes.view(), &[]).expect("none at all");
+    masks.launch(&stream, prototypes.view(), []).expect("none at all");
     assert_eq!(masks.masks().expect("masks").len(), 0);
+
+    // What was asked for before is not made again.
+    let small = MaskRequest { edges: [0.0, 0.0, 1.0, 1.0], ..ask(&good) };
+    masks.launch(&stream, prototypes.view(), [small, ask(&good), ask(&good)]).expect("launch");
+    masks.launch(&stream, prototypes.view(), Boastful(Some(ask(&none)))).expect("one, where three are announced");
+    let got: Vec<_> = masks.masks().expect("masks").collect();
+    assert_eq!(got.len(), 1);
+    assert!(got[0].sound && got[0].pixels.iter().all(|&pixel| pixel == 0));
 }

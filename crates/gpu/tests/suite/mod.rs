@@ -2,6 +2,7 @@
 
 pub mod candidates;
 pub mod crop;
+pub mod frame;
 pub mod letterbox;
 pub mod masks;
 pub mod memory;

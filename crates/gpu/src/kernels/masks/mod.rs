@@ -6,7 +6,7 @@ use self::axis::{Axis, pixel};
 
 use super::picture::check_size;
 use super::{Kernel, LINE, Placement, arguments};
-use crate::{CudaError, DeviceBuffer, DeviceView, Error, Owner, PinnedBuffer, Stream};
+use crate::{CudaError, DeviceBuffer, DeviceView, Error, Owner, PinnedBuffer, Stream, TensorView};
 
 /// Most pixels of all masks of a frame together, in frames.
 const MOST_FRAMES: usize = 8;
@@ -47,7 +47,8 @@ struct Placed {
 }
 
 /// Makes masks: a box's is the sum of all prototypes, weighted with its coefficients, stretched to the frame, where
-/// that is above 0, at the pixels whose centres lie in the box. Keeps its memory.
+/// that is above 0, at the pixels whose centres lie in the box. Keeps its memory: a
+/// launch allocates nothing, and masks are read where they were copied to.
 #[derive(Debug)]
 pub struct Masks {
     geometry: MaskGeometry,
@@ -117,38 +118,35 @@ impl Masks {
     /// Puts the masks of `requests` into `stream`; waits for the last launch first. A mask is empty where its box has
     /// no pixel's centre or where the masks before it have as many pixels as eight frames.
     ///
-    /// `prototypes` is `f32[count, height, width]`.
+    /// `prototypes` is `f32[count, height, width]`: a view of floats, or a tensor of a model's.
     ///
     /// # Errors
     ///
     /// [`Error::Argument`] where there are more boxes than said, other coefficients or prototypes,
     /// [`Error::Stream`]; the driver's. There are no masks then.
-    pub fn launch(
+    pub fn launch<'a, 'r>(
         &mut self,
         stream: &Stream,
-        prototypes: DeviceView<'_, f32>,
-        requests: &[MaskRequest<'_>],
+        prototypes: impl Into<TensorView<'a>>,
+        requests: impl IntoIterator<Item = MaskRequest<'r>, IntoIter: ExactSizeIterator>,
     ) -> Result<(), Error> {
         self.placed.clear();
+        let (prototypes, requests) = (prototypes.into().f32()?, requests.into_iter());
         let MaskGeometry { prototypes: (width, height), count, .. } = self.geometry;
         if requests.len() > self.most {
             return Err(Error::argument("masks", format!("{} boxes, room for {}", requests.len(), self.most)));
-        }
-        if let Some(other) = requests.iter().find(|request| request.coefficients.len() != count) {
-            let why = format!("{} for {count} prototypes", other.coefficients.len());
-            return Err(Error::argument("mask coefficients", why));
         }
         if prototypes.len() != count * width * height {
             let why = format!("{} elements, not {count}x{height}x{width}", prototypes.len());
             return Err(Error::argument("prototypes", why));
         }
         prototypes.check("prototypes", stream)?;
-        if requests.is_empty() {
+        let boxes = requests.len();
+        if boxes == 0 {
             return Ok(());
         }
-        let result = self
-            .place(requests)
-            .and_then(|(sums, pixels)| self.run(stream, prototypes, (requests.len(), sums, pixels)));
+        let result =
+            self.place(requests).and_then(|(sums, pixels)| self.run(stream, prototypes, (boxes, sums, pixels)));
         if result.is_err() {
             self.placed.clear();
         }
@@ -156,19 +154,24 @@ impl Masks {
     }
 
     /// Writes the request: boxes, then coefficients. Gives the largest numbers of sums and of pixels of a box.
-    fn place(&mut self, requests: &[MaskRequest<'_>]) -> Result<(usize, usize), Error> {
+    fn place<'r>(&mut self, requests: impl ExactSizeIterator<Item = MaskRequest<'r>>) -> Result<(usize, usize), Error> {
         let MaskGeometry { frame, count, .. } = self.geometry;
+        // Where there are fewer in the end than were said, the kernels find empty boxes.
         let (boxes, coefficients) = self.request.write()?.split_at_mut(requests.len() * BOX_WORDS);
+        boxes.fill(0);
         let (mut sums, mut pixels, mut most_sums, mut most_pixels) = (0, 0, 0, 0);
         let requested = boxes.chunks_exact_mut(BOX_WORDS).zip(coefficients.chunks_exact_mut(count)).zip(requests);
         for ((words, coefficients), request) in requested {
+            if request.coefficients.len() != count {
+                let why = format!("{} for {count} prototypes", request.coefficients.len());
+                return Err(Error::argument("mask coefficients", why));
+            }
             coefficients.iter_mut().zip(request.coefficients).for_each(|(to, value)| *to = value.to_bits());
             let [x1, y1, x2, y2] = request.edges;
             let (left, right) = (pixel(x1, frame.0), pixel(x2, frame.0));
             let (top, bottom) = (pixel(y1, frame.1), pixel(y2, frame.1));
             let area = right.saturating_sub(left) * bottom.saturating_sub(top);
             if area == 0 || pixels + area > MOST_FRAMES * frame.0 * frame.1 {
-                words.fill(0);
                 self.placed.push(Placed { left: 0, top: 0, width: 0, height: 0, pixels });
                 continue;
             }
