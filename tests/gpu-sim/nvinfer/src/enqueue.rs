@@ -73,8 +73,12 @@ pub(crate) fn enqueue(context: &Context, state: &mut State, call: &str, stream: 
             return None;
         }
     };
-    let silent = faults(context, &call, stream).ok()?;
     let flight = Arc::new(Flight::new(engine, stream, scratch_range(context, state)));
+    let overlap = execution::register(&flight);
+    let Ok(silent) = faults(context, &call, overlap) else {
+        execution::forget(&flight);
+        return None;
+    };
     let execution = Execution {
         engine: Arc::clone(engine),
         flight: Arc::clone(&flight),
@@ -86,7 +90,6 @@ pub(crate) fn enqueue(context: &Context, state: &mut State, call: &str, stream: 
     };
     let mut addresses = state.addresses.clone();
     addresses.extend(Some(flight.scratch.0).filter(|address| *address != 0));
-    execution::register(&flight);
     let work = Box::new(move |run| execution.perform(run));
     if let Err(code) = engine.device.enqueue(stream, &addresses, work) {
         execution::forget(&flight);
@@ -118,7 +121,7 @@ fn operands(engine: &Engine, state: &State, inputs: &Shapes, outputs: &Shapes) -
 }
 
 /// Faults that were asked for; `Ok(true)`: the execution is to fail on the stream's thread.
-fn faults(context: &Context, call: &str, stream: usize) -> Result<bool, ()> {
+fn faults(context: &Context, call: &str, overlap: bool) -> Result<bool, ()> {
     let engine = &context.engine;
     let concerned = fault(|faults| faults.concern(engine.name()));
     let runs = engine.runs.fetch_add(1, Ordering::AcqRel) + 1;
@@ -130,7 +133,7 @@ fn faults(context: &Context, call: &str, stream: usize) -> Result<bool, ()> {
             return Err(());
         }
     }
-    let overlap = fault(|faults| faults.myelin_overlap) && execution::others_in_flight(stream);
+    let overlap = overlap && fault(|faults| faults.myelin_overlap);
     let every = fault(|faults| faults.myelin_every);
     let due = concerned && every != 0 && runs.is_multiple_of(every);
     if overlap || due || engine.poisoned.load(Ordering::Acquire) {

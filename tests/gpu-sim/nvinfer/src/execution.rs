@@ -55,17 +55,16 @@ pub(crate) struct Execution {
 /// Executions of this process that have not finished.
 static FLIGHTS: Mutex<Vec<Arc<Flight>>> = Mutex::new(Vec::new());
 
-pub(crate) fn register(flight: &Arc<Flight>) {
-    lock(&FLIGHTS).push(Arc::clone(flight));
+/// Notes an execution; says whether another stream has one that has not finished. Of two that come at once, one is told.
+pub(crate) fn register(flight: &Arc<Flight>) -> bool {
+    let mut flights = lock(&FLIGHTS);
+    let others = flights.iter().any(|other| other.stream != flight.stream && !other.finished());
+    flights.push(Arc::clone(flight));
+    others
 }
 
 pub(crate) fn forget(flight: &Arc<Flight>) {
     lock(&FLIGHTS).retain(|other| !Arc::ptr_eq(other, flight));
-}
-
-/// Whether another stream has an execution that has not finished.
-pub(crate) fn others_in_flight(stream: usize) -> bool {
-    lock(&FLIGHTS).iter().any(|flight| flight.stream != stream && !flight.finished())
 }
 
 impl Flight {

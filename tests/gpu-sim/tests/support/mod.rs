@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::too_many_arguments, reason = "calls by slot and by CUDA's signatures")]
 
+pub mod camera;
 pub mod cuda;
 pub mod rig;
 pub mod tensorrt;
