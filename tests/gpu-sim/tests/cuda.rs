@@ -207,9 +207,6 @@ fn misuse_is_refused_and_counted() {
     assert_eq!(misuse(cuda(), "unknown-stream"), 1);
 }
 
-const PROOF: &[u8] = b".version 8.2\n.target sm_75\n.address_size 64\n\
-.visible .entry proof(\n .param .u64 proof_param_0,\n .param .u64 proof_param_1,\n .param .u32 proof_param_2\n)\n{ ret; }\0";
-
 fn run_proof(input: &[u32], output: usize, memory: usize, stream: usize) -> Vec<u32> {
     let (mut module, mut function) = (0, 0);
     assert_eq!(cuModuleLoadData(&mut module, PROOF.as_ptr().cast()), 0);

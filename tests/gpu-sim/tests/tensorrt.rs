@@ -102,10 +102,15 @@ fn plans_that_do_not_fit_are_refused_in_words() {
             (good[..good.len() / 2].to_vec(), "Size specified in header does not match archive size"),
             (b"ftrt and so on".to_vec(), "Magic tag does not match"),
             (flipped, "Checksum does not match"),
-            (plan_for("10.3.0", "8.7"), "expecting library version"),
+            (
+                plan_for("10.3.0", "8.7"),
+                "Error Code 6: API Usage Error (The engine plan file is not compatible with this version of TensorRT, \
+                 expecting library version",
+            ),
             (
                 plan_for(&format!("{}.{}.{}", of.major, of.version() / 100 % 100, of.version() % 100), "8.6"),
-                "expecting compute 8.7 got compute 8.6, please rebuild",
+                "Error Code 6: API Usage Error (The engine plan file is generated on an incompatible device, \
+                 expecting compute 8.7 got compute 8.6, please rebuild.)",
             ),
         ];
         for (plan, words) in cases {

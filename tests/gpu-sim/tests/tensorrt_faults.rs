@@ -19,6 +19,50 @@ fn a_runtime_without_cuda_is_a_small_number() {
 }
 
 #[test]
+fn a_runtime_can_be_refused_alone() {
+    for_both(|of| {
+        control(of.library, r#"{"tensorrt":{"fail_runtime":true}}"#);
+        assert_eq!(of.runtime() as usize, 0x228);
+        assert_logged("CUDA initialization failure");
+        control(of.library, r#"{"tensorrt":{"fail_runtime":false}}"#);
+        destroy(of.runtime());
+    });
+}
+
+#[test]
+fn a_plan_of_another_model_of_gpu_is_loaded_with_a_warning() {
+    for_both(|of| {
+        let runtime = of.runtime();
+        let mut plan = gpu_sim::plan::Plan::from_bytes(&plan(of)).expect("whole");
+        plan.header.device = "Orin".to_owned();
+        let engine = of.deserialize(runtime, &plan.to_bytes());
+        assert!(!engine.is_null());
+        let words = "Using an engine plan file across different models of devices is not recommended";
+        assert!(lines().iter().any(|(severity, line)| *severity == 2 && line.contains(words)));
+        destroy(engine);
+        destroy(runtime);
+    });
+}
+
+#[test]
+fn a_myelin_failure_can_come_later_than_its_enqueue() {
+    for_both(|of| {
+        let rig = Rig::new(of);
+        let good = rig.run().expect("it runs");
+        let faults = r#"{"tensorrt":{"myelin_every":1,"myelin_heals":true,"myelin_asynchronous":true}}"#;
+        control(of.library, faults);
+        lines();
+        assert_eq!(cuMemsetD8Async(rig.output, 0, rig.output_bytes, rig.stream), 0);
+        let answer = rig.run().expect("enqueue says that all is well");
+        assert_logged("Error Code 1: Myelin ([executor.cpp:myelinGraphLoad");
+        assert!(answer.iter().all(|value| *value == 0.0), "outputs stay as they were");
+        control(of.library, r#"{"tensorrt":{"reset":true}}"#);
+        assert_eq!(rig.run(), Some(good));
+        rig.drop_all();
+    });
+}
+
+#[test]
 fn overlapping_enqueues_fail_as_myelin_does_until_the_engine_is_loaded_anew() {
     for_both(|of| {
         let runtime = of.runtime();
@@ -71,6 +115,9 @@ fn enqueues_contexts_and_deserialisation_fail_on_demand() {
         assert!(of.deserialize(rig.runtime, &plan(of)).is_null());
         control(of.library, r#"{"tensorrt":{"reset":true,"wrong_outputs":true}}"#);
         let wrong = rig.run();
+        control(of.library, r#"{"tensorrt":{"fail_enqueue":2,"fail_enqueue_onwards":true}}"#);
+        assert_eq!([0; 4].map(|_| rig.run().is_some()), [true, false, false, false]);
+        control(of.library, r#"{"tensorrt":{"fail_enqueue":0}}"#);
         control(of.library, r#"{"tensorrt":{"wrong_outputs":false}}"#);
         assert_ne!(rig.run(), wrong);
         rig.drop_all();

@@ -45,6 +45,15 @@ impl Runtime {
             self.sink.error(CALL, ErrorCode::Unspecified, what);
             std::ptr::null_mut()
         };
+        // TensorRT 10 has this code and these words for a plan that was built for something else.
+        let foreign = |what: &str| {
+            self.sink.error(
+                CALL,
+                ErrorCode::FailedInitialization,
+                &format!("API Usage Error ({what}, please rebuild.)"),
+            );
+            std::ptr::null_mut()
+        };
         if next(Count::Deserialize) == fault(|faults| faults.fail_deserialize) {
             return fail("Internal Error (a failure that was asked for)");
         }
@@ -54,9 +63,9 @@ impl Runtime {
         };
         let (built, here) = (&plan.header.tensorrt, current().to_string());
         if *built != here {
-            return fail(&format!(
-                "Internal Error (The engine plan file is not compatible with this version of TensorRT, expecting \
-                 library version {here} got {built}, please rebuild.)"
+            return foreign(&format!(
+                "The engine plan file is not compatible with this version of TensorRT, expecting library version \
+                 {here} got {built}"
             ));
         }
         let device = match device::get() {
@@ -65,9 +74,9 @@ impl Runtime {
         };
         let (built, here) = (&plan.header.compute_capability, device.capability());
         if *built != here {
-            return fail(&format!(
-                "Internal Error (The engine plan file is generated on an incompatible device, expecting compute \
-                 {here} got compute {built}, please rebuild.)"
+            return foreign(&format!(
+                "The engine plan file is generated on an incompatible device, expecting compute {here} got compute \
+                 {built}"
             ));
         }
         if plan.header.device != DEVICE_NAME {

@@ -100,3 +100,7 @@ pub fn bytes(address: usize, size: usize) -> Vec<u8> {
     // SAFETY: tests pass live pinned memory; a simulated device may be writing it, so it is read byte by byte.
     (0..size).map(|at| unsafe { (address as *const u8).add(at).read_volatile() }).collect()
 }
+
+/// PTX with the entry of the kernel `proof`.
+pub const PROOF: &[u8] = b".version 8.2\n.target sm_75\n.address_size 64\n\
+.visible .entry proof(\n .param .u64 proof_param_0,\n .param .u64 proof_param_1,\n .param .u32 proof_param_2\n)\n{ ret; }\0";
