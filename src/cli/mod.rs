@@ -3,6 +3,7 @@
 mod analyze;
 mod check;
 mod demo;
+mod doctor;
 mod eval;
 mod exit;
 mod probe;
@@ -35,6 +36,8 @@ enum Command {
     Run(ConfigArg),
     /// Checks a configuration and names everything that is wrong with it
     Check(check::Args),
+    /// Says what works on this machine and what does not, each with what to do
+    Doctor(doctor::Args),
     /// Says stage by stage what works with a camera and what does not
     Probe(probe::Args),
     /// Runs one recording through the pipeline, every frame, and writes its tracks
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::main(&args.config),
         Command::Check(args) => check::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
         Command::Probe(args) => probe::main(&args),
         Command::Analyze(args) => analyze::main(&args),
         Command::Eval(args) => eval::main(&args),

@@ -9,7 +9,10 @@ use super::InferenceError;
 const NAME: &str = "libonnxruntime.so";
 
 /// Loads the library the config names, or else the first of the usual places that has one.
-pub(super) fn load(configured: Option<&Path>) -> Result<Runtime, InferenceError> {
+///
+/// # Errors
+/// [`InferenceError::Library`] with each place and why not.
+pub fn load(configured: Option<&Path>) -> Result<Runtime, InferenceError> {
     let candidates = match configured {
         Some(path) => vec![path.to_owned()],
         None => usual_places(),

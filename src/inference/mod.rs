@@ -19,6 +19,7 @@ use std::path::PathBuf;
 pub use device::Lane;
 pub use gpu::kernels::Placement;
 pub use health::{Notice, SerialMode};
+pub use library::load as load_onnxruntime;
 pub use manager::{Fits, LoadedModel, ModelManager, PipelineContexts};
 
 use crate::types::frame::Picture;

@@ -13,6 +13,7 @@
 mod branch;
 mod capture;
 mod decoder;
+mod decoders;
 mod fault;
 mod frame;
 mod gate;
@@ -30,6 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use decoders::{DecoderChoice, decoders};
 pub use fault::{Fault, FaultClass};
 pub use frame::Frame;
 pub use liveness::{Step, StreamFacts};

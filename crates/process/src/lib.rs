@@ -1,5 +1,6 @@
 //! What a process must say to its C library: allocator, environment, CPU time, immediate exit.
 
+pub mod library;
 mod map;
 
 use std::time::Duration;

@@ -1,0 +1,279 @@
+//! The version picture: one line for each part between the kernel and the decoder.
+
+use super::access::Opened;
+use super::check::Check;
+use super::facts::{Candidate, Facts};
+use super::libraries::Library;
+use crate::config::Policy;
+
+/// The lines, in the order of the layers.
+pub(super) fn checks(facts: &Facts, policy: Option<Policy>) -> Vec<Check> {
+    let mut checks = vec![
+        Check::ok("watchkeeper", format!("{} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)),
+        system(facts),
+        jetson(facts),
+        kernel_module(facts),
+        cuda_driver(facts),
+    ];
+    checks.extend(gpus(facts));
+    checks.extend(proof(facts));
+    checks.push(libraries("CUDA runtime", &facts.cuda_runtime, "only ONNX Runtime's GPU providers need it"));
+    checks.extend(tensorrt(facts));
+    checks.push(libraries("cuDNN", &facts.cudnn, "only ONNX Runtime's GPU providers need it"));
+    checks.push(onnxruntime(facts));
+    checks.extend(facts.providers.iter().map(provider));
+    checks.extend(gstreamer(facts, policy));
+    checks.push(user(facts));
+    checks.push(nodes(facts));
+    checks
+}
+
+fn system(facts: &Facts) -> Check {
+    let system = &facts.system;
+    let part = |name: &str, version: Option<String>| version.map(|version| format!("{name}{version}"));
+    let parts = [
+        system.os.clone(),
+        part("kernel ", system.kernel.clone()),
+        part("glibc ", system.glibc.as_ref().map(ToString::to_string)),
+        system.container.then(|| "in a container".to_owned()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        Check::skipped("system", "nothing says what it is")
+    } else {
+        Check::ok("system", parts.join(", "))
+    }
+}
+
+fn jetson(facts: &Facts) -> Check {
+    let Some(jetson) = &facts.jetson else { return Check::skipped("Jetson", "this is none") };
+    let l4t = jetson.l4t.as_ref().map_or("L4T unknown".to_owned(), |l4t| format!("L4T {l4t}"));
+    let jetpack = jetson.jetpack.as_ref().map_or("JetPack unknown".to_owned(), |jetpack| format!("JetPack {jetpack}"));
+    let model = jetson.model.clone().unwrap_or_else(|| "a Tegra board".to_owned());
+    Check::ok("Jetson", format!("{model}, {l4t}, {jetpack}"))
+}
+
+fn kernel_module(facts: &Facts) -> Check {
+    match &facts.kernel_module {
+        Some(module) if module.open => Check::ok("kernel module", format!("{} (open)", module.version)),
+        Some(module) => Check::ok("kernel module", module.version.clone()),
+        None => Check::skipped("kernel module", "no NVIDIA kernel module is loaded"),
+    }
+}
+
+fn cuda_driver(facts: &Facts) -> Check {
+    let name = "CUDA driver";
+    let file = facts.driver.first().map(|library| format!(" ({})", describe(library))).unwrap_or_default();
+    match &facts.cuda {
+        None if file.is_empty() => Check::skipped(name, "no libcuda.so.1"),
+        None => Check::ok(name, file.trim_matches([' ', '(', ')'])),
+        Some(Err(error)) => Check::failed(name, format!("libcuda.so.1{file} {error}"))
+            .then("reinstall the NVIDIA driver; look at the kernel's log (dmesg | grep -i nvrm)"),
+        Some(Ok(cuda)) => match (&cuda.error, cuda.version) {
+            (Some(error), _) if !cuda.there && facts.driver.is_empty() => skipped_with_advice(name, error),
+            (Some(error), _) => failed_with_advice(name, error),
+            (None, Some((major, minor))) => Check::ok(name, format!("CUDA {major}.{minor}{file}")),
+            (None, None) => Check::failed(name, "does not tell its version").then("reinstall the NVIDIA driver"),
+        },
+    }
+}
+
+/// Errors of the crates end with what to do, behind a semicolon.
+fn split_advice(error: &str) -> (&str, Option<&str>) {
+    error.rsplit_once("; ").map_or((error, None), |(found, next)| (found, Some(next)))
+}
+
+pub(super) fn failed_with_advice(name: &str, error: &str) -> Check {
+    let (found, next) = split_advice(error);
+    Check { next: next.map(str::to_owned), ..Check::failed(name, found) }
+}
+
+fn skipped_with_advice(name: &str, error: &str) -> Check {
+    let (found, next) = split_advice(error);
+    Check { next: next.map(str::to_owned), ..Check::skipped(name, found) }
+}
+
+fn gpus(facts: &Facts) -> Vec<Check> {
+    let devices = facts.cuda().map_or(&[][..], |cuda| &cuda.devices);
+    let line = |(i, gpu): (usize, &super::answers::Gpu)| {
+        let (major, minor) = gpu.compute_capability;
+        let shared = if gpu.integrated { ", shared with the host" } else { "" };
+        Check::ok(
+            &format!("GPU {i}"),
+            format!("{}, compute capability {major}.{minor}, {} MB of memory{shared}", gpu.name, gpu.memory_mb),
+        )
+    };
+    devices.iter().enumerate().map(line).collect()
+}
+
+fn proof(facts: &Facts) -> Option<Check> {
+    Some(match facts.proof.as_ref()? {
+        Ok(_) => Check::ok("GPU computes", "a kernel ran on GPU 0 and its answer is right"),
+        Err(error) => failed_with_advice("GPU computes", error),
+    })
+}
+
+fn describe(library: &Library) -> String {
+    let version = if library.suffix.contains('.') || library.version.is_none() {
+        library.suffix.clone()
+    } else {
+        library.version.as_ref().map(ToString::to_string).unwrap_or_default()
+    };
+    let loader = if library.on_loader_path { "" } else { ", not on the loader's path" };
+    format!("{version} at {}{loader}", library.path.display())
+}
+
+fn libraries(name: &str, found: &[Library], absent: &str) -> Check {
+    if found.is_empty() {
+        return Check::skipped(name, format!("none; {absent}"));
+    }
+    let line = Check::ok(name, found.iter().map(describe).collect::<Vec<_>>().join("; "));
+    if found.iter().any(|library| library.on_loader_path) {
+        return line;
+    }
+    let folder = found[0].path.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+    let next = format!("to have it found, write {folder} into a file in /etc/ld.so.conf.d and run ldconfig");
+    Check { outcome: super::check::Outcome::Warning, ..line }.then(next)
+}
+
+fn tensorrt(facts: &Facts) -> Vec<Check> {
+    let all = &facts.tensorrt;
+    let taken = all.taken().map(|candidate| &candidate.name);
+    let there =
+        all.full.iter().filter(|candidate| candidate.file.is_some() || candidate.version().is_some() || all.named);
+    let mut checks: Vec<Check> = there.map(|candidate| libnvinfer(candidate, taken == Some(&candidate.name))).collect();
+    if checks.is_empty() {
+        checks.push(
+            Check::skipped("TensorRT", "no libnvinfer.so.10 or .11")
+                .then("backend = \"tensorrt\" needs it; on a Jetson: apt install nvidia-tensorrt"),
+        );
+    }
+    for (name, found) in [("TensorRT lean", &all.lean), ("TensorRT dispatch", &all.dispatch)] {
+        if !found.is_empty() {
+            checks.push(libraries(name, found, ""));
+        }
+    }
+    checks.push(libraries("ONNX parser", &all.parser, "building plans on this machine needs libnvonnxparser"));
+    checks
+}
+
+fn libnvinfer(candidate: &Candidate, taken: bool) -> Check {
+    let name = "TensorRT";
+    let place = candidate.file.as_ref().map_or_else(
+        || candidate.name.display().to_string(),
+        |file| if file.on_loader_path { file.path.display().to_string() } else { describe(file) },
+    );
+    let role = if taken { "taken" } else { "not taken" };
+    match &candidate.answer {
+        Some(Ok(told)) => {
+            let build = told.build.map(|build| format!(" build {build}")).unwrap_or_default();
+            let runs = if told.builder { "" } else { ", runs plans and builds none" };
+            Check::ok(name, format!("{}{build} at {place}{runs}, {role}", told.version))
+        }
+        Some(Err(error)) => Check::failed(name, format!("{place}: {error}"))
+            .then("reinstall TensorRT, or name a library that loads with runtime.tensorrt_library"),
+        None if candidate.file.as_ref().and_then(Library::major).is_some_and(|major| major < 10) => {
+            Check::warning(name, format!("{}, too old", candidate.file.as_ref().map(describe).unwrap_or_default()))
+                .then("install TensorRT 10 or 11 beside it; on a Jetson that is JetPack 6 or newer")
+        }
+        None => Check::ok(name, format!("{}, {role}", candidate.file.as_ref().map_or(place, describe))),
+    }
+}
+
+fn onnxruntime(facts: &Facts) -> Check {
+    let name = "ONNX Runtime";
+    match &facts.onnxruntime {
+        None => Check::skipped(name, "not asked: these are another system's files"),
+        Some(Ok(told)) => {
+            let version = told.version.as_deref().unwrap_or("of unknown version");
+            let gpu = if facts.providers.is_empty() { "for the CPU" } else { "with GPU providers" };
+            Check::ok(name, format!("{version} at {}, {gpu}", told.path))
+        }
+        Some(Err(error)) => {
+            let next = "run scripts/setup.sh, or name the file with runtime.onnxruntime_library";
+            // No file anywhere, or one that does not load.
+            let absent = error.split("; ").all(|tried| tried.to_lowercase().contains("no such file"));
+            let line = if absent { Check::skipped(name, "no libonnxruntime.so") } else { Check::failed(name, error) };
+            line.then(next)
+        }
+    }
+}
+
+fn provider(provider: &super::facts::Provider) -> Check {
+    let name = format!("provider {}", provider.name);
+    let needs = if provider.needed.is_empty() { "nothing of NVIDIA's".to_owned() } else { provider.needed.join(", ") };
+    if provider.missing.is_empty() {
+        return Check::ok(&name, format!("{}, needs {needs}: all there", provider.path.display()));
+    }
+    Check::warning(&name, format!("{} cannot load: no {}", provider.path.display(), provider.missing.join(", ")))
+        .then("install them or tell the loader where they are; needed for this provider only")
+}
+
+fn gstreamer(facts: &Facts, policy: Option<Policy>) -> Vec<Check> {
+    let gstreamer = match &facts.gstreamer {
+        None => return vec![Check::skipped("GStreamer", "not asked: these are another system's files")],
+        Some(Err(error)) => {
+            return vec![Check::failed("GStreamer", error).then("on Debian and Ubuntu run scripts/setup.sh")];
+        }
+        Some(Ok(gstreamer)) => gstreamer,
+    };
+    let mut checks = vec![Check::ok("GStreamer", gstreamer.version.clone())];
+    for decoder in &gstreamer.decoders {
+        let name = format!("decoder {}", decoder.codec);
+        checks.push(match (&decoder.any, &decoder.gpu_only) {
+            (Ok((element, true)), _) => Check::ok(&name, format!("{element} (hardware)")),
+            (Ok(_), Err(refused)) if policy == Some(Policy::GpuOnly) => Check::failed(&name, refused)
+                .then("install the vendor's GStreamer plugin; look at gst-inspect-1.0 and its blacklist (-b)"),
+            (Ok((element, false)), _) => Check::ok(&name, format!("{element} (software)")),
+            (Err(none), _) => Check::warning(&name, none).then("install gstreamer1.0-libav or a hardware decoder"),
+        });
+    }
+    checks
+}
+
+fn user(facts: &Facts) -> Check {
+    let Some(user) = &facts.user else { return Check::skipped("user", "not known: these are another system's files") };
+    let name = user.name.clone().unwrap_or_else(|| "without a name".to_owned());
+    Check::ok("user", format!("{name} (uid {}), groups {}", user.uid, user.groups.join(", ")))
+}
+
+fn nodes(facts: &Facts) -> Check {
+    let name = "device nodes";
+    if facts.nodes.is_empty() {
+        return Check::skipped(name, "no /dev/nvidia*, /dev/nvhost-*, /dev/nvmap or /dev/dri/renderD*");
+    }
+    let closed: Vec<_> =
+        facts.nodes.iter().filter(|node| !matches!(node.opened, Opened::Yes | Opened::NotTried)).collect();
+    if closed.is_empty() {
+        let tried = if facts.nodes.iter().any(|node| node.opened == Opened::NotTried) { "there" } else { "open" };
+        return Check::ok(name, format!("{} of {} {tried}", facts.nodes.len(), facts.nodes.len()));
+    }
+    let list: Vec<String> = closed
+        .iter()
+        .map(|node| format!("{} ({})", node.path.display(), node.error.as_deref().unwrap_or("closed")))
+        .collect();
+    let found = format!("{} of {} do not open: {}", closed.len(), facts.nodes.len(), list.join(", "));
+    let mine = facts.user.as_ref().map_or(&[][..], |user| &user.groups);
+    let mut groups: Vec<&str> = closed
+        .iter()
+        .filter(|node| node.opened == Opened::Denied)
+        .filter_map(|node| {
+            node.group.as_deref().filter(|group| *group != "root" && !mine.iter().any(|own| own == group))
+        })
+        .collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let user = facts.user.as_ref().and_then(|user| user.name.as_deref()).unwrap_or("USER");
+    let next = if closed.iter().any(|node| node.opened == Opened::Forbidden) {
+        "let the service or container use them: DeviceAllow= in the unit, the NVIDIA runtime or --device for a container"
+            .to_owned()
+    } else if !groups.is_empty() {
+        format!("usermod --append --groups {} {user}, and start anew", groups.join(","))
+    } else {
+        "look at the kernel's log (dmesg | grep -i -e nvrm -e nvgpu) and at the nodes' modes (ls -l)".to_owned()
+    };
+    // Nodes of displays and debuggers may be closed and CUDA works all the same.
+    let works = matches!(facts.proof, Some(Ok(_)));
+    let line = if works { Check::warning(name, found) } else { Check::failed(name, found) };
+    line.then(next)
+}
