@@ -143,11 +143,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn this_program_needs_gstreamer() {
+    fn a_real_program_is_read() {
         let mut file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
         let elf = read(&mut file).unwrap();
-        assert!(elf.needed.iter().any(|name| name.starts_with("libgstreamer-1.0.so")), "{elf:?}");
         assert!(elf.needed.iter().any(|name| name == "libc.so.6"), "{elf:?}");
+        assert!(elf.needed.iter().all(|name| name.contains(".so")), "{elf:?}");
     }
 
     #[test]

@@ -123,12 +123,8 @@ impl Facts {
             facts.proof = Some(ask(Question::Proof, None));
         }
         if live {
-            tell(&mut facts.cudnn, |library| {
-                ask(Question::Cudnn, Some(&library.path)).ok().and_then(Version::from_cudnn)
-            });
-            tell(&mut facts.cuda_runtime, |library| {
-                ask(Question::CudaRuntime, Some(&library.path)).ok().and_then(Version::from_cuda)
-            });
+            tell(&mut facts.cudnn, |path| ask(Question::Cudnn, Some(path)).map(Version::from_cudnn));
+            tell(&mut facts.cuda_runtime, |path| ask(Question::CudaRuntime, Some(path)).map(Version::from_cuda));
         }
         if let Some(Ok(runtime)) = &facts.onnxruntime {
             facts.providers = providers(machine, &folders, Path::new(&runtime.path));
@@ -149,13 +145,12 @@ impl Facts {
     }
 }
 
-/// Versions that files' names do not tell are asked for, of libraries that the loader finds.
-fn tell(libraries: &mut [Library], ask: impl Fn(&Library) -> Option<Version>) {
+/// Asks the libraries that the loader finds; a file's name may tell less than the library, or more.
+fn tell(libraries: &mut [Library], ask: impl Fn(&Path) -> Result<Option<Version>, String>) {
     for library in libraries.iter_mut().filter(|library| library.on_loader_path) {
-        if library.version.as_ref().is_none_or(|version| version.parts() == 1)
-            && let Some(version) = ask(library)
-        {
-            library.version = Some(version);
+        match ask(&library.path) {
+            Ok(told) => library.version = library.version.take().max(told),
+            Err(error) => library.error = Some(error),
         }
     }
 }

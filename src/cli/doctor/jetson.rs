@@ -63,7 +63,7 @@ impl Jetson {
 fn l4t(release: &str) -> Option<Version> {
     let line = release.lines().find(|line| line.contains("(release)"))?;
     let (major, rest) = line.trim_start_matches(['#', ' ']).strip_prefix('R')?.split_once(' ')?;
-    let revision = rest.split_once("REVISION:")?.1.split(',').next()?.trim();
+    let revision = Version::parse(rest.split_once("REVISION:")?.1.trim())?;
     Version::parse(&format!("{}.{revision}", major.trim()))
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Library {
     /// Names of the libraries it needs.
     #[serde(skip)]
     pub(super) needed: Vec<String>,
+    /// Why it does not answer, where it was asked.
+    pub(super) error: Option<String>,
 }
 
 impl Library {
@@ -96,7 +98,7 @@ impl Folders {
                 let suffix = behind.filter(|behind| Version::parse(behind).is_some()).unwrap_or(suffix).to_owned();
                 let version = Version::parse(&suffix).or(Some(version));
                 let needed = elf.map(|elf| elf.needed).unwrap_or_default();
-                found.push(Library { path, version, suffix, on_loader_path: *on_loader_path, needed });
+                found.push(Library { path, version, suffix, on_loader_path: *on_loader_path, needed, error: None });
             }
         }
         found

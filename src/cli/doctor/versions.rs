@@ -114,26 +114,24 @@ fn proof(facts: &Facts) -> Option<Check> {
 }
 
 fn describe(library: &Library) -> String {
-    let version = if library.suffix.contains('.') || library.version.is_none() {
-        library.suffix.clone()
-    } else {
-        library.version.as_ref().map(ToString::to_string).unwrap_or_default()
-    };
+    let version = library.version.as_ref().map_or_else(|| library.suffix.clone(), ToString::to_string);
     let loader = if library.on_loader_path { "" } else { ", not on the loader's path" };
     format!("{version} at {}{loader}", library.path.display())
 }
 
 fn libraries(name: &str, found: &[Library], absent: &str) -> Check {
-    if found.is_empty() {
-        return Check::skipped(name, format!("none; {absent}"));
+    let Some(first) = found.first() else { return Check::skipped(name, format!("none; {absent}")) };
+    if let Some((library, error)) = found.iter().find_map(|library| Some((library, library.error.as_ref()?))) {
+        let found = format!("{}: {error}", describe(library));
+        return Check::failed(name, found).then("reinstall it, all its packages in one version, or take it out");
     }
-    let line = Check::ok(name, found.iter().map(describe).collect::<Vec<_>>().join("; "));
+    let list = found.iter().map(describe).collect::<Vec<_>>().join("; ");
     if found.iter().any(|library| library.on_loader_path) {
-        return line;
+        return Check::ok(name, list);
     }
-    let folder = found[0].path.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+    let folder = first.path.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
     let next = format!("to have it found, write {folder} into a file in /etc/ld.so.conf.d and run ldconfig");
-    Check { outcome: super::check::Outcome::Warning, ..line }.then(next)
+    Check::warning(name, list).then(next)
 }
 
 fn tensorrt(facts: &Facts) -> Vec<Check> {

@@ -18,7 +18,7 @@ fn matches(facts: &Facts) -> Vec<&'static str> {
 fn library(path: &str) -> Library {
     let suffix = path.split_once(".so.").unwrap().1.to_owned();
     let version = Version::parse(&suffix);
-    Library { path: PathBuf::from(path), version, suffix, on_loader_path: true, needed: Vec::new() }
+    Library { path: PathBuf::from(path), version, suffix, on_loader_path: true, needed: Vec::new(), error: None }
 }
 
 fn candidate(version: &str) -> Candidate {
