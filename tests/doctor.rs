@@ -188,7 +188,7 @@ fn a_gpu_that_computes_is_described_and_both_tensorrts_are_found() {
     // Under gpu-only software decoders are refused.
     let [outcome, found, next] = report.version("decoder H.264");
     let hardware = outcome == "ok" && found.contains("(hardware)");
-    assert!(hardware || (outcome == "failed" && found.contains("gpu-only") && !next.is_empty()), "{found}");
+    assert!(hardware || (outcome != "ok" && found.contains("gpu-only") && !next.is_empty()), "{found}");
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn the_files_of_a_jetson_are_read_without_loading_anything() {
         ("system", "Ubuntu 22.04.5 LTS, kernel 5.15.148-tegra, glibc 2.35, in a container"),
         ("Jetson", "NVIDIA Jetson AGX Orin Developer Kit, L4T 36.4.3, JetPack 6.2"),
         ("kernel module", "540.4.0 (open)"),
-        ("CUDA driver", "1.1 at /usr/lib/aarch64-linux-gnu/nvidia/libcuda.so.1"),
+        ("CUDA driver", "libcuda 1.1 at /usr/lib/aarch64-linux-gnu/nvidia/libcuda.so.1"),
         ("TensorRT", "10.3.0 at /usr/lib/aarch64-linux-gnu/libnvinfer.so.10, taken"),
         ("TensorRT lean", "10.3.0 at /usr/lib/aarch64-linux-gnu/libnvinfer_lean.so.10.3.0"),
         ("ONNX parser", "10.3.0 at /usr/lib/aarch64-linux-gnu/libnvonnxparser.so.10.3.0"),

@@ -21,8 +21,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The answer, or why there is none.
 pub(super) fn ask<T: DeserializeOwned>(question: Question, library: Option<&Path>) -> Result<T, String> {
-    let exe = std::env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))?;
-    let mut command = Command::new(exe);
+    // This very program, even where an update has replaced its file.
+    let mut command = Command::new("/proc/self/exe");
     command.arg("doctor").arg("--ask").arg(question.to_possible_value().map_or(String::new(), |v| v.get_name().into()));
     if let Some(library) = library {
         command.arg("--library").arg(library);

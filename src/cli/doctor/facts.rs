@@ -149,7 +149,11 @@ impl Facts {
 fn tell(libraries: &mut [Library], ask: impl Fn(&Path) -> Result<Option<Version>, String>) {
     for library in libraries.iter_mut().filter(|library| library.on_loader_path) {
         match ask(&library.path) {
-            Ok(told) => library.version = library.version.take().max(told),
+            Ok(told) => {
+                let longer =
+                    library.version.take().zip(told.as_ref()).filter(|(named, told)| named.begins_with(told.all()));
+                library.version = longer.map(|(named, _)| named).or(told);
+            }
             Err(error) => library.error = Some(error),
         }
     }

@@ -104,7 +104,7 @@ pub(super) const TABLE: &[Known] = &[
         source: "github.com/dusty-nv/jetson-inference issue 1920, github.com/roboflow/inference pull request 2306: \
                  libnvdla_compiler.so is not in containers, nor in some releases of nvidia-l4t-core",
         next: "on a Jetson, start the container with the NVIDIA runtime, or install the package that has it \
-               (libnvdla_compiler.so: nvidia-l4t-dla-compiler)",
+               (libnvdla_compiler.so of L4T 36: nvidia-l4t-dla-compiler)",
         found: |facts| {
             let missing = &facts.tensorrt.missing;
             (!missing.is_empty()).then(|| format!("libnvinfer needs {}, and the loader has none", missing.join(", ")))

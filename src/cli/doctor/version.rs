@@ -34,6 +34,11 @@ impl Version {
         self.0.first().copied().unwrap_or(0)
     }
 
+    /// Its parts.
+    pub(super) fn all(&self) -> &[u32] {
+        &self.0
+    }
+
     /// How many parts it has.
     pub(super) fn parts(&self) -> usize {
         self.0.len()

@@ -63,18 +63,29 @@ fn kernel_module(facts: &Facts) -> Check {
 
 fn cuda_driver(facts: &Facts) -> Check {
     let name = "CUDA driver";
-    let file = facts.driver.first().map(|library| format!(" ({})", describe(library))).unwrap_or_default();
-    match &facts.cuda {
-        None if file.is_empty() => Check::skipped(name, "no libcuda.so.1"),
-        None => Check::ok(name, file.trim_matches([' ', '(', ')'])),
-        Some(Err(error)) => Check::failed(name, format!("libcuda.so.1{file} {error}"))
-            .then("reinstall the NVIDIA driver; look at the kernel's log (dmesg | grep -i nvrm)"),
-        Some(Ok(cuda)) => match (&cuda.error, cuda.version) {
-            (Some(error), _) if !cuda.there && facts.driver.is_empty() => skipped_with_advice(name, error),
-            (Some(error), _) => failed_with_advice(name, error),
-            (None, Some((major, minor))) => Check::ok(name, format!("CUDA {major}.{minor}{file}")),
-            (None, None) => Check::failed(name, "does not tell its version").then("reinstall the NVIDIA driver"),
-        },
+    let file = facts.driver.first().map(|library| {
+        let version = if library.suffix.contains('.') { format!(" {}", library.suffix) } else { String::new() };
+        format!("libcuda{version} at {}", library.path.display())
+    });
+    let cuda = match (&facts.cuda, file) {
+        (None, None) => return Check::skipped(name, "no libcuda.so.1"),
+        (None, Some(file)) => return Check::ok(name, file),
+        (Some(Err(error)), _) => {
+            return Check::failed(name, format!("libcuda.so.1 {error}"))
+                .then("reinstall the NVIDIA driver; look at the kernel's log (dmesg | grep -i nvrm)");
+        }
+        (Some(Ok(cuda)), None) if !cuda.there => {
+            return Check::skipped(name, "no libcuda.so.1")
+                .then("for a GPU, install the NVIDIA driver, or start the container with the NVIDIA runtime");
+        }
+        (Some(Ok(cuda)), file) => (cuda, file),
+    };
+    match cuda {
+        (cuda, _) if cuda.error.is_some() => failed_with_advice(name, cuda.error.as_deref().unwrap_or_default()),
+        (cuda, file) => {
+            let (major, minor) = cuda.version.unwrap_or_default();
+            Check::ok(name, format!("CUDA {major}.{minor}{}", file.map(|file| format!(", {file}")).unwrap_or_default()))
+        }
     }
 }
 
@@ -86,11 +97,6 @@ fn split_advice(error: &str) -> (&str, Option<&str>) {
 pub(super) fn failed_with_advice(name: &str, error: &str) -> Check {
     let (found, next) = split_advice(error);
     Check { next: next.map(str::to_owned), ..Check::failed(name, found) }
-}
-
-fn skipped_with_advice(name: &str, error: &str) -> Check {
-    let (found, next) = split_advice(error);
-    Check { next: next.map(str::to_owned), ..Check::skipped(name, found) }
 }
 
 fn gpus(facts: &Facts) -> Vec<Check> {
@@ -164,7 +170,8 @@ fn libnvinfer(candidate: &Candidate, taken: bool) -> Check {
     let role = if taken { "taken" } else { "not taken" };
     match &candidate.answer {
         Some(Ok(told)) => {
-            let build = told.build.map(|build| format!(" build {build}")).unwrap_or_default();
+            let build =
+                told.build.filter(|build| *build > 0).map(|build| format!(" build {build}")).unwrap_or_default();
             let runs = if told.builder { "" } else { ", runs plans and builds none" };
             Check::ok(name, format!("{}{build} at {place}{runs}, {role}", told.version))
         }
@@ -216,12 +223,16 @@ fn gstreamer(facts: &Facts, policy: Option<Policy>) -> Vec<Check> {
         Some(Ok(gstreamer)) => gstreamer,
     };
     let mut checks = vec![Check::ok("GStreamer", gstreamer.version.clone())];
+    let hardware = gstreamer.decoders.iter().any(|decoder| decoder.gpu_only.is_ok());
     for decoder in &gstreamer.decoders {
         let name = format!("decoder {}", decoder.codec);
         checks.push(match (&decoder.any, &decoder.gpu_only) {
             (Ok((element, true)), _) => Check::ok(&name, format!("{element} (hardware)")),
-            (Ok(_), Err(refused)) if policy == Some(Policy::GpuOnly) => Check::failed(&name, refused)
-                .then("install the vendor's GStreamer plugin; look at gst-inspect-1.0 and its blacklist (-b)"),
+            (Ok(_), Err(refused)) if policy == Some(Policy::GpuOnly) => {
+                // One codec without hardware is the trouble of cameras that send it.
+                let line = if hardware { Check::warning(&name, refused) } else { Check::failed(&name, refused) };
+                line.then("install the vendor's GStreamer plugin; look at gst-inspect-1.0 and its blacklist (-b)")
+            }
             (Ok((element, false)), _) => Check::ok(&name, format!("{element} (software)")),
             (Err(none), _) => Check::warning(&name, none).then("install gstreamer1.0-libav or a hardware decoder"),
         });
