@@ -77,6 +77,9 @@ fn a_frame_on_the_device_allocates_nothing() {
     let manager = manager();
     let lane = manager.lane("gate").unwrap();
     let mut contexts = ["detection", "pose"].map(|name| Some(context(&manager, &lane, name)));
+    for (context, classes) in contexts.iter_mut().zip([3, 1]) {
+        assert!(context.as_mut().unwrap().filter(0, classes, 0.1).unwrap(), "the device looks through it");
+    }
     let mut reid = Some(context(&manager, &lane, "reid"));
     let samples: Vec<u8> = (0..640 * 360 * 3 / 2).map(|i| (i * 7 % 251) as u8).collect();
     let boxes = [BBox::new(10.0, 20.0, 50.0, 120.0), BBox::new(300.0, 40.0, 380.0, 300.0)];

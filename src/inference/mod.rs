@@ -98,6 +98,17 @@ pub trait Context: Send {
         Ok(false)
     }
 
+    /// From now on only those boxes of output `index`, a table of `f32[1, 4 + classes + extras, boxes]`, need to come to
+    /// the host that score at least `min_score` in one of the `classes`: [`Context::output`] then gives
+    /// [`Survivors`](crate::types::tensor::Survivors). False where the backend gives all of it.
+    ///
+    /// # Errors
+    /// Where the device has no room.
+    fn filter(&mut self, index: usize, classes: usize, min_score: f32) -> Result<bool, InferenceError> {
+        let _ = (index, classes, min_score);
+        Ok(false)
+    }
+
     /// An output of the last run.
     ///
     /// # Errors

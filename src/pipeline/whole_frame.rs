@@ -41,7 +41,12 @@ impl WholeFrame {
     ) -> Result<Self, InferenceError> {
         let decoder = Decoder::new(&model.model, model.io())
             .map_err(|error| InferenceError::Head { model: model.model.name.clone(), reason: error.to_string() })?;
-        let contexts = models.create_pipeline_contexts(lane, model, depth)?;
+        let mut contexts = models.create_pipeline_contexts(lane, model, depth)?;
+        if let Some(table) = decoder.table() {
+            for context in &mut contexts.free {
+                context.filter(table.output, table.classes, decoder.min_score())?;
+            }
+        }
         Ok(Self { model: Arc::clone(model), decoder, letterbox: None, free: contexts.free, rejected: 0 })
     }
 

@@ -95,6 +95,45 @@ pub enum TensorData<'a> {
     I32(&'a [i32]),
     /// Unsigned, 8 bits.
     U8(&'a [u8]),
+    /// Of a detector's table in 32-bit floats, what a device let through.
+    Survivors(Survivors<'a>),
+}
+
+/// The boxes of a detector's table that score well enough, in the table's order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Survivors<'a> {
+    /// Rows of `width` values: place in the table and class (both as bits), score (NaN where one of its scores is),
+    /// centre x and y, width, height, and what the task adds.
+    pub rows: &'a [f32],
+    /// Values of a row.
+    pub width: usize,
+    /// Elements of the whole table.
+    pub of: usize,
+}
+
+impl<'a> Survivors<'a> {
+    /// Values of a row before those that the task adds.
+    pub const HEAD: usize = 7;
+
+    /// The rows, one box each.
+    pub fn boxes(&self) -> impl Iterator<Item = Survivor> + use<'a> {
+        self.rows.chunks_exact(self.width.max(Self::HEAD)).map(|row| Survivor {
+            class: row[1].to_bits(),
+            score: row[2],
+            centre_size: [row[3], row[4], row[5], row[6]],
+        })
+    }
+}
+
+/// A box that scores well enough, in input pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Survivor {
+    /// Its best class.
+    pub class: u32,
+    /// That class's score; NaN where one of its scores is.
+    pub score: f32,
+    /// Centre x and y, width, height.
+    pub centre_size: [f32; 4],
 }
 
 impl TensorData<'_> {
@@ -102,14 +141,14 @@ impl TensorData<'_> {
     #[must_use]
     pub const fn element(&self) -> ElementType {
         match self {
-            Self::F32(_) => ElementType::F32,
+            Self::F32(_) | Self::Survivors(_) => ElementType::F32,
             Self::I64(_) => ElementType::I64,
             Self::I32(_) => ElementType::I32,
             Self::U8(_) => ElementType::U8,
         }
     }
 
-    /// Number of elements.
+    /// Number of elements; of survivors: of the table that they are from.
     #[must_use]
     pub const fn len(&self) -> usize {
         match self {
@@ -117,6 +156,7 @@ impl TensorData<'_> {
             Self::I64(data) => data.len(),
             Self::I32(data) => data.len(),
             Self::U8(data) => data.len(),
+            Self::Survivors(survivors) => survivors.of,
         }
     }
 

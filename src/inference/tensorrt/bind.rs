@@ -7,7 +7,8 @@ use tensorrt_rs::enums::{AllocationStrategy, TensorFormat};
 use tensorrt_rs::{BoundContext, ExecutionContext, TensorInfo};
 
 use super::engine::Plan;
-use super::io::{self, HostOutput};
+use super::io;
+use super::output::HostOutput;
 use crate::inference::InferenceError;
 use crate::inference::device::{DeviceLane, InputKey};
 
@@ -56,15 +57,24 @@ impl Binding {
         let running = context.enqueue()?;
         for ((name, host), dims) in outputs.iter_mut().zip(&shapes.outputs) {
             // Where this fails, dropping `running` waits for the execution.
-            stream.download_tensor(running.buffer(name)?, host.tensor(), dims.iter().product())?;
+            host.queue(stream, running.buffer(name)?.view(), dims.iter().product())?;
         }
         // Dropped, it would wait here; the context waits in `finish` instead, and before anything else touches it.
         std::mem::forget(running);
         Ok(())
     }
+
+    /// Waits for what [`Binding::queue`] queued, and for what only then is known to be wanted.
+    pub(super) fn finish(&mut self, outputs: &mut [(String, HostOutput)], stream: &Stream) -> Result<(), Broken> {
+        self.context.wait()?;
+        for (name, host) in outputs {
+            host.finish(stream, self.context.buffer(name)?.view())?;
+        }
+        Ok(())
+    }
 }
 
-/// Why work was not queued.
+/// Why work was not queued, or not finished.
 pub(super) enum Broken {
     Gpu(gpu::Error),
     TensorRt(tensorrt_rs::Error),

@@ -8,7 +8,8 @@ use gpu::{BoundTensor, DeviceTensor, Event, HostTensor, TensorViewMut, Timing};
 
 use super::bind::{Binding, Broken, bind};
 use super::engine::Plan;
-use super::io::{self, HostOutput};
+use super::io;
+use super::output::HostOutput;
 use crate::inference::device::{DeviceLane, Failure, Pass};
 use crate::inference::flight::{Step, Who};
 use crate::inference::{Context, Finished, FrameRef, InferenceError, Pending};
@@ -172,23 +173,30 @@ impl TrtContext {
         plan.trt.gpu.device.bind().map_err(|error| plan.broken(&error.into()))?;
         match binding.queue(place, inputs, outputs, lane.stream()) {
             Ok(()) => end.record(lane.stream()).map_err(|error| plan.broken(&error.into())),
-            Err(Broken::TensorRt(error)) => Err(self.judged(&error)),
-            Err(Broken::Gpu(error)) => {
-                // What was queued before it may still run; the binding waits for it when it drops.
-                self.binding = None;
-                Err(plan.broken(&error))
-            }
+            Err(broken) => Err(self.judged_work(&broken)),
         }
     }
 
     /// The end of what [`TrtContext::start`] queued.
     fn finish(&mut self) -> Result<(), InferenceError> {
-        let Some(binding) = self.binding.as_mut() else { return Ok(()) };
-        if let Err(error) = binding.context.wait() {
-            return Err(self.judged(&error));
+        let Self { binding: Some(binding), outputs, lane, .. } = self else { return Ok(()) };
+        match binding.finish(outputs, lane.stream()) {
+            Ok(()) => Ok(()),
+            Err(broken) => Err(self.judged_work(&broken)),
         }
-        let outputs = self.outputs.iter_mut().map(|(_, output)| output.finish());
-        outputs.collect::<Result<(), _>>().map_err(|error| self.plan.broken(&error.into()))
+    }
+
+    /// Judges what became of work that was queued.
+    fn judged_work(&mut self, broken: &Broken) -> InferenceError {
+        match broken {
+            Broken::TensorRt(error) => self.judged(error),
+            Broken::Gpu(error) => {
+                // What was queued before it may still run; the binding waits for it when it drops.
+                self.binding = None;
+                self.note_failure(&error.to_string());
+                self.plan.broken(error)
+            }
+        }
     }
 }
 
@@ -291,6 +299,15 @@ impl Context for TrtContext {
             Ok(BoundTensor::Shared(_)) => Ok(false),
             Err(error) => Err(self.judged(&error)),
         }
+    }
+
+    fn filter(&mut self, index: usize, classes: usize, min_score: f32) -> Result<bool, InferenceError> {
+        // One picture, or there is more than one table.
+        let (Some(binding), 1) = (&self.binding, self.max_batch) else { return Ok(false) };
+        let shape = binding.shapes.first().and_then(|shapes| shapes.outputs.get(index));
+        let (Some(shape), Some((_, output))) = (shape, self.outputs.get_mut(index)) else { return Ok(false) };
+        let filtered = output.filter(self.lane.stream(), self.lane.owner(), shape, classes, min_score);
+        filtered.map_err(|error| self.plan.broken(&error))
     }
 
     fn output(&self, index: usize) -> Result<TensorRef<'_>, InferenceError> {

@@ -1,11 +1,9 @@
 //! An engine's tensors in the daemon's words.
 
-use gpu::{CudaError, HostTensor};
-use half::slice::HalfFloatSliceExt;
 use tensorrt_rs::TensorInfo;
 use tensorrt_rs::enums::DataType;
 
-use crate::types::tensor::{ElementType, TensorData, TensorSpec};
+use crate::types::tensor::{ElementType, TensorSpec};
 
 /// Half precision is the engine's own matter: pictures are prepared in it, outputs widened.
 pub(super) fn specs<'a>(tensors: impl Iterator<Item = &'a TensorInfo>) -> Vec<TensorSpec> {
@@ -65,49 +63,4 @@ pub(super) fn most_pictures<'a>(inputs: impl Iterator<Item = &'a TensorInfo>, as
 pub(super) fn is_picture(tensor: &TensorInfo) -> bool {
     let floats = matches!(tensor.data_type, DataType::Float | DataType::Half);
     floats && matches!(tensor.shape.as_slice(), &[_, 3, height, width] if height > 0 && width > 0)
-}
-
-/// An output on the host.
-pub(super) enum HostOutput {
-    Plain(HostTensor),
-    /// Half precision, and what it is in single.
-    Half(HostTensor, Vec<f32>),
-}
-
-impl HostOutput {
-    pub(super) fn new(host: HostTensor, len: usize) -> Self {
-        match host {
-            HostTensor::F16(_) => Self::Half(host, vec![0.0; len]),
-            _ => Self::Plain(host),
-        }
-    }
-
-    /// Where the device's tensor is copied to.
-    pub(super) fn tensor(&mut self) -> &mut HostTensor {
-        match self {
-            Self::Plain(host) | Self::Half(host, _) => host,
-        }
-    }
-
-    /// After the copy.
-    pub(super) fn finish(&mut self) -> Result<(), CudaError> {
-        if let Self::Half(HostTensor::F16(host), floats) = self {
-            let halves = half::slice::HalfBitsSliceExt::reinterpret_cast::<half::f16>(host.read()?);
-            let len = halves.len().min(floats.len());
-            halves[..len].convert_to_f32_slice(&mut floats[..len]);
-        }
-        Ok(())
-    }
-
-    /// The first `len` elements.
-    pub(super) fn read(&self, len: usize) -> Result<TensorData<'_>, CudaError> {
-        Ok(match self {
-            Self::Half(_, floats) => TensorData::F32(&floats[..len]),
-            Self::Plain(HostTensor::F32(host)) => TensorData::F32(&host.read()?[..len]),
-            Self::Plain(HostTensor::I64(host)) => TensorData::I64(&host.read()?[..len]),
-            Self::Plain(HostTensor::I32(host)) => TensorData::I32(&host.read()?[..len]),
-            Self::Plain(HostTensor::U8(host) | HostTensor::Bool(host)) => TensorData::U8(&host.read()?[..len]),
-            Self::Plain(HostTensor::F16(_)) => TensorData::F32(&[]),
-        })
-    }
 }

@@ -4,6 +4,7 @@ mod bind;
 mod context;
 mod engine;
 mod io;
+mod output;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

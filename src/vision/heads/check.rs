@@ -92,6 +92,11 @@ impl Output {
         })
     }
 
+    /// Which of the model's outputs.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
     /// The output of a run: its shape and elements, checked against each other and this head.
     pub fn of<'a>(&self, outputs: &[TensorRef<'a>]) -> Result<TensorRef<'a>, HeadError> {
         let Some(tensor) = outputs.get(self.index) else { return Err(self.given("nothing".into())) };

@@ -54,6 +54,8 @@ impl Detr {
                 TensorData::I32(labels) => usize::try_from(labels[i]).unwrap_or(usize::MAX),
                 TensorData::F32(labels) => class(labels[i]),
                 TensorData::U8(labels) => usize::from(labels[i]),
+                // This head asks no device to look through its outputs.
+                TensorData::Survivors(_) => usize::MAX,
             };
             sieve.push(i, BBox::new(row[0], row[1], row[2], row[3]), score, class);
         }

@@ -55,6 +55,16 @@ pub struct SizeInput {
     pub size: [i64; 2],
 }
 
+/// An output that a device may look through on its own, `f32[1, 4 + classes + extras, boxes]` with a column per box:
+/// only boxes that score at least [`Decoder::min_score`] in one of the classes have to come to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Which of the model's outputs.
+    pub output: usize,
+    /// Scores of a box.
+    pub classes: usize,
+}
+
 /// Turns a model's outputs into detections, and what its task adds to them.
 #[derive(Clone, Debug)]
 pub struct Decoder {
@@ -110,6 +120,21 @@ impl Decoder {
     #[must_use]
     pub fn input(&self) -> PictureInput {
         self.picture
+    }
+
+    /// The output that a device may look through; `None`: the head wants all of it.
+    #[must_use]
+    pub fn table(&self) -> Option<Table> {
+        match &self.layout {
+            Layout::Yolo(head) => Some(head.table()),
+            _ => None,
+        }
+    }
+
+    /// Boxes that score less are dropped.
+    #[must_use]
+    pub fn min_score(&self) -> f32 {
+        self.min_score
     }
 
     /// What else the model takes.

@@ -2,13 +2,13 @@
 //! box; centre and size in input pixels, then scores after the sigmoid, then what the task adds.
 //! Source: `ultralytics/nn/modules/head.py`, `Detect`, `Pose`, `Segment`.
 
-use super::HeadError;
 use super::check::{Dim, Output, boxes_output};
 use super::extras::{self, Extras};
 use super::sieve::Sieve;
+use super::{HeadError, Table};
 use crate::config::{Head, Task};
 use crate::types::geometry::BBox;
-use crate::types::tensor::{ElementType, ModelIo, TensorRef};
+use crate::types::tensor::{ElementType, ModelIo, Survivors, TensorData, TensorRef};
 
 /// Columns worked on at a time: what is kept for them stays in the first-level cache.
 const BLOCK: usize = 1024;
@@ -42,6 +42,11 @@ impl Yolo {
     }
 
     pub fn read<'t>(&mut self, outputs: &[TensorRef<'t>], sieve: &mut Sieve<'_, 't>) -> Result<(), HeadError> {
+        let tensor = self.output.of(outputs)?;
+        if let TensorData::Survivors(survivors) = tensor.data {
+            self.take(&survivors, tensor.shape[2], sieve);
+            return Ok(());
+        }
         let (shape, data) = self.output.floats(outputs)?;
         let n = shape[2];
         if n == 0 || self.classes == 0 {
@@ -64,6 +69,24 @@ impl Yolo {
             sieve.push(i, bbox, score, self.best.class[i] as usize);
         }
         Ok(())
+    }
+}
+
+impl Yolo {
+    /// The table that a device may look through on its own.
+    pub fn table(&self) -> Table {
+        Table { output: self.output.index(), classes: self.classes }
+    }
+
+    /// A device has looked through the table; `n` boxes were in it.
+    fn take<'t>(&self, survivors: &Survivors<'t>, n: usize, sieve: &mut Sieve<'_, 't>) {
+        sieve.candidates.reserve(n);
+        sieve.extras = Extras::rows(self.task, survivors.rows, survivors.width, Survivors::HEAD);
+        for (row, survivor) in survivors.boxes().enumerate() {
+            let [x, y, width, height] = survivor.centre_size;
+            // The row stands for the place in the table: both grow alike, so equal scores are told apart alike.
+            sieve.push(row, BBox::from_centre(x, y, width, height), survivor.score, survivor.class as usize);
+        }
     }
 }
 

@@ -68,8 +68,8 @@ impl Candidates {
         })
     }
 
-    /// Puts the search through `output` into `stream`: a view of floats, or a tensor of a model's. Survivors score at least `threshold` in their best class, the
-    /// lowest of equals; a box with a score that is no number survives too, with NaN for its score.
+    /// Puts the search through `output` into `stream`: a view of floats, or a tensor of a model's. Survivors score at
+    /// least `threshold` in their best class, the lowest of equals; a box with a score that is no number survives too, with NaN for its score.
     ///
     /// # Errors
     ///
@@ -146,6 +146,13 @@ impl<'a> Survivors<'a> {
     #[must_use]
     pub fn overflow(&self) -> usize {
         self.count - self.words.len() / self.stride
+    }
+
+    /// Those that there was room for, as rows one after the other, and the length of a row: place in the output and
+    /// class (both as bits), score, centre x and y, width, height, and what the task adds.
+    #[must_use]
+    pub fn rows(&self) -> (&'a [f32], usize) {
+        (self.words, self.stride)
     }
 
     /// One of those that there was room for.
