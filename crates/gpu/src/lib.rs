@@ -5,7 +5,10 @@
 //! be used with no other, which is what keeps host and device from meeting in it (see [`memory`]). What each
 //! [`Owner`] holds is counted to the byte. [`kernels`] has the work that is Watchkeeper's own.
 //!
-//! Streams and device memory are what `tensorrt-rs` executes on.
+//! Streams and device memory are what `tensorrt-rs` executes on. A frame's way: [`FrameUpload`] takes a decoded
+//! [`picture`] to the device, [`kernels::Letterbox`] makes a [`SharedTensor`] of it, models that are bound to it by
+//! [`BoundTensor`] execute, and [`kernels::Candidates`] and [`kernels::Masks`] bring back what they found. All of it is
+//! put into the camera's stream, and after the first frame nothing on the way allocates.
 //!
 //! After a sticky error, [`abandon`] lets the process leave without a call to a driver that would hang or refuse.
 //!

@@ -57,7 +57,8 @@
 //! all its memory are in use. [`ExecutionContext::enqueue_v3`] is therefore `unsafe`: it cannot know whose
 //! memory the addresses are. [`BoundContext`] owns the context, the buffers and the stream, waits before it
 //! lets anybody change or free them, and is safe; what it asks in return is an `unsafe impl` of
-//! [`DeviceBuffer`] and [`Stream`] in the crate that drives CUDA. [`Scratch`] is activation memory that
+//! [`DeviceBuffer`] and [`Stream`] in the crate that drives CUDA. Contexts of one stream may read the same buffer as
+//! their input ([`DeviceBuffer::is_shared`]). [`Scratch`] is activation memory that
 //! user-managed contexts share by taking turns.
 //!
 //! After a sticky CUDA error (700, 719 and kin) nothing can be saved: [`lifecycle::abandon`] everything and leave the

@@ -26,6 +26,8 @@ struct RawTable {
     boxes: c_int,
     classes: c_int,
     extras: c_int,
+    /// What the compiler would leave undefined.
+    padding: c_int,
 }
 
 /// Finds the boxes of an output that score well enough, so that only they are copied to the host. Keeps its memory: a
@@ -94,6 +96,7 @@ impl Candidates {
             boxes: boxes as c_int,
             classes: classes as c_int,
             extras: extras as c_int,
+            padding: 0,
         };
         let (bits, scores, numbers) = (self.bits.device_ptr(), self.scores.device_ptr(), self.classes.device_ptr());
         let (capacity, found) = (self.capacity as u32, self.found.device_ptr());
