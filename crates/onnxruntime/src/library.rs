@@ -1,4 +1,6 @@
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
+use std::ptr;
 use std::sync::Mutex;
 
 use ort::environment::Environment;
@@ -76,6 +78,28 @@ impl Runtime {
     #[must_use]
     pub fn build_info(&self) -> &'static str {
         ort::info()
+    }
+
+    /// Providers that this build of the library has, by ONNX Runtime's names, such as `CUDAExecutionProvider`. Whether
+    /// one can be used shows when a session asks for it.
+    #[must_use]
+    pub fn providers(&self) -> Vec<String> {
+        let (mut names, mut count) = (ptr::null_mut(), 0);
+        // SAFETY: both are written by the call; the environment that `self` has keeps the library loaded.
+        let status = unsafe { (ort::api().GetAvailableProviders)(&mut names, &mut count) };
+        // SAFETY: `status` is what ONNX Runtime just returned, and it is released by this call only.
+        if unsafe { ort::Error::result_from_status(status) }.is_err() || names.is_null() {
+            return Vec::new();
+        }
+        let list = (0..usize::try_from(count).unwrap_or(0))
+            // SAFETY: the call gave `count` strings that end with a NUL, which live until they are released below.
+            .map(|index| unsafe { CStr::from_ptr(*names.add(index)) }.to_string_lossy().into_owned())
+            .collect();
+        // SAFETY: the list that the call gave, released once. It fails for a null list only.
+        let status = unsafe { (ort::api().ReleaseAvailableProviders)(names, count) };
+        // SAFETY: as above.
+        let _ = unsafe { ort::Error::result_from_status(status) };
+        list
     }
 
     pub(crate) fn environment(&self) -> &Environment {
