@@ -251,6 +251,31 @@ fn later_layers_win_and_lists_of_sections_grow() {
 }
 
 #[test]
+fn onnx_runtime_on_the_gpu_meets_the_default_policy_and_needs_no_plan() {
+    use config::{Backend, Policy, Precision};
+    let folder = Folder::new();
+    let model = |more: &str| {
+        let text = format!(
+            "[models.m]\nonnx = \"../engines/blob.onnx\"\nbackend = \"onnxruntime\"\nhead = \"yolo\"\n{more}\n"
+        );
+        folder.load(&text)
+    };
+    for (more, backend, precision) in [
+        ("provider = \"cuda\"", Backend::OnnxruntimeCuda, None),
+        ("provider = \"cuda\"\nprecision = \"fp32\"", Backend::OnnxruntimeCuda, Some(Precision::Fp32)),
+        ("provider = \"tensorrt\"", Backend::OnnxruntimeTensorrt, None),
+        ("provider = \"tensorrt\"\nprecision = \"fp16\"", Backend::OnnxruntimeTensorrt, Some(Precision::Fp16)),
+    ] {
+        let config = model(more).unwrap().config;
+        assert_eq!(config.runtime.policy, Policy::GpuOnly);
+        let model = &config.models[0];
+        assert_eq!((model.backend, model.precision), (backend, precision), "{more}");
+        assert_eq!(model.plan, Path::new(""), "{more}");
+    }
+    assert!(model("provider = \"cpu\"").is_err(), "the CPU does not");
+}
+
+#[test]
 fn the_environment_reaches_into_models_by_type() {
     let folder = Folder::new();
     let path = folder.write("new/watchkeeper.toml", BLOB);

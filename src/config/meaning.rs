@@ -201,6 +201,10 @@ pub struct Manifest {
 pub enum Backend {
     /// ONNX Runtime's CPU provider.
     OnnxruntimeCpu,
+    /// ONNX Runtime's CUDA provider.
+    OnnxruntimeCuda,
+    /// TensorRT inside ONNX Runtime, which builds its engines from the ONNX file.
+    OnnxruntimeTensorrt,
     /// TensorRT, which runs the plan.
     Tensorrt,
 }

@@ -9,10 +9,10 @@ use crossbeam_channel::Receiver;
 
 use super::device::Gpu;
 use super::health::Health;
-use super::onnxruntime::{OrtEngine, Workers};
+use super::onnxruntime::{OrtDeviceEngine, OrtEngine, Workers};
 use super::tensorrt::{TensorRt, TrtEngine};
 use super::{Context, Engine, InferenceError, Lane, Notice, SerialMode, file, library};
-use crate::config::{Backend, Concurrency, Config, Model, Runtime, Task};
+use crate::config::{Backend, Concurrency, Config, Model, Task};
 use crate::telemetry::metrics::{Metrics, ModelMetrics, gauge};
 use crate::types::tensor::{ModelIo, TensorSpec};
 
@@ -32,7 +32,7 @@ impl LoadedModel {
         self.engine.io()
     }
 
-    /// What runs it: `cpu`, `tensorrt`.
+    /// What runs it: `cpu`, `cuda`, `tensorrt`.
     #[must_use]
     pub fn provider(&self) -> &'static str {
         self.engine.provider()
@@ -80,7 +80,8 @@ impl ModelManager {
     pub fn load(config: &Config, metrics: &Metrics, fits: Fits<'_>) -> Result<Self, InferenceError> {
         let serial = config.runtime.concurrency == Concurrency::Serial;
         let health = Arc::new(Health::new(&config.runtime.state_dir, serial));
-        let mut backends = Backends { config, health: &health, gpu: None, tensorrt: None, cpu: None };
+        let mut backends =
+            Backends { config, health: &health, gpu: None, tensorrt: None, onnxruntime: None, workers: None };
         let mut models: Vec<Option<Arc<LoadedModel>>> = config.models.iter().map(|_| None).collect();
         let order = largest_first(&config.models);
         for &index in &order {
@@ -189,7 +190,8 @@ struct Backends<'a> {
     health: &'a Arc<Health>,
     gpu: Option<Arc<Gpu>>,
     tensorrt: Option<Arc<TensorRt>>,
-    cpu: Option<(onnxruntime::Runtime, Arc<Workers>)>,
+    onnxruntime: Option<onnxruntime::Runtime>,
+    workers: Option<Arc<Workers>>,
 }
 
 impl Backends<'_> {
@@ -209,28 +211,31 @@ impl Backends<'_> {
         Ok(Arc::clone(self.tensorrt.insert(tensorrt)))
     }
 
-    fn cpu(&mut self) -> Result<&(onnxruntime::Runtime, Arc<Workers>), InferenceError> {
-        let cpu = match self.cpu.take() {
-            Some(cpu) => cpu,
-            None => load_cpu(&self.config.runtime)?,
-        };
-        Ok(self.cpu.insert(cpu))
+    fn onnxruntime(&mut self) -> Result<onnxruntime::Runtime, InferenceError> {
+        if let Some(runtime) = &self.onnxruntime {
+            return Ok(runtime.clone());
+        }
+        let runtime = library::load(self.config.runtime.onnxruntime_library.as_deref())?;
+        tracing::info!(path = %runtime.path().display(), build = runtime.build_info(), "ONNX Runtime loaded");
+        Ok(self.onnxruntime.insert(runtime).clone())
     }
-}
 
-fn load_cpu(config: &Runtime) -> Result<(onnxruntime::Runtime, Arc<Workers>), InferenceError> {
-    let runtime = library::load(config.onnxruntime_library.as_deref())?;
-    tracing::info!(path = %runtime.path().display(), build = runtime.build_info(), "ONNX Runtime loaded");
-    let workers = Workers::start(config.inference_workers)
-        .map_err(|error| InferenceError::Library { tried: format!("  no thread for inference: {error}") })?;
-    Ok((runtime, workers))
+    /// Threads for inference on the CPU.
+    fn workers(&mut self) -> Result<Arc<Workers>, InferenceError> {
+        let workers = match self.workers.take() {
+            Some(workers) => workers,
+            None => Workers::start(self.config.runtime.inference_workers)
+                .map_err(|error| InferenceError::Library { tried: format!("  no thread for inference: {error}") })?,
+        };
+        Ok(Arc::clone(self.workers.insert(workers)))
+    }
 }
 
 /// The file that is loaded.
 fn file_of(model: &Model) -> &Path {
     match model.backend {
         Backend::Tensorrt => &model.plan,
-        Backend::OnnxruntimeCpu => &model.onnx,
+        Backend::OnnxruntimeCpu | Backend::OnnxruntimeCuda | Backend::OnnxruntimeTensorrt => &model.onnx,
     }
 }
 
@@ -277,8 +282,16 @@ fn load_one(
         Backend::OnnxruntimeCpu => {
             let threads = backends.config.runtime.threads_per_inference;
             let counters = counters(&of_onnx, "cpu");
-            let (runtime, workers) = backends.cpu()?;
-            let engine = OrtEngine::open(runtime, model, threads, Arc::clone(workers), counters)?;
+            let (runtime, workers) = (backends.onnxruntime()?, backends.workers()?);
+            let engine = OrtEngine::open(&runtime, model, threads, workers, counters)?;
+            (of_onnx, Box::new(engine))
+        }
+        Backend::OnnxruntimeCuda | Backend::OnnxruntimeTensorrt => {
+            let counters = counters(&of_onnx, OrtDeviceEngine::provider_of(model));
+            // The device first: what half-initialises CUDA behind its back breaks it.
+            let (gpu, runtime) = (backends.gpu()?, backends.onnxruntime()?);
+            let state_dir = &backends.config.runtime.state_dir;
+            let engine = OrtDeviceEngine::open(&gpu, &runtime, model, &of_onnx, state_dir, counters)?;
             (of_onnx, Box::new(engine))
         }
     };
@@ -300,10 +313,13 @@ fn load_one(
 /// Runs a model once: what it allocates lazily it allocates now, and what it cannot do shows now.
 fn warm_up(loaded: &LoadedModel, gpu: Option<&Arc<Gpu>>) -> Result<(), InferenceError> {
     let model = &loaded.model;
-    // What a plan cannot do on this device is the plan's fault, not the daemon's.
+    // What a plan or a provider cannot do on this device is not the daemon's fault.
     let misfit = |error| match (model.backend, error) {
         (Backend::Tensorrt, InferenceError::Run { model: name, reason }) => {
             InferenceError::Plan { model: name, path: model.plan.clone(), reason }
+        }
+        (Backend::OnnxruntimeCuda | Backend::OnnxruntimeTensorrt, InferenceError::Run { model: name, reason }) => {
+            InferenceError::Gpu { reason: format!("model {name:?}: {reason}") }
         }
         (_, error) => error,
     };

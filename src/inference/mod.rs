@@ -43,7 +43,7 @@ pub trait Engine: Send + Sync {
     /// What the model takes and gives.
     fn io(&self) -> &ModelIo;
 
-    /// What runs it: `cpu`, `tensorrt`.
+    /// What runs it: `cpu`, `cuda`, `tensorrt`.
     fn provider(&self) -> &'static str;
 
     /// Buffers for one run in flight of `lane`'s camera, of 1, 2, 4 ... up to `max_batch` pictures where the model leaves its batch (the

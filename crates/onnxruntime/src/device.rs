@@ -161,6 +161,10 @@ impl<B: DeviceBuffer, S: Stream> Parts<B, S> {
             if bound.buffer.stream().is_some_and(|stream| stream != self.stream.raw()) {
                 return Err(Error::tensor(&info.name, "its buffer belongs to another stream than the binding's"));
             }
+            if bound.buffer.is_shared() {
+                let what = "its buffer is shared with other users of its stream; a run is on the session's";
+                return Err(Error::tensor(&info.name, what));
+            }
             // SAFETY: the buffer is memory of the device for as long as it lives, at an address that does not change,
             // and this binding owns it: `run` looks whether it is still the same one. Whoever works on the buffer does
             // so on its stream, which a run waits for before it begins, and it has finished when it returns.

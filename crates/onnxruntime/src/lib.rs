@@ -37,7 +37,8 @@
 //! buys overlap for a second copy of weights and work space in device memory.
 //!
 //! Sessions are opened and ended one after the other in the whole process, also beside `tensorrt-rs`'s objects: two
-//! CUDA sessions that are created at once can break each other.
+//! CUDA sessions that are created at once can break each other. After `tensorrt_rs::lifecycle::abandon` sessions on a
+//! device are leaked, not ended.
 
 mod binding;
 mod device;

@@ -156,7 +156,8 @@ impl Session {
     /// each of `shapes`. `stream` is the one on which the user works on these buffers.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where a buffer is too short or belongs to another stream, or the session is one of the CPU.
+    /// [`Error::Tensor`] where a buffer is too short, shared, or belongs to another stream, or the session is one of
+    /// the CPU.
     pub fn bind_device<B: DeviceBuffer, S: Stream>(
         self: &Arc<Self>,
         stream: S,
@@ -170,6 +171,10 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // On a device that is given up, destructors hang or end the process.
+        if self.device.is_some() && lifecycle::is_abandoned() {
+            return;
+        }
         let _one_at_a_time = self.device.is_some().then(lifecycle::lock);
         // SAFETY: dropped here only, and not touched afterwards. No run is under way: each borrows the session.
         unsafe { ManuallyDrop::drop(&mut self.inner) };

@@ -18,10 +18,11 @@ pub(in crate::config) struct Model {
     /// The model's TensorRT plan; only with `backend = "tensorrt"`. Default: the file of `onnx` with the ending `.plan`.
     #[schemars(length(min = 1))]
     pub plan: Option<String>,
-    /// Where ONNX Runtime runs it; only with `backend = "onnxruntime"`. This version has `cpu` only.
+    /// Where ONNX Runtime runs it: `cpu`, `cuda`, or `tensorrt` (TensorRT inside ONNX Runtime, `cuda` for what that does
+    /// not take); only with `backend = "onnxruntime"`.
     #[schemars(extend("default" = "cpu"))]
     pub provider: Option<Provider>,
-    /// Arithmetic asked for. Default: as the model file has it. Has no effect yet.
+    /// Arithmetic asked for. Default: as the model file has it. Has an effect with `provider = "tensorrt"` only.
     pub precision: Option<meaning::Precision>,
     /// What it is for: `detection` (boxes), `pose` (boxes and keypoints), `segmentation` (boxes and masks), `reid`
     /// (embeddings of crops). Default: as `model.toml` says, else the name of the section where it is one of these
@@ -62,8 +63,8 @@ pub(in crate::config) struct Model {
     /// Most crops in one run, where the model's batch is open; task `reid` only.
     #[schemars(range(min = 1, max = 64))]
     pub max_batch: u32,
-    /// How often the plan is deserialised, cameras taking turns with the copies: for an engine that cannot bear to be
-    /// shared. Each copy has weights of its own; backend `tensorrt` only.
+    /// How often the model is loaded on the GPU, cameras taking turns with the copies: for an engine that cannot bear to
+    /// be shared, or ONNX Runtime's runs that are to overlap. Each copy has weights of its own.
     #[schemars(range(min = 1, max = 64))]
     pub engine_copies: u32,
     /// From picture to tensor.
@@ -135,9 +136,9 @@ pub(in crate::config) enum Backend {
 pub(in crate::config) enum Provider {
     /// The CPU.
     Cpu,
-    /// CUDA. Not in this version.
+    /// CUDA.
     Cuda,
-    /// TensorRT through ONNX Runtime. Not in this version.
+    /// TensorRT inside ONNX Runtime.
     Tensorrt,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::file::{self, Backend, Channels, Provider};
 use crate::config::manifest::{self, Beside, Manifest};
-use crate::config::meaning::{self, Cadence, Fit, Head, Input, Model, RunOn, Task};
+use crate::config::meaning::{self, Cadence, Fit, Head, Input, Model, Precision, RunOn, Task};
 use crate::config::report::Report;
 
 use super::{existing_file, labels};
@@ -33,7 +33,7 @@ fn model(name: &str, written: &file::Model, report: &mut Report) -> Model {
         name: name.to_owned(),
         backend,
         plan: plan(written, backend, &onnx, &key, report),
-        precision: written.precision,
+        precision: precision(written, backend, &key, report),
         task,
         head,
         input: input(&written.input, &input(&below, &default)),
@@ -139,23 +139,22 @@ fn plan(written: &file::Model, backend: meaning::Backend, onnx: &Path, key: &str
             }
             path
         }
-        (meaning::Backend::OnnxruntimeCpu, Some(_)) => {
+        (_, Some(_)) => {
             report.problem(plan_key, "is for backend = \"tensorrt\"; take it out");
             PathBuf::new()
         }
-        (meaning::Backend::OnnxruntimeCpu, None) => PathBuf::new(),
+        (_, None) => PathBuf::new(),
     }
 }
 
 fn engine_copies(written: &file::Model, backend: meaning::Backend, key: &str, report: &mut Report) -> usize {
-    if written.engine_copies != 1 && backend != meaning::Backend::Tensorrt {
-        report.problem(format!("{key}.engine_copies"), "is for backend = \"tensorrt\"; take it out");
+    if written.engine_copies != 1 && backend == meaning::Backend::OnnxruntimeCpu {
+        report.problem(format!("{key}.engine_copies"), "is for models on the GPU; take it out");
     }
     written.engine_copies as usize
 }
 
 fn backend(written: &file::Model, key: &str, report: &mut Report) -> meaning::Backend {
-    const THIS_VERSION: &str = "this version has \"cpu\" only; on a GPU use backend = \"tensorrt\"";
     let (backend_key, provider_key) = (format!("{key}.backend"), format!("{key}.provider"));
     // A word that was refused has been reported; nothing more is asked of it.
     if report.has(&backend_key) {
@@ -166,15 +165,28 @@ fn backend(written: &file::Model, key: &str, report: &mut Report) -> meaning::Ba
             if provider.is_some() {
                 report.problem(provider_key, "is for backend = \"onnxruntime\"; take it out");
             }
-            return meaning::Backend::Tensorrt;
+            meaning::Backend::Tensorrt
         }
-        (Backend::Onnxruntime, None | Some(Provider::Cpu)) => {}
-        (Backend::Onnxruntime, Some(provider)) => {
-            let word = if provider == Provider::Cuda { "cuda" } else { "tensorrt" };
-            report.problem(provider_key, format!("\"{word}\" is not there yet; {THIS_VERSION}"));
-        }
+        (Backend::Onnxruntime, None | Some(Provider::Cpu)) => meaning::Backend::OnnxruntimeCpu,
+        (Backend::Onnxruntime, Some(Provider::Cuda)) => meaning::Backend::OnnxruntimeCuda,
+        (Backend::Onnxruntime, Some(Provider::Tensorrt)) => meaning::Backend::OnnxruntimeTensorrt,
     }
-    meaning::Backend::OnnxruntimeCpu
+}
+
+/// What a provider on the GPU cannot be asked for.
+fn precision(written: &file::Model, backend: meaning::Backend, key: &str, report: &mut Report) -> Option<Precision> {
+    let refused = match (backend, written.precision?) {
+        (meaning::Backend::OnnxruntimeCuda, Precision::Fp16 | Precision::Int8 | Precision::Best) => {
+            "provider = \"cuda\" computes as the model file has it; take it out, or use provider = \"tensorrt\""
+        }
+        (meaning::Backend::OnnxruntimeTensorrt, Precision::Int8) => {
+            "provider = \"tensorrt\" takes 8-bit integers from a quantised model file only; use \"fp16\", or backend = \
+             \"tensorrt\""
+        }
+        (_, precision) => return Some(precision),
+    };
+    report.problem(format!("{key}.precision"), refused);
+    None
 }
 
 impl Input {

@@ -140,6 +140,20 @@ impl DeviceLane {
         Ok(())
     }
 
+    /// Puts a frame into a tensor of one context alone.
+    pub(in crate::inference) fn letterbox_into(
+        &self,
+        tensor: TensorMut<'_>,
+        input: &Input,
+        frame: &FrameRef<'_>,
+        placement: Placement,
+    ) -> Result<(), gpu::Error> {
+        let mut lane = self.frame();
+        let Frame { upload, holds, .. } = &mut *lane;
+        let picture = on_device(upload, holds, frame)?;
+        Letterbox::new(placement, channels(&frame.picture, input))?.launch(&self.stream, &picture, tensor)
+    }
+
     /// Puts boxes of a frame into a tensor of `boxes` times `[3, height, width]`.
     pub(in crate::inference) fn crops(
         &self,

@@ -2,6 +2,7 @@
 
 mod gate;
 mod lane;
+mod output;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use gpu::{Class, CudaError, Device, Driver, Stream};
 pub(super) use gate::{Gate, Pass};
 pub use lane::Lane;
 pub(super) use lane::{DeviceLane, InputKey};
+pub(super) use output::HostOutput;
 
 use super::InferenceError;
 use super::health::Health;

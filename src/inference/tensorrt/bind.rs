@@ -8,9 +8,8 @@ use tensorrt_rs::{BoundContext, ExecutionContext, TensorInfo};
 
 use super::engine::Plan;
 use super::io;
-use super::output::HostOutput;
 use crate::inference::InferenceError;
-use crate::inference::device::{DeviceLane, InputKey};
+use crate::inference::device::{DeviceLane, HostOutput, InputKey};
 
 /// Shapes with one size of batch.
 pub(super) struct Shapes {

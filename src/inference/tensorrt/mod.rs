@@ -4,7 +4,6 @@ mod bind;
 mod context;
 mod engine;
 mod io;
-mod output;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -12,7 +12,7 @@ use crate::types::tensor::{Survivors, TensorData};
 const MOST_SURVIVORS: usize = 1024;
 
 /// An output on the host, or what of it is wanted there.
-pub(super) struct HostOutput {
+pub(in crate::inference) struct HostOutput {
     host: HostTensor,
     form: Form,
 }
@@ -35,13 +35,13 @@ struct Filter {
 }
 
 impl HostOutput {
-    pub(super) fn new(host: HostTensor, len: usize) -> Self {
+    pub(in crate::inference) fn new(host: HostTensor, len: usize) -> Self {
         let form = if matches!(host, HostTensor::F16(_)) { Form::Half(vec![0.0; len]) } else { Form::AsItIs };
         Self { host, form }
     }
 
     /// From now on, only boxes that score at least `min_score`. False where the output is no such table.
-    pub(super) fn filter(
+    pub(in crate::inference) fn filter(
         &mut self,
         stream: &Stream,
         owner: &Owner,
@@ -59,7 +59,12 @@ impl HostOutput {
     }
 
     /// Queues its way behind the execution.
-    pub(super) fn queue(&mut self, stream: &Stream, tensor: TensorView<'_>, len: usize) -> Result<(), gpu::Error> {
+    pub(in crate::inference) fn queue(
+        &mut self,
+        stream: &Stream,
+        tensor: TensorView<'_>,
+        len: usize,
+    ) -> Result<(), gpu::Error> {
         match &mut self.form {
             Form::Filtered(filter) => filter.candidates.launch(stream, tensor, filter.min_score),
             Form::AsItIs | Form::Half(_) => stream.download_tensor(tensor, &mut self.host, len),
@@ -67,7 +72,7 @@ impl HostOutput {
     }
 
     /// When the stream is done. `tensor` is what the way began with.
-    pub(super) fn finish(&mut self, stream: &Stream, tensor: TensorView<'_>) -> Result<(), gpu::Error> {
+    pub(in crate::inference) fn finish(&mut self, stream: &Stream, tensor: TensorView<'_>) -> Result<(), gpu::Error> {
         match (&mut self.form, &mut self.host) {
             (Form::Half(floats), HostTensor::F16(host)) => {
                 let halves: &[f16] = host.read()?.reinterpret_cast();
@@ -87,7 +92,7 @@ impl HostOutput {
     }
 
     /// The first `len` elements, or those that survived.
-    pub(super) fn read(&self, len: usize) -> Result<TensorData<'_>, CudaError> {
+    pub(in crate::inference) fn read(&self, len: usize) -> Result<TensorData<'_>, CudaError> {
         Ok(match (&self.form, &self.host) {
             (Form::Half(floats), _) => TensorData::F32(&floats[..len]),
             (Form::Filtered(filter), _) if !filter.overflown => {

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use onnxruntime::{Binding, ElementType as OrtElement, Runtime, Session, SessionOptions};
+use onnxruntime::{Binding, Runtime, Session, SessionOptions};
 
-use super::{Context, Engine, Finished, InferenceError, Lane, Pending};
+use super::{fixed, io, lost, run_error};
 use crate::config::Model;
+use crate::inference::{Context, Engine, Finished, InferenceError, Lane, Pending};
 use crate::telemetry::metrics::ModelMetrics;
-use crate::types::tensor::{ElementType, ModelIo, TensorData, TensorRef, TensorSpec};
+use crate::types::tensor::{ElementType, ModelIo, TensorData, TensorRef};
 
 /// Most runs that can wait for a worker; each belongs to one context, which waits for it.
 const QUEUE: usize = 1024;
 
 /// Threads that run inferences, first come first served.
 #[derive(Debug)]
-pub(super) struct Workers {
+pub(in crate::inference) struct Workers {
     jobs: Sender<Job>,
 }
 
@@ -35,7 +36,7 @@ struct Done {
 
 impl Workers {
     /// Starts `count` threads; they end when the last engine is dropped.
-    pub(super) fn start(count: usize) -> std::io::Result<Arc<Self>> {
+    pub(in crate::inference) fn start(count: usize) -> std::io::Result<Arc<Self>> {
         let (jobs, queue) = bounded::<Job>(QUEUE);
         for n in 0..count.max(1) {
             let queue = queue.clone();
@@ -62,7 +63,7 @@ fn work(queue: &Receiver<Job>) {
 }
 
 /// A model loaded into ONNX Runtime.
-pub(super) struct OrtEngine {
+pub(in crate::inference) struct OrtEngine {
     name: Arc<str>,
     session: Arc<Session>,
     io: ModelIo,
@@ -71,7 +72,7 @@ pub(super) struct OrtEngine {
 }
 
 impl OrtEngine {
-    pub(super) fn open(
+    pub(in crate::inference) fn open(
         runtime: &Runtime,
         model: &Model,
         threads: usize,
@@ -81,26 +82,9 @@ impl OrtEngine {
         let session = Session::open(runtime, &model.onnx, SessionOptions { threads }).map_err(|error| {
             InferenceError::Load { model: model.name.clone(), path: model.onnx.clone(), reason: error.to_string() }
         })?;
-        let specs = |infos: &[onnxruntime::TensorInfo]| infos.iter().map(spec).collect();
-        let io = ModelIo { inputs: specs(session.inputs()), outputs: specs(session.outputs()) };
+        let io = io(session.inputs(), session.outputs());
         Ok(Self { name: Arc::from(model.name.as_str()), session, io, workers, metrics })
     }
-}
-
-fn spec(info: &onnxruntime::TensorInfo) -> TensorSpec {
-    let element = match info.element {
-        Some(OrtElement::Float32) => ElementType::F32,
-        Some(OrtElement::Float16) => ElementType::F16,
-        Some(OrtElement::Bfloat16) => ElementType::Bf16,
-        Some(OrtElement::Float64) => ElementType::F64,
-        Some(OrtElement::Int64) => ElementType::I64,
-        Some(OrtElement::Int32) => ElementType::I32,
-        Some(OrtElement::Int8) => ElementType::I8,
-        Some(OrtElement::Uint8) => ElementType::U8,
-        Some(OrtElement::Bool) => ElementType::Bool,
-        _ => ElementType::Other,
-    };
-    TensorSpec { name: info.name.clone(), shape: info.shape.clone(), element }
 }
 
 impl Engine for OrtEngine {
@@ -138,21 +122,7 @@ impl Engine for OrtEngine {
 impl OrtEngine {
     fn bind(&self, batch: usize) -> Result<Batch, InferenceError> {
         let failed = |error: onnxruntime::Error| run_error(&self.name, &error);
-        let batch = i64::try_from(batch).unwrap_or(1);
-        let shape = |spec: &TensorSpec| -> Vec<i64> {
-            let dims = spec.shape.iter().enumerate();
-            dims.map(|(at, &dim)| {
-                if dim > 0 {
-                    dim
-                } else if at == 0 {
-                    batch
-                } else {
-                    1
-                }
-            })
-            .collect()
-        };
-        let shapes: Vec<Vec<i64>> = self.io.inputs.iter().map(shape).collect();
+        let shapes: Vec<Vec<i64>> = self.io.inputs.iter().map(|spec| fixed(spec, batch)).collect();
         let binding = self.session.bind(&shapes).map_err(|error| match failed(error) {
             InferenceError::Run { model, reason } if batch > 1 => {
                 let reason = format!("takes no batch of {batch}, though it declares any; set max_batch = 1: {reason}");
@@ -287,12 +257,4 @@ impl Pending for OrtContext {
         let result = result.map_err(|error| run_error(&self.name, &error));
         Ok((self, result))
     }
-}
-
-fn run_error(name: &str, error: &onnxruntime::Error) -> InferenceError {
-    InferenceError::Run { model: name.to_owned(), reason: error.to_string() }
-}
-
-fn lost(name: &str) -> InferenceError {
-    InferenceError::Run { model: name.to_owned(), reason: "the worker thread is gone".to_owned() }
 }
