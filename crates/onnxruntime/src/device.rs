@@ -122,7 +122,8 @@ impl<B: DeviceBuffer, S: Stream> DeviceBinding<B, S> {
     }
 
     /// Waits for the work queued on the stream, then runs the model on the inputs as they stand. When it returns, the
-    /// outputs are written.
+    /// outputs are written. The session's device must be current on this thread: ONNX Runtime does not see to it in
+    /// every run.
     ///
     /// # Errors
     /// [`Error::Runtime`] in ONNX Runtime's words; [`Error::Stream`] where the device failed; [`Error::Tensor`] where

@@ -130,7 +130,8 @@ fn next_step(provider: &Provider, reason: &str) -> String {
     if reason.contains("cuDNN is not available") {
         return "install cuDNN 9, or put its folder into LD_LIBRARY_PATH".to_owned();
     }
-    if reason.contains("driver version is insufficient") {
+    // A function of the driver that the one installed does not have.
+    if reason.contains("driver version is insufficient") || reason.contains("undefined symbol: cu") {
         return "update the NVIDIA driver, or take an ONNX Runtime that is built for an older CUDA".to_owned();
     }
     if reason.contains("no CUDA-capable device") {
@@ -148,6 +149,11 @@ fn for_missing(library: &str) -> String {
     let folder = "or put the folder that has it into LD_LIBRARY_PATH";
     if name == "libcuda" {
         return format!("{library} is the NVIDIA driver's: install the driver; in a container, pass the GPU in");
+    }
+    if name.starts_with("libcudnn") && version.is_empty() {
+        return format!(
+            "install cuDNN, of the major version that ONNX Runtime's page on its providers names, {folder}"
+        );
     }
     if name.starts_with("libcudnn") {
         return format!(
@@ -201,6 +207,30 @@ mod tests {
             assert!(!words.contains("provider_bridge_ort") && !words.contains('\n'), "{words}");
             assert!(is_about_machine(&reason));
         }
+    }
+
+    #[test]
+    fn words_of_later_steps_are_understood_too() {
+        for (reason, step) in [
+            (
+                "cuDNN is unavailable or disabled for CUDA Execution Provider: dlopen failed for libcudnn.so: libcudnn.so: \
+                 cannot open shared object file: No such file or directory",
+                "install cuDNN, of the major version that",
+            ),
+            (
+                "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version",
+                "update the NVIDIA driver",
+            ),
+            ("CUDA failure 100: no CUDA-capable device is detected", "pass the GPU in"),
+        ] {
+            assert!(is_about_machine(reason), "{reason}");
+            let words = words(&Provider::Cuda, reason);
+            assert!(words.contains(reason) && words.contains(step), "{words}");
+        }
+        let words =
+            words(&Provider::Cuda, &format!("{LOADING}/opt/ort/p.so: undefined symbol: cuTensorMapEncodeTiled"));
+        assert!(words.contains("update the NVIDIA driver"), "{words}");
+        assert!(!is_about_machine("Type Error: Type parameter (T) of Optype (Add) bound to different types"));
     }
 
     #[test]
