@@ -5,10 +5,12 @@
 //!
 //! - [`plan`]: the engine file of the simulated TensorRT, an ONNX model with a header;
 //! - [`onnx`]: inputs and outputs of an ONNX model, read without any library;
+//! - [`engines`]: plans of a folder of models;
 //! - [`report`]: where misuse, leaks and counters go;
 //! - [`faults`]: what the `WATCHKEEPER_SIM` environment variable asks for;
 //! - [`stage`]: a folder with the libraries under the names that programs load.
 
+pub mod engines;
 pub mod faults;
 pub mod onnx;
 pub mod plan;

@@ -1,15 +1,17 @@
 //! `gpu-sim-plan IN.onnx OUT.plan` wraps an ONNX model into a plan of the simulated TensorRT;
-//! `gpu-sim-plan --stage FOLDER` links the simulator's libraries there under the names that programs load.
+//! `gpu-sim-plan --stage FOLDER` links the simulator's libraries there under the names that programs load;
+//! `gpu-sim-plan --all ENGINES FOLDER` does that, wraps all models of a folder, and writes the environment to use them.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use gpu_sim::plan::{Plan, Profile, Range, Target};
 
 const USAGE: &str = "\
 usage: gpu-sim-plan IN.onnx OUT.plan [--profile NAME=MIN..OPT..MAX[,NAME=...]]... [--name NAME]
                     [--tensorrt 10.16.1] [--compute-capability 8.7] [--precision fp16]
        gpu-sim-plan --stage FOLDER
+       gpu-sim-plan --all ENGINES FOLDER [--tensorrt ...] [--compute-capability ...] [--precision ...]
 a shape is written 1x3x640x640; NAME=SHAPE fixes it";
 
 fn main() -> anyhow::Result<()> {
@@ -17,6 +19,7 @@ fn main() -> anyhow::Result<()> {
     let mut files = Vec::new();
     let mut profiles = Vec::new();
     let mut name = None;
+    let mut all = false;
     let mut target = Target { tensorrt: "10.16.1".into(), compute_capability: "8.7".into(), precision: "fp32".into() };
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} wants a value\n{USAGE}"));
@@ -32,6 +35,7 @@ fn main() -> anyhow::Result<()> {
                 }
                 return Ok(());
             }
+            "--all" => all = true,
             _ if word.starts_with('-') => bail!("{word} is not known\n{USAGE}"),
             _ => files.push(PathBuf::from(word)),
         }
@@ -39,11 +43,30 @@ fn main() -> anyhow::Result<()> {
     let [input, output] = files.as_slice() else {
         bail!("{USAGE}");
     };
+    if all {
+        ensure!(
+            profiles.is_empty() && name.is_none(),
+            "--all names the plans itself and gives each its profile\n{USAGE}"
+        );
+        return everything(input, output, &target);
+    }
     let model = std::fs::read(input).with_context(|| format!("{} cannot be read", input.display()))?;
     let stem = input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let plan = Plan::build(&name.unwrap_or(stem), model, &profiles, &target)
         .map_err(|reason| anyhow::anyhow!("{}: {reason}", input.display()))?;
     std::fs::write(output, plan.to_bytes()).with_context(|| format!("{} cannot be written", output.display()))
+}
+
+fn everything(engines: &Path, folder: &Path, target: &Target) -> anyhow::Result<()> {
+    let models = gpu_sim::engines::plans(engines, folder, target)?;
+    for path in gpu_sim::stage::stage(folder)?.iter().chain(models.iter().map(|(_, _, plan)| plan)) {
+        println!("{}", path.display());
+    }
+    let environment = folder.join("environment");
+    std::fs::write(&environment, gpu_sim::engines::environment(folder, &models, target)?)
+        .with_context(|| format!("{} cannot be written", environment.display()))?;
+    println!("{}", environment.display());
+    Ok(())
 }
 
 fn profile(text: &str) -> anyhow::Result<Profile> {
