@@ -48,7 +48,7 @@ impl Exit {
             if let Some(error) = cause.downcast_ref::<InferenceError>() {
                 return match error {
                     InferenceError::Library { .. } | InferenceError::File { .. } => Self::Config,
-                    InferenceError::Gpu { .. } | InferenceError::Plan { .. } => Self::Gpu,
+                    InferenceError::Gpu { .. } | InferenceError::Plan { .. } | InferenceError::Contract(_) => Self::Gpu,
                     InferenceError::DeviceLost { .. } => Self::DeviceLost,
                     InferenceError::Load { .. } | InferenceError::Head { .. } => Self::Data,
                     InferenceError::Run { .. } => Self::Internal,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::exit::BadInput;
 use crate::config::{Camera, Config, SourceKind, camera_from_url};
-use crate::inference::{InferenceError, ModelManager};
+use crate::inference::{ContractReport, InferenceError, ModelManager};
 use crate::pipeline::{self, CameraPipeline, Environment, FrameResult, Publish, Report};
 use crate::source::{self, Delivery};
 use crate::telemetry::metrics::{CameraMetrics, CameraStatus, Metrics};
@@ -27,8 +27,10 @@ pub(super) struct Played {
 impl Player {
     /// Loads all models of `config`, which are those that are used, in the order of a camera's.
     pub(super) fn new(config: Config, publish: Publish) -> anyhow::Result<Self> {
+        let (proofs, mut report) = (pipeline::proofs(), ContractReport::new(&config));
+        let models = Arc::new(ModelManager::load_with(&config, &Metrics::default(), &proofs, &mut report)?);
+        // After the device is open: GStreamer's plugins touch CUDA, too.
         source::init()?;
-        let models = Arc::new(ModelManager::load(&config, &Metrics::default(), &pipeline::fits_head)?);
         Ok(Self { config, models, publish })
     }
 

@@ -1,6 +1,8 @@
 //! From a configuration to a running daemon and back: build, run, drain.
 
+mod contract;
 mod serial_mode;
+mod state_file;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -87,11 +89,11 @@ pub fn register_secrets(config: &Config) {
 
 /// What an operator reaches of inference.
 fn control(models: &Arc<ModelManager>) -> web::Control {
-    let [asked, told] = [Arc::clone(models), Arc::clone(models)];
+    let [asked, told, proven] = [Arc::clone(models), Arc::clone(models), Arc::clone(models)];
     web::Control {
         serial_mode: Box::new(move || serde_json::json!(asked.serial_mode())),
         set_serial_mode: Box::new(move |serial| told.set_serial_mode(serial, "an operator's word")),
-        contract: Box::new(|| serde_json::Value::Null),
+        contract: Box::new(move || serde_json::json!(proven.contract())),
     }
 }
 
@@ -109,10 +111,11 @@ struct Running {
 
 impl Running {
     fn start(config: &Config, observer: Option<Observer>) -> anyhow::Result<Self> {
-        source::init()?;
         let metrics = Arc::new(Metrics::default());
         let progress = Arc::new(Progress::default());
-        let models = ModelManager::shared(config, &metrics, &pipeline::fits_head)?;
+        let models = contract::load(config, &metrics)?;
+        // After the device is open: GStreamer's plugins touch CUDA, too.
+        source::init()?;
         let tripped = Tripped::new(&config.runtime);
         tripped.resume(&models);
         let outbox =

@@ -6,6 +6,7 @@ use std::{fs, io};
 
 use serde_json::{Map, Value, json};
 
+use super::state_file;
 use crate::config::{Concurrency, Runtime};
 use crate::inference::{ModelManager, SerialMode};
 use crate::types::event::{EventDraft, EventType, Phase};
@@ -46,20 +47,11 @@ impl Tripped {
         if !self.kept {
             return;
         }
-        let done = if mode.serial { write(&self.path, mode) } else { remove(&self.path) };
+        let done = if mode.serial { state_file::write(&self.path, mode) } else { remove(&self.path) };
         if let Err(error) = done {
             tracing::error!(path = %self.path.display(), "serial mode will not outlive this process: {error}");
         }
     }
-}
-
-/// By renaming: half a file never stands there.
-fn write(path: &Path, mode: &SerialMode) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(mode).map_err(io::Error::other)?;
-    let new = path.with_extension("json.new");
-    fs::write(&new, text + "\n")?;
-    fs::File::open(&new)?.sync_all()?;
-    fs::rename(&new, path)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

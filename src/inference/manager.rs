@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
+use super::contract::{self, Check, ContractReport, Outcome};
 use super::device::Gpu;
 use super::health::Health;
 use super::onnxruntime::{OrtDeviceEngine, OrtEngine, Workers};
 use super::tensorrt::{TensorRt, TrtEngine};
 use super::{Context, Engine, InferenceError, Lane, Notice, SerialMode, file, library};
-use crate::config::{Backend, Concurrency, Config, Model, Task};
+use crate::config::{Backend, Concurrency, Config, Model, Policy, Task};
 use crate::telemetry::metrics::{Metrics, ModelMetrics, gauge};
 use crate::types::tensor::{ModelIo, TensorSpec};
 
@@ -48,12 +49,23 @@ pub struct PipelineContexts {
 /// Says whether whoever reads a model's outputs can, and if not, why and what to do.
 pub type Fits<'a> = &'a dyn Fn(&Model, &ModelIo) -> Result<(), String>;
 
+/// What the manager has others do while it loads: they know heads and decoders, which inference does not.
+#[derive(Clone, Copy)]
+pub struct Proofs<'a> {
+    /// Does a model fit its head?
+    pub fits: Fits<'a>,
+    /// The check `decoder`, made as soon as the device is open; the first that may touch GStreamer. Under `gpu-only` a
+    /// failed one ends the load. `None`: not asked.
+    pub decoder: Option<&'a dyn Fn(Policy) -> Check>,
+}
+
 /// All engines of the process, each deserialised once.
 pub struct ModelManager {
     // In this order dropped: engines before the device.
     models: Vec<Arc<LoadedModel>>,
     gpu: Option<Arc<Gpu>>,
     health: Arc<Health>,
+    contract: ContractReport,
     /// Creating contexts is serialised, in parallel mode too.
     lifecycle: Mutex<()>,
 }
@@ -64,40 +76,96 @@ impl ModelManager {
     /// The process's manager; the first call loads it, later ones get the same.
     ///
     /// # Errors
-    /// As [`ModelManager::load`].
-    pub fn shared(config: &Config, metrics: &Metrics, fits: Fits<'_>) -> Result<Arc<Self>, InferenceError> {
+    /// As [`ModelManager::load_with`].
+    pub fn shared(
+        config: &Config,
+        metrics: &Metrics,
+        proofs: &Proofs<'_>,
+        report: &mut ContractReport,
+    ) -> Result<Arc<Self>, InferenceError> {
         if let Some(manager) = SHARED.get() {
+            report.clone_from(&manager.contract);
             return Ok(Arc::clone(manager));
         }
-        let manager = Arc::new(Self::load(config, metrics, fits)?);
+        let manager = Arc::new(Self::load_with(config, metrics, proofs, report)?);
         Ok(Arc::clone(SHARED.get_or_init(|| manager)))
     }
 
-    /// Loads every model of the config once, the largest file first, and then runs each once.
+    /// Loads every model of the config once, the largest file first, and then runs each once; asks nobody else.
     ///
     /// # Errors
-    /// The first model that cannot be loaded, or the library that is not there.
+    /// As [`ModelManager::load_with`].
     pub fn load(config: &Config, metrics: &Metrics, fits: Fits<'_>) -> Result<Self, InferenceError> {
+        let proofs = Proofs { fits, decoder: None };
+        Self::load_with(config, metrics, &proofs, &mut ContractReport::new(config))
+    }
+
+    /// Loads every model as [`ModelManager::load`] does, the GPU and its libraries first, and makes all checks of the
+    /// GPU contract on the way. `report` is filled whatever happens.
+    ///
+    /// # Errors
+    /// The first check that failed: under `gpu-only` [`InferenceError::Contract`] (but for a device that is lost), else
+    /// the library that is not there or the model that cannot be loaded.
+    pub fn load_with(
+        config: &Config,
+        metrics: &Metrics,
+        proofs: &Proofs<'_>,
+        report: &mut ContractReport,
+    ) -> Result<Self, InferenceError> {
+        *report = ContractReport::new(config);
+        Self::load_proving(config, metrics, proofs, report).map_err(|error| report.fail(error))
+    }
+
+    fn load_proving(
+        config: &Config,
+        metrics: &Metrics,
+        proofs: &Proofs<'_>,
+        report: &mut ContractReport,
+    ) -> Result<Self, InferenceError> {
         let serial = config.runtime.concurrency == Concurrency::Serial;
         let health = Arc::new(Health::new(&config.runtime.state_dir, serial));
-        let mut backends =
-            Backends { config, health: &health, gpu: None, tensorrt: None, onnxruntime: None, workers: None };
+        let mut backends = Backends {
+            config,
+            health: Arc::clone(&health),
+            report,
+            gpu: None,
+            tensorrt: None,
+            onnxruntime: None,
+            workers: None,
+        };
+        backends.open()?;
+        if let Some(decoder) = proofs.decoder {
+            let check = decoder(config.runtime.policy);
+            if check.outcome == Outcome::Failed {
+                return Err(InferenceError::Contract(Box::new(check)));
+            }
+            backends.report.set(check);
+        }
         let mut models: Vec<Option<Arc<LoadedModel>>> = config.models.iter().map(|_| None).collect();
         let order = largest_first(&config.models);
         for &index in &order {
-            let loaded = load_one(&config.models[index], &mut backends, metrics, fits)?;
+            let loaded = load_one(&config.models[index], &mut backends, metrics, proofs.fits)?;
             models[index] = Some(Arc::new(loaded));
         }
-        let gpu = backends.gpu;
+        let (gpu, report) = (backends.gpu, backends.report);
         // On a GPU, the one that needs the most memory for its activations has to come first, too.
         for loaded in order.iter().filter_map(|&index| models[index].as_ref()) {
+            report.begin(&contract::engine(&loaded.model.name));
             warm_up(loaded, gpu.as_ref())?;
+            report.passed(&contract::engine(&loaded.model.name), &describe(loaded.io()));
         }
         if let Some(gpu) = &gpu {
             report_device(gpu, metrics);
         }
         let models = models.into_iter().flatten().collect();
-        Ok(Self { models, gpu, health, lifecycle: Mutex::new(()) })
+        let contract = report.clone();
+        Ok(Self { models, gpu, health, contract, lifecycle: Mutex::new(()) })
+    }
+
+    /// What was proven when the models were loaded.
+    #[must_use]
+    pub fn contract(&self) -> &ContractReport {
+        &self.contract
     }
 
     /// A model by its index in the config.
@@ -184,10 +252,11 @@ fn report_device(gpu: &Arc<Gpu>, metrics: &Metrics) {
     });
 }
 
-/// What runs models. A library is loaded when the first model needs it, and never otherwise.
+/// What runs models. A library is loaded where a model needs it, and never otherwise.
 struct Backends<'a> {
     config: &'a Config,
-    health: &'a Arc<Health>,
+    health: Arc<Health>,
+    report: &'a mut ContractReport,
     gpu: Option<Arc<Gpu>>,
     tensorrt: Option<Arc<TensorRt>>,
     onnxruntime: Option<onnxruntime::Runtime>,
@@ -195,10 +264,21 @@ struct Backends<'a> {
 }
 
 impl Backends<'_> {
+    /// The device and what computes on it, before any other library may touch CUDA.
+    fn open(&mut self) -> Result<(), InferenceError> {
+        if contract::on_gpu(self.config) {
+            self.gpu()?;
+        }
+        if self.config.models.iter().any(|model| model.backend == Backend::Tensorrt) {
+            self.tensorrt()?;
+        }
+        Ok(())
+    }
+
     fn gpu(&mut self) -> Result<Arc<Gpu>, InferenceError> {
         let gpu = match self.gpu.take() {
             Some(gpu) => gpu,
-            None => Gpu::open(self.config.runtime.concurrency, self.health)?,
+            None => Gpu::open(self.config.runtime.concurrency, &self.health, self.report)?,
         };
         Ok(Arc::clone(self.gpu.insert(gpu)))
     }
@@ -206,7 +286,10 @@ impl Backends<'_> {
     fn tensorrt(&mut self) -> Result<Arc<TensorRt>, InferenceError> {
         let tensorrt = match self.tensorrt.take() {
             Some(tensorrt) => tensorrt,
-            None => TensorRt::open(self.config.runtime.tensorrt_library.as_deref(), &self.gpu()?)?,
+            None => {
+                let gpu = self.gpu()?;
+                TensorRt::open(self.config.runtime.tensorrt_library.as_deref(), &gpu, self.report)?
+            }
         };
         Ok(Arc::clone(self.tensorrt.insert(tensorrt)))
     }
@@ -252,6 +335,7 @@ fn load_one(
     metrics: &Metrics,
     fits: Fits<'_>,
 ) -> Result<LoadedModel, InferenceError> {
+    backends.report.begin(&contract::engine(&model.name));
     let of_onnx = file::digest(&model.name, &model.onnx)?;
     if let Some(manifest) = &model.manifest
         && manifest.sha256.as_ref().is_some_and(|promised| *promised != of_onnx)

@@ -5,6 +5,7 @@
 //! [`Context::submit`] gives the context away until [`Pending::wait`] hands it back, so nobody can touch
 //! buffers that are in use.
 
+mod contract;
 mod device;
 mod file;
 mod flight;
@@ -16,11 +17,12 @@ mod tensorrt;
 
 use std::path::PathBuf;
 
+pub use contract::{Check, ContractReport, DeviceFacts, Outcome};
 pub use device::Lane;
 pub use gpu::kernels::Placement;
 pub use health::{Notice, SerialMode};
 pub use library::load as load_onnxruntime;
-pub use manager::{Fits, LoadedModel, ModelManager, PipelineContexts};
+pub use manager::{Fits, LoadedModel, ModelManager, PipelineContexts, Proofs};
 
 use crate::types::frame::Picture;
 use crate::types::geometry::BBox;
@@ -168,6 +170,9 @@ pub enum InferenceError {
         /// The step that failed, and what to do.
         reason: String,
     },
+    /// A check of the GPU contract failed.
+    #[error("GPU contract failed: {0}")]
+    Contract(Box<Check>),
     /// The device failed in a way that no process survives.
     #[error("the GPU failed for good: {reason}; this process must end and be started again")]
     DeviceLost {

@@ -14,6 +14,7 @@ mod crops;
 mod extras;
 mod hub;
 mod objects;
+mod proofs;
 mod whole_frame;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::types::tensor::ModelIo;
 use crate::vision::heads::{Decoder, Embedder};
 
 pub use hub::{Hub, Observer};
+pub use proofs::proofs;
 
 /// Results that may wait for the hub, all cameras together.
 pub const HUB_QUEUE: usize = 256;

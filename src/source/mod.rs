@@ -19,6 +19,7 @@ mod frame;
 mod gate;
 mod intake;
 mod liveness;
+mod proof;
 mod reach;
 mod redirect;
 mod session;
@@ -35,6 +36,7 @@ pub use decoders::{DecoderChoice, decoders};
 pub use fault::{Fault, FaultClass};
 pub use frame::Frame;
 pub use liveness::{Step, StreamFacts};
+pub use proof::{DecoderIdentity, DecoderProof, prove_decoders};
 use slot::FrameSlot;
 
 use crate::config;

@@ -7,7 +7,7 @@ mod output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gpu::{Class, CudaError, Device, Driver, Stream};
+use gpu::{Class, CudaError, Device, Driver, OpenError, Stream};
 
 pub(super) use gate::{Gate, Pass};
 pub use lane::Lane;
@@ -15,6 +15,7 @@ pub(super) use lane::{DeviceLane, InputKey};
 pub(super) use output::HostOutput;
 
 use super::InferenceError;
+use super::contract::{self, ContractReport};
 use super::health::Health;
 use crate::config::Concurrency;
 
@@ -42,8 +43,15 @@ impl Gpu {
     ///
     /// # Errors
     /// The first step that fails, in one line with what to do.
-    pub(super) fn open(concurrency: Concurrency, health: &Arc<Health>) -> Result<Arc<Self>, InferenceError> {
-        let device = Driver::load().and_then(|driver| driver.open(0)).map_err(|error| refused(&error))?;
+    pub(super) fn open(
+        concurrency: Concurrency,
+        health: &Arc<Health>,
+        report: &mut ContractReport,
+    ) -> Result<Arc<Self>, InferenceError> {
+        let device = proven(report).map_err(|error| {
+            report.got_to(contract::of(&error));
+            refused(&error)
+        })?;
         let info = device.info();
         tracing::info!(
             device = %info.name,
@@ -128,6 +136,23 @@ impl Gpu {
         }
         news
     }
+}
+
+/// The first device, once it computed what it was asked to.
+fn proven(report: &mut ContractReport) -> Result<Device, OpenError> {
+    report.begin("driver");
+    let driver = Driver::load()?;
+    let (major, minor) = driver.version();
+    report.passed("driver", &format!("CUDA {major}.{minor}"));
+    report.begin("device");
+    let info = driver.devices()?.into_iter().next().ok_or(OpenError::NoDevice)?;
+    let (major, minor) = info.compute_capability;
+    let found = format!("{}, compute capability {major}.{minor}, {} MB", info.name, info.total_memory >> 20);
+    report.passed("device", &found);
+    report.device = Some((&info).into());
+    let device = driver.open(info.ordinal)?;
+    report.got_to("");
+    Ok(device)
 }
 
 pub(super) fn refused(error: &dyn std::fmt::Display) -> InferenceError {

@@ -14,6 +14,7 @@ use tensorrt_rs::{Library, Runtime, RuntimeOptions, Scratch};
 pub(super) use engine::TrtEngine;
 
 use super::InferenceError;
+use super::contract::{self, ContractReport};
 use super::device::{Gpu, refused};
 use crate::config::Concurrency;
 
@@ -34,11 +35,18 @@ impl TensorRt {
     ///
     /// # Errors
     /// Where none is, or it makes no runtime.
-    pub(super) fn open(library: Option<&Path>, gpu: &Arc<Gpu>) -> Result<Arc<Self>, InferenceError> {
+    pub(super) fn open(
+        library: Option<&Path>,
+        gpu: &Arc<Gpu>,
+        report: &mut ContractReport,
+    ) -> Result<Arc<Self>, InferenceError> {
+        report.begin(contract::TENSORRT);
         let library = load(library)?;
         tracing::info!(path = %library.path().display(), version = %library.version(), "TensorRT loaded");
         gpu.device.bind().map_err(|error| refused(&error))?;
+        report.tensorrt = Some(library.version().to_string());
         let runtime = Runtime::new(&library, &RuntimeOptions::default()).map_err(|error| refused(&error))?;
+        report.passed(contract::TENSORRT, &format!("{} of {}", library.version(), library.path().display()));
         Ok(Arc::new(Self { runtime, scratch: Mutex::default(), gpu: Arc::clone(gpu) }))
     }
 
