@@ -69,6 +69,14 @@ impl Gpu {
         self.contexts.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// Makes the device the calling thread's, for something that ends there; leaves a lost one alone.
+    pub(super) fn bind_to_end(&self) {
+        if !gpu::is_abandoned() {
+            // An error here is the next call's, too.
+            let _ = self.device.bind();
+        }
+    }
+
     /// Judges an error of ours; a sticky one ends all work on the device.
     pub(super) fn judge(&self, error: &gpu::Error) -> Failure {
         match error.class() {

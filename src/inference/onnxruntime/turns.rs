@@ -49,7 +49,7 @@ impl Turns {
 
     /// Makes the device this thread's.
     pub(super) fn bind(&self) {
-        let _ = self.gpu.device.bind();
+        self.gpu.bind_to_end();
     }
 }
 

@@ -214,7 +214,7 @@ fn first(tensor: &mut DeviceTensor, len: usize) -> Result<TensorMut<'_>, gpu::Er
 impl Drop for TrtContext {
     fn drop(&mut self) {
         // What belongs to TensorRT ends on this thread, which may never have met the device.
-        let _ = self.plan.trt.gpu.device.bind();
+        self.plan.trt.gpu.bind_to_end();
         self.plan.metrics.contexts.dec();
     }
 }

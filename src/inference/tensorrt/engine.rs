@@ -199,7 +199,7 @@ impl Plan {
 impl Drop for Plan {
     fn drop(&mut self) {
         // Engines end on this thread, which may never have met the device.
-        let _ = self.trt.gpu.device.bind();
+        self.trt.gpu.bind_to_end();
     }
 }
 
