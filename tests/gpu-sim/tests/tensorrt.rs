@@ -8,6 +8,7 @@ use support::cuda::*;
 use support::rig::*;
 use support::tensorrt::*;
 use support::{control, library, statistics};
+use test_models::onnx::{Dim, Element, Graph};
 
 /// The same picture through ONNX Runtime itself.
 fn onnx_runtime(picture: &[f32]) -> Vec<f32> {
@@ -69,6 +70,44 @@ fn an_engine_describes_its_tensors() {
         assert_eq!(unknown.0, -1);
         assert_logged("Given invalid tensor name: pixels");
         rig.drop_all();
+    });
+}
+
+/// `max(x, 0)` of 16-bit floats.
+fn half_relu(shape: &[i64]) -> Vec<u8> {
+    let dims: Vec<_> = shape.iter().map(|length| Dim::Fixed(*length)).collect();
+    let mut graph = Graph::new();
+    let input = graph.input("images", Element::F32, &dims);
+    graph.node("output0", "Relu", &[&input], &[]);
+    graph.output("output0", Element::F32, &dims);
+    let mut model = graph.into_model("half", "Written by hand, for tests.");
+    // `elem_type: 1, shape` of both tensors becomes 10, which is FLOAT16.
+    let float: Vec<_> = (0..model.len() - 2).filter(|at| model[*at..at + 3] == [0x08, 1, 0x12]).collect();
+    assert_eq!(float.len(), 2);
+    float.into_iter().for_each(|at| model[at + 1] = 10);
+    model
+}
+
+#[test]
+fn tensors_of_half_precision_pass() {
+    for_both(|of| {
+        let (runtime, stream) = (of.runtime(), stream());
+        let engine = of.deserialize(runtime, &plan_of("half", half_relu(&[2, 16]), of));
+        assert!(!engine.is_null(), "{:#?}", lines());
+        let context = of.context(engine, 0);
+        assert_eq!(call!(engine, of.slot(20, 16), *const c_char: c"output0".as_ptr() => i32), 1);
+        // 1, -2, 0.5 and the largest finite number, in IEEE 754 binary16.
+        let halves = [0x3c00_u16, 0xc000, 0x3800, 0x7bff].repeat(8);
+        let (input, output) = (device(64), device(64));
+        assert_eq!(cuMemcpyHtoD_v2(input, halves.as_ptr() as usize, 64), 0);
+        assert!(of.set_address(context, "images", input) && of.set_address(context, "output0", output));
+        assert!(of.enqueue(context, stream), "{:#?}", lines());
+        assert_eq!(cuStreamSynchronize(stream), 0);
+        let mut answer = vec![0_u16; 32];
+        assert_eq!(cuMemcpyDtoH_v2(answer.as_mut_ptr() as usize, output, 64), 0);
+        assert_eq!(answer, [0x3c00, 0, 0x3800, 0x7bff].repeat(8));
+        [context, engine, runtime].into_iter().for_each(destroy);
+        assert_eq!((cuMemFree_v2(input), cuMemFree_v2(output), cuStreamDestroy_v2(stream)), (0, 0, 0));
     });
 }
 

@@ -87,6 +87,14 @@ macro_rules! with_type {
                 type $type = f32;
                 $body
             }
+            Some(ElementType::Float16) => {
+                type $type = half::f16;
+                $body
+            }
+            Some(ElementType::Bfloat16) => {
+                type $type = half::bf16;
+                $body
+            }
             Some(ElementType::Int64) => {
                 type $type = i64;
                 $body

@@ -24,6 +24,16 @@ pub fn plan_for(tensorrt: &str, compute_capability: &str) -> Vec<u8> {
     Plan::build("blob", test_models::blob_detector(64, 64, 32), &[], &target).expect("it fits").to_bytes()
 }
 
+/// A plan of any model with fixed shapes.
+pub fn plan_of(name: &str, model: Vec<u8>, of: TensorRt) -> Vec<u8> {
+    let target = Target {
+        tensorrt: format!("{}.{}.{}", of.major, of.version() / 100 % 100, of.version() % 100),
+        compute_capability: "8.7".to_owned(),
+        precision: "fp16".to_owned(),
+    };
+    Plan::build(name, model, &[], &target).expect("it fits").to_bytes()
+}
+
 /// A grey picture with a bright square.
 pub fn picture() -> Vec<f32> {
     let bright = |i: usize| (24..40).contains(&(i % 64)) && (24..40).contains(&(i / 64 % 64));
