@@ -65,6 +65,7 @@ fn simulator(folder: &TempDir) -> PathBuf {
 fn simulated(gpu: &Path, faults: &str, args: &[&str]) -> Report {
     let mut command = command(args);
     command.env("LD_LIBRARY_PATH", gpu).env("WATCHKEEPER_SIM", faults);
+    command.env("GST_PLUGIN_PATH", gpu.join("gstreamer")).env("GST_REGISTRY", gpu.join("registry.bin"));
     report(command)
 }
 
@@ -185,10 +186,25 @@ fn a_gpu_that_computes_is_described_and_both_tensorrts_are_found() {
     let [outcome, found, _] = report.version("ONNX parser");
     assert!(outcome == "ok" && found.contains("libnvonnxparser.so.10"), "{found}");
     assert_eq!(report.known(), ["two-tensorrts"]);
-    // Under gpu-only software decoders are refused.
+    let facts = &report.json["facts"];
+    assert_eq!(facts["cuda"]["devices"][0]["compute_capability"], serde_json::json!([8, 7]), "for programs");
+    assert!(facts["onnxruntime"]["error"].is_string() || facts["onnxruntime"]["version"].is_string(), "{facts}");
+    for (codec, element) in [("H.264", "nvh264dec"), ("H.265", "nvh265dec"), ("MJPEG", "nvjpegdec")] {
+        assert_eq!(report.version(&format!("decoder {codec}"))[..2], ["ok", &format!("{element} (hardware)")]);
+    }
+}
+
+#[test]
+fn software_decoders_are_a_failure_under_gpu_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let gpu = simulator(&folder);
+    fs::remove_dir_all(gpu.join("gstreamer")).unwrap();
+    let report = simulated(&gpu, "{}", &["--config", &config(&folder, "gpu-only", "")]);
     let [outcome, found, next] = report.version("decoder H.264");
     let hardware = outcome == "ok" && found.contains("(hardware)");
-    assert!(hardware || (outcome != "ok" && found.contains("gpu-only") && !next.is_empty()), "{found}");
+    assert!(hardware || (outcome != "ok" && found.contains("gpu-only") && !next.is_empty()), "{outcome}: {found}");
+    let report = simulated(&gpu, "{}", &["--config", &config(&folder, "any", "")]);
+    assert_eq!(report.version("decoder H.264")[0], "ok");
 }
 
 #[test]
@@ -379,6 +395,7 @@ fn the_files_of_a_jetson_are_read_without_loading_anything() {
         assert!(row["source"].is_string() && row["next"].is_string(), "{row}");
     }
     assert_eq!(report.json["facts"]["jetson"]["l4t"], "36.4.3", "for programs");
+    assert!(report.json["facts"]["cuda"].is_null());
 }
 
 #[test]

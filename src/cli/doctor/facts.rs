@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::access::{self, Node, User};
 use super::answers::{Cuda, GStreamer, OnnxRuntime, Question, TensorRt};
@@ -33,14 +33,18 @@ pub(super) struct Facts {
     pub(super) nodes: Vec<Node>,
     /// `libcuda` on the disk.
     pub(super) driver: Vec<Library>,
+    #[serde(serialize_with = "answer")]
     pub(super) cuda: Option<Result<Cuda, String>>,
     /// Name of GPU 0, once a kernel ran on it and its answer was right.
+    #[serde(serialize_with = "answer")]
     pub(super) proof: Option<Result<String, String>>,
     pub(super) cuda_runtime: Vec<Library>,
     pub(super) cudnn: Vec<Library>,
     pub(super) tensorrt: TensorRts,
+    #[serde(serialize_with = "answer")]
     pub(super) onnxruntime: Option<Result<OnnxRuntime, String>>,
     pub(super) providers: Vec<Provider>,
+    #[serde(serialize_with = "answer")]
     pub(super) gstreamer: Option<Result<GStreamer, String>>,
 }
 
@@ -65,6 +69,7 @@ pub(super) struct Candidate {
     pub(super) name: PathBuf,
     /// The file, where one was found.
     pub(super) file: Option<Library>,
+    #[serde(serialize_with = "answer")]
     pub(super) answer: Option<Result<TensorRt, String>>,
 }
 
@@ -78,6 +83,15 @@ pub(super) struct Provider {
     pub(super) needed: Vec<String>,
     /// Those of them that no folder of the loader has.
     pub(super) missing: Vec<String>,
+}
+
+/// The answer itself, `{"error": ...}` where there is none, null where nobody asked.
+fn answer<T: Serialize, S: Serializer>(answer: &Option<Result<T, String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match answer {
+        Some(Ok(told)) => told.serialize(serializer),
+        Some(Err(error)) => serializer.collect_map([("error", error)]),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl Candidate {
