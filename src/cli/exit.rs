@@ -51,7 +51,7 @@ impl Exit {
                     InferenceError::Gpu { .. } | InferenceError::Plan { .. } | InferenceError::Contract(_) => Self::Gpu,
                     InferenceError::DeviceLost { .. } => Self::DeviceLost,
                     InferenceError::Load { .. } | InferenceError::Head { .. } => Self::Data,
-                    InferenceError::Run { .. } => Self::Internal,
+                    InferenceError::Run { .. } | InferenceError::Reloading { .. } => Self::Internal,
                 };
             }
             if cause.is::<BadInput>() {

@@ -1,6 +1,7 @@
 //! What the user types. One file per command.
 
 mod analyze;
+mod bench;
 mod check;
 mod demo;
 mod doctor;
@@ -10,7 +11,9 @@ mod probe;
 mod recording;
 mod run;
 mod schema;
+mod stress;
 mod track_writer;
+mod workbench;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +47,10 @@ enum Command {
     Analyze(analyze::Args),
     /// Says how good answers are against ground truth
     Eval(eval::Args),
+    /// Finds out whether contexts of one engine may run at once on this machine
+    Stress(stress::Args),
+    /// Measures how many cameras this machine can take
+    Bench(bench::Args),
     /// Shows the daemon at work on synthetic cameras, on the CPU
     Demo(demo::Args),
     /// Prints the JSON Schema of the configuration
@@ -86,6 +93,8 @@ pub fn main() -> ExitCode {
         Command::Probe(args) => probe::main(&args),
         Command::Analyze(args) => analyze::main(&args),
         Command::Eval(args) => eval::main(&args),
+        Command::Stress(args) => stress::main(&args),
+        Command::Bench(args) => bench::main(&args),
         Command::Demo(args) => demo::main(&args),
         Command::Schema => schema::main(),
         Command::Version { json } => version(json),

@@ -16,6 +16,7 @@ mod onnxruntime;
 mod tensorrt;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use contract::{Check, ContractReport, DeviceFacts, Outcome};
 pub use device::Lane;
@@ -196,6 +197,17 @@ pub enum InferenceError {
         model: String,
         /// What does not fit, and what to do.
         reason: String,
+    },
+    /// The engine failed again soon after it was loaded anew, and rests.
+    #[error(
+        "model {model:?}: its engine failed again soon after it was loaded anew, and is next loaded in {:.1} s",
+        wait.as_secs_f64()
+    )]
+    Reloading {
+        /// Name in the config.
+        model: String,
+        /// Time left.
+        wait: Duration,
     },
     /// A run failed.
     #[error("model {model:?}: inference failed: {reason}")]

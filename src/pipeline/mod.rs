@@ -12,6 +12,7 @@ mod analysis;
 mod camera;
 mod crops;
 mod extras;
+mod fed;
 mod hub;
 mod objects;
 mod proofs;
@@ -36,6 +37,7 @@ use crate::types::objects::FrameObjects;
 use crate::types::tensor::ModelIo;
 use crate::vision::heads::{Decoder, Embedder};
 
+pub use fed::FedCamera;
 pub use hub::{Hub, Observer};
 pub use proofs::proofs;
 
@@ -124,26 +126,9 @@ impl CameraPipeline {
         delivery: Delivery,
     ) -> anyhow::Result<Self> {
         let slot = Arc::new(FrameSlot::new(delivery));
-        let metrics = environment.metrics.camera(&camera.id);
-        let camera_models: Vec<_> =
-            camera.models.iter().filter_map(|index| environment.models.model(*index)).cloned().collect();
-        if let Some(model) = camera_models.first() {
-            metrics.set_labels(&model.model.labels);
-        }
-        let worker = camera::Worker {
-            id: Arc::from(camera.id.as_str()),
-            slot: Arc::clone(&slot),
-            camera_models,
-            models: Arc::clone(environment.models),
-            tracking: environment.config.tracking,
-            depth: if delivery == Delivery::Every { DEPTH_EVERY } else { 1 },
-            live: delivery != Delivery::Every,
-            reports: environment.reports.clone(),
-            publish: environment.publish,
-            metrics: Arc::clone(&metrics),
-            stage: environment.progress.stage(format!("camera {}", camera.id)),
-        };
-        let thread = worker.start()?;
+        let every = delivery == Delivery::Every;
+        let depth = if every { DEPTH_EVERY } else { 1 };
+        let (thread, metrics) = start_worker(environment, camera, &slot, depth, !every)?;
         let events = environment.reports.clone();
         let id = camera.id.clone();
         let source = match Source::start(Setup {
@@ -212,6 +197,36 @@ impl CameraPipeline {
         self.source.join();
         let _ = self.thread.join();
     }
+}
+
+/// Starts a camera thread that takes its frames from `slot`, up to `depth` of them in flight.
+fn start_worker(
+    environment: &Environment<'_>,
+    camera: &config::Camera,
+    slot: &Arc<FrameSlot>,
+    depth: usize,
+    live: bool,
+) -> anyhow::Result<(JoinHandle<()>, Arc<CameraMetrics>)> {
+    let metrics = environment.metrics.camera(&camera.id);
+    let camera_models: Vec<_> =
+        camera.models.iter().filter_map(|index| environment.models.model(*index)).cloned().collect();
+    if let Some(model) = camera_models.first() {
+        metrics.set_labels(&model.model.labels);
+    }
+    let worker = camera::Worker {
+        id: Arc::from(camera.id.as_str()),
+        slot: Arc::clone(slot),
+        camera_models,
+        models: Arc::clone(environment.models),
+        tracking: environment.config.tracking,
+        depth,
+        live,
+        reports: environment.reports.clone(),
+        publish: environment.publish,
+        metrics: Arc::clone(&metrics),
+        stage: environment.progress.stage(format!("camera {}", camera.id)),
+    };
+    Ok((worker.start()?, metrics))
 }
 
 /// What a model's head says of it: see [`crate::inference::Fits`].

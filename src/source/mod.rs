@@ -24,6 +24,7 @@ mod reach;
 mod redirect;
 mod session;
 pub mod slot;
+mod still;
 mod supervisor;
 mod teardown;
 
@@ -38,6 +39,7 @@ pub use frame::Frame;
 pub use liveness::{Step, StreamFacts};
 pub use proof::{DecoderIdentity, DecoderProof, prove_decoders};
 use slot::FrameSlot;
+pub use still::Still;
 
 use crate::config;
 use crate::telemetry::metrics::CameraMetrics;

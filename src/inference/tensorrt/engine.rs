@@ -146,11 +146,8 @@ impl Plan {
             return Ok((Arc::clone(&loaded.engine), generation));
         }
         let now = Instant::now();
-        if let Some(left) = state.not_before.and_then(|at| at.checked_duration_since(now)) {
-            return Err(self.failed(&format!(
-                "its engine failed again soon after it was loaded anew, and is next loaded in {:.1} s",
-                left.as_secs_f64()
-            )));
+        if let Some(wait) = state.not_before.and_then(|at| at.checked_duration_since(now)) {
+            return Err(InferenceError::Reloading { model: self.name.to_string(), wait });
         }
         let began = Instant::now();
         match self.reload() {

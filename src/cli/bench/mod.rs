@@ -1,0 +1,165 @@
+//! `watchkeeper bench`: how many cameras this machine can take. Drawn pictures go through all that stands behind
+//! decoding, for each number of cameras in each concurrency mode, beside the same engines without a pipeline.
+
+mod bare;
+mod cell;
+mod feed;
+mod latency;
+mod phase;
+mod report;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::workbench::{self, About, OpenDevice, Mode};
+use super::{ConfigArg, Exit};
+use crate::inference::ModelManager;
+use crate::telemetry::log;
+use crate::telemetry::metrics::Metrics;
+use crate::{pipeline, source};
+use cell::Cells;
+use feed::Feed;
+use report::Report;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Models to use, by their names in the configuration, separated by commas; default: all of them
+    #[arg(long, visible_alias = "model", value_name = "NAMES", value_delimiter = ',')]
+    models: Option<Vec<String>>,
+    /// Numbers of cameras, separated by commas
+    #[arg(
+        long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,4,8",
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
+    cameras: Vec<u16>,
+    /// Concurrency modes, separated by commas
+    #[arg(long, value_enum, value_name = "MODES", value_delimiter = ',', default_value = "parallel,serial")]
+    modes: Vec<Mode>,
+    /// How long each number of cameras is measured in each mode, seconds; bare inference and warm-up come on top
+    #[arg(long, value_name = "S", default_value_t = 10.0, value_parser = seconds)]
+    seconds: f64,
+    /// Frames a second of each camera, newer ones replacing those not taken in time; default: as fast as they are taken
+    #[arg(long, value_name = "F", value_parser = fps)]
+    fps: Option<f64>,
+    /// Size of the pictures, pixels
+    #[arg(long, value_name = "WxH", default_value = "1920x1080", value_parser = size)]
+    size: (u32, u32),
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+    /// Writes JSON to a file, too
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    workbench::number(text, 0.1, 86_400.0)
+}
+
+fn fps(text: &str) -> Result<f64, String> {
+    workbench::number(text, 0.1, 1000.0)
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (64..=8192).contains(side));
+    let sides = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    sides.ok_or_else(|| "a size such as 1280x720 is wanted, sides from 64 to 8192".to_owned())
+}
+
+pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
+    let config = workbench::config(&args.config.config, args.models.as_deref())?;
+    let _log = log::init(&config.log)?;
+    let bench = OpenDevice::open(&config)?;
+    source::init()?;
+    let file = args
+        .out
+        .as_deref()
+        .map(|path| std::fs::File::create(path).with_context(|| format!("{}: cannot be written", path.display())));
+    let file = file.transpose()?;
+    let feed = Feed::new(args.size, args.fps)?;
+    let span = Duration::from_secs_f64(args.seconds);
+    let (mut report, mut lost) = (None::<Report>, None);
+    let mut out = std::io::stdout().lock();
+    for &mode in &args.modes {
+        let (config, metrics) = (mode.of(&config), Metrics::default());
+        let models = match ModelManager::load(&config, &metrics, &pipeline::fits_head) {
+            Ok(models) => Arc::new(models),
+            // What is known of the modes before is not thrown away.
+            Err(error) if report.is_some() => {
+                eprintln!("{}: {error}", mode.name());
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let report = match &mut report {
+            Some(report) => report,
+            None => {
+                let about = bench.about(&config, &models);
+                if !args.json {
+                    intro(args, &about, bench.has_device(), &mut out)?;
+                }
+                report.insert(new_report(args, about))
+            }
+        };
+        let cells = Cells { mode, config: &config, models: &models, metrics: &metrics, feed: &feed, span };
+        for &cameras in &args.cameras {
+            let row = cells.measure(usize::from(cameras));
+            if !args.json {
+                row.write(&mut out)?;
+                out.flush()?;
+            }
+            let measured = row.figure.is_some();
+            report.rows.push(row);
+            if !measured {
+                // More of them will not fit either.
+                break;
+            }
+        }
+        lost = models.device_lost().map(str::to_owned);
+        if lost.is_some() {
+            break;
+        }
+    }
+    let Some(report) = report else { anyhow::bail!("no mode was measured") };
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        report.foot(&mut out)?;
+    }
+    out.flush()?;
+    if let Some(mut file) = file {
+        writeln!(file, "{}", serde_json::to_string_pretty(&report)?)?;
+    }
+    if let Some(reason) = lost {
+        eprintln!("the GPU failed for good: {reason}");
+        return Ok(Exit::DeviceLost);
+    }
+    let all = report.rows.len() == args.cameras.len() * args.modes.len();
+    Ok(if all && report.rows.iter().all(report::Row::is_whole) { Exit::Done } else { Exit::Internal })
+}
+
+fn new_report(args: &Args, about: About) -> Report {
+    let (width, height) = args.size;
+    let (seconds, fps) = (args.seconds, args.fps);
+    Report { schema: "bench/1", about, seconds, fps, width, height, rows: Vec::new() }
+}
+
+fn intro(args: &Args, about: &About, on_device: bool, out: &mut impl std::io::Write) -> std::io::Result<()> {
+    about.print(out)?;
+    let ((width, height), seconds) = (args.size, args.seconds);
+    let pace = args.fps.map_or("as fast as they are taken".to_owned(), |fps| format!("{fps} a second and camera"));
+    writeln!(
+        out,
+        "bench       drawn pictures of {width}x{height} pixels, {pace}, {seconds} s a line; decoding is not in it"
+    )?;
+    if !on_device && args.modes.len() > 1 {
+        writeln!(out, "            no model runs on a GPU: the modes do not differ")?;
+    }
+    report::head(out)
+}

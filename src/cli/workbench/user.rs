@@ -1,0 +1,158 @@
+//! One lane's use of a model, down to its raw outputs.
+
+use std::sync::Arc;
+
+use crate::config::Task;
+use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager, Pending, Placement};
+use crate::types::geometry::BBox;
+use crate::types::tensor::TensorRef;
+use crate::vision::{Crop, Decoder, Embedder, Letterbox, Mapping, PictureInput, SizeInput};
+
+/// A model with one context of a lane, which prepares its inputs as the pipeline does.
+pub(in crate::cli) struct ModelUser {
+    pub(in crate::cli) model: Arc<LoadedModel>,
+    input: PictureInput,
+    kind: Kind,
+    state: State,
+}
+
+enum Kind {
+    Frames { sizes: Option<SizeInput>, letterbox: Option<Letterbox> },
+    Crops { crop: Crop, boxes: Vec<BBox> },
+}
+
+enum State {
+    Idle(Box<dyn Context>),
+    Running(Box<dyn Pending>),
+    /// It went down with whatever ran it.
+    Gone,
+}
+
+impl ModelUser {
+    pub(in crate::cli) fn new(
+        models: &ModelManager,
+        lane: &Lane,
+        model: &Arc<LoadedModel>,
+    ) -> Result<Self, InferenceError> {
+        let misfit = |reason: String| InferenceError::Head { model: model.model.name.clone(), reason };
+        let (input, kind) = if model.model.task == Task::Reid {
+            let head = Embedder::new(&model.model, model.io()).map_err(|error| misfit(error.to_string()))?;
+            let input = head.input();
+            let crop = Crop::new(input.width, input.height, &model.model.input);
+            let crop = crop.map_err(|error| misfit(error.to_string()))?;
+            (input, Kind::Crops { crop, boxes: Vec::new() })
+        } else {
+            let head = Decoder::new(&model.model, model.io()).map_err(|error| misfit(error.to_string()))?;
+            (head.input(), Kind::Frames { sizes: head.size_input(), letterbox: None })
+        };
+        let context = models.create_pipeline_contexts(lane, model, 1)?.free.pop_front();
+        let state = context.map_or(State::Gone, State::Idle);
+        Ok(Self { model: Arc::clone(model), input, kind, state })
+    }
+
+    pub(in crate::cli) fn name(&self) -> &str {
+        &self.model.model.name
+    }
+
+    /// True where it looks at crops.
+    pub(in crate::cli) fn takes_crops(&self) -> bool {
+        matches!(self.kind, Kind::Crops { .. })
+    }
+
+    /// Most pictures in a run, a power of two.
+    pub(in crate::cli) fn max_batch(&self) -> usize {
+        match &self.state {
+            State::Idle(context) => context.max_batch(),
+            State::Running(_) | State::Gone => 1,
+        }
+    }
+
+    /// The next run has `batch` pictures, a power of two.
+    pub(in crate::cli) fn set_batch(&mut self, batch: usize) -> Result<(), InferenceError> {
+        match &mut self.state {
+            State::Idle(context) => context.set_batch(batch),
+            State::Running(_) | State::Gone => Err(self.gone()),
+        }
+    }
+
+    /// Puts the frame into the model's input, or `batch` boxes of it where the model looks at crops.
+    pub(in crate::cli) fn prepare(&mut self, frame: &FrameRef<'_>, batch: usize) -> Result<(), InferenceError> {
+        let failed = |reason: String| InferenceError::Run { model: self.model.model.name.clone(), reason };
+        let State::Idle(context) = &mut self.state else { return Err(self.gone()) };
+        let (input, picture) = (self.input, &frame.picture);
+        match &mut self.kind {
+            Kind::Frames { sizes, letterbox } => {
+                let settings = &self.model.model.input;
+                let mapping = Mapping::new(picture.width, picture.height, input.width, input.height, settings.fit);
+                if !context.letterbox(input.index, frame, placement(&mapping, input))? {
+                    let mut fitting = match letterbox.take().filter(|letterbox| letterbox.fits(picture)) {
+                        Some(letterbox) => letterbox,
+                        None => Letterbox::new(picture, input.width, input.height, settings)
+                            .map_err(|error| failed(error.to_string()))?,
+                    };
+                    let tensor = context.input_f32(input.index)?;
+                    fitting.run(picture, tensor).map_err(|error| failed(error.to_string()))?;
+                    *letterbox = Some(fitting);
+                }
+                if let Some(sizes) = sizes {
+                    for (element, value) in context.input_i64(sizes.index)?.iter_mut().zip(sizes.size) {
+                        *element = value;
+                    }
+                }
+            }
+            Kind::Crops { crop, boxes } => {
+                context.set_batch(batch)?;
+                boxes.clear();
+                boxes.extend((0..batch).map(|n| cut_out(n, picture.width as f32, picture.height as f32)));
+                if !context.crops(input.index, frame, boxes)? {
+                    let tensor = context.input_f32(input.index)?;
+                    let one = 3 * input.width * input.height;
+                    for (bbox, tensor) in boxes.iter().zip(tensor.chunks_exact_mut(one)) {
+                        crop.run(picture, *bbox, tensor).map_err(|error| failed(error.to_string()))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a run.
+    pub(in crate::cli) fn submit(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Gone) {
+            State::Idle(context) => State::Running(context.submit()),
+            other => other,
+        };
+    }
+
+    /// Waits for the run's end.
+    pub(in crate::cli) fn wait(&mut self) -> Result<(), InferenceError> {
+        let State::Running(pending) = std::mem::replace(&mut self.state, State::Gone) else { return Err(self.gone()) };
+        let (context, result) = pending.wait()?;
+        self.state = State::Idle(context);
+        result
+    }
+
+    /// An output of the last run; `None` for one of a type that nothing reads.
+    pub(in crate::cli) fn output(&self, index: usize) -> Option<TensorRef<'_>> {
+        match &self.state {
+            State::Idle(context) => context.output(index).ok(),
+            State::Running(_) | State::Gone => None,
+        }
+    }
+
+    fn gone(&self) -> InferenceError {
+        InferenceError::Run { model: self.name().to_owned(), reason: "its context is gone".to_owned() }
+    }
+}
+
+fn placement(mapping: &Mapping, input: PictureInput) -> Placement {
+    let ((left, top), (columns, rows)) = (mapping.offset(), mapping.inner_size());
+    Placement { left, top, columns, rows, width: input.width, height: input.height }
+}
+
+/// The n-th box: upright, each at another place.
+fn cut_out(n: usize, width: f32, height: f32) -> BBox {
+    let x = (n * 5 % 13) as f32 / 13.0;
+    let y = (n * 3 % 7) as f32 / 14.0;
+    BBox::new(x * width, y * height, (x + 0.07) * width, (y + 0.4) * height)
+}
