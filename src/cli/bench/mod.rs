@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::workbench::{self, About, OpenDevice, Mode};
+use super::workbench::{self, About, Mode, OpenDevice};
 use super::{ConfigArg, Exit};
 use crate::inference::ModelManager;
 use crate::telemetry::log;

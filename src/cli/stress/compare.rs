@@ -60,6 +60,8 @@ impl Output {
             TensorData::I64(data) => Values::I64(data.to_vec()),
             TensorData::I32(data) => Values::I32(data.to_vec()),
             TensorData::U8(data) => Values::U8(data.to_vec()),
+            // Contexts here look through nothing on the device; if one did, its rows would be its answer.
+            TensorData::Survivors(survivors) => Values::F32(survivors.rows.to_vec()),
         };
         let floor = match &values {
             Values::F32(data) => {
@@ -88,6 +90,9 @@ impl Output {
             }
             (Values::I32(expected), TensorData::I32(data)) => {
                 self.largest(expected.iter().zip(data).map(|(a, b)| (f64::from(*a), f64::from(*b))))
+            }
+            (Values::F32(expected), TensorData::Survivors(survivors)) if expected.len() == survivors.rows.len() => {
+                self.largest(expected.iter().zip(survivors.rows).map(|(a, b)| (f64::from(*a), f64::from(*b))))
             }
             (Values::U8(expected), TensorData::U8(data)) => {
                 self.largest(expected.iter().zip(data).map(|(a, b)| (f64::from(*a), f64::from(*b))))

@@ -11,7 +11,7 @@ mod trial;
 use std::io::Write as _;
 use std::time::Duration;
 
-use super::workbench::{self, OpenDevice, Mode};
+use super::workbench::{self, Mode, OpenDevice};
 use super::{ConfigArg, Exit};
 use crate::telemetry::log;
 use report::{ModeReport, Report};

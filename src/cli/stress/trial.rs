@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::workbench::{About, OpenDevice, Mode, Progress, sequence};
+use super::super::workbench::{About, Mode, OpenDevice, Progress, sequence};
 use super::hammer::{self, Work};
 use super::reference::Reference;
 use super::report::{Failures, ModeReport, ModelReport, Words};
@@ -35,7 +35,12 @@ pub(super) type Outcome = (About, ModeReport);
 ///
 /// # Errors
 /// Where the models cannot be loaded. What goes wrong from then on is in the report.
-pub(super) fn run(mode: Mode, config: &Config, bench: &OpenDevice, settings: &Settings) -> Result<Outcome, InferenceError> {
+pub(super) fn run(
+    mode: Mode,
+    config: &Config,
+    bench: &OpenDevice,
+    settings: &Settings,
+) -> Result<Outcome, InferenceError> {
     let (config, metrics) = (mode.of(config), Metrics::default());
     let models = ModelManager::load(&config, &metrics, &pipeline::fits_head)?;
     let about = bench.about(&config, &models);
