@@ -1,9 +1,10 @@
 //! Who may execute on the device at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Weak};
 
 use gpu::Event;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::config::Concurrency;
 
@@ -15,7 +16,8 @@ use crate::config::Concurrency;
 pub(in crate::inference) struct Gate {
     configured: Concurrency,
     serial: AtomicBool,
-    /// Shared while work is queued in parallel; held alone from the first call to the end in serial mode.
+    /// Shared while work is queued in parallel; held alone from the first call to the end in serial mode. Fair: after
+    /// an execution it goes to whoever waits, or a busy camera would keep it and others would hardly see a frame.
     flow: RwLock<()>,
     /// The end of the latest work of each context.
     ends: Mutex<Vec<Weak<Event>>>,
@@ -52,7 +54,7 @@ impl Gate {
 
     /// A context's end of work, which it records behind each execution; known until the context drops it.
     pub(in crate::inference) fn register(&self, end: &Arc<Event>) {
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ends = self.ends.lock();
         ends.retain(|end| end.strong_count() > 0);
         ends.push(Arc::downgrade(end));
     }
@@ -61,13 +63,13 @@ impl Gate {
     pub(in crate::inference) fn enter(&self) -> Pass<'_> {
         loop {
             if !self.is_serial() {
-                let pass = self.flow.read().unwrap_or_else(PoisonError::into_inner);
+                let pass = self.flow.read();
                 if !self.is_serial() {
                     return Pass::Shared(pass);
                 }
                 continue;
             }
-            let pass = self.flow.write().unwrap_or_else(PoisonError::into_inner);
+            let pass = self.flow.write();
             if !self.is_serial() {
                 continue;
             }
@@ -82,7 +84,7 @@ impl Gate {
     /// Nobody queues meanwhile: the caller is alone.
     fn drain(&self) {
         let ends: Vec<_> = {
-            let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+            let ends = self.ends.lock();
             ends.iter().filter_map(Weak::upgrade).collect()
         };
         for end in ends {
@@ -101,8 +103,43 @@ impl Gate {
         if self.configured == Concurrency::Serial {
             return false;
         }
-        let _alone = self.flow.write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.flow.write();
         self.drained.store(false, Ordering::SeqCst);
         self.serial.swap(false, Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn serially_nobody_is_passed_over() {
+        const TURNS: usize = 20;
+        let (gate, greedy, done) = (Gate::new(Concurrency::Serial), AtomicUsize::new(0), AtomicBool::new(false));
+        let execute = || {
+            let _alone = gate.enter();
+            thread::sleep(Duration::from_millis(3));
+        };
+        let between = thread::scope(|scope| {
+            scope.spawn(|| {
+                // Comes back at once, as a camera with several models does.
+                while !done.load(Ordering::SeqCst) {
+                    execute();
+                    greedy.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            execute();
+            let before = greedy.load(Ordering::SeqCst);
+            (0..TURNS).for_each(|_| execute());
+            let between = greedy.load(Ordering::SeqCst) - before;
+            done.store(true, Ordering::SeqCst);
+            between
+        });
+        assert!(between <= 2 * TURNS, "{between} turns of another while one had {TURNS}");
     }
 }
