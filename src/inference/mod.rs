@@ -124,6 +124,11 @@ pub trait Context: Send {
 
 /// A run in flight.
 pub trait Pending: Send {
+    /// True where it is known already that the run failed. `false` says nothing.
+    fn has_failed(&self) -> bool {
+        false
+    }
+
     /// Waits for its end and hands the context back.
     ///
     /// # Errors

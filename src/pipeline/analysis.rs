@@ -72,8 +72,11 @@ impl Analysis {
         };
         let reference = FrameRef { tag: (meta.run, meta.seq), picture };
         let running = self.model.begin(&reference, metrics)?;
-        if let Some(extras) = extras {
-            extras.begin(&reference, metrics);
+        match extras {
+            // Nobody will want to know what else is in it, and the device has better to do.
+            Some(extras) if running.has_failed() => extras.pass_over(),
+            Some(extras) => extras.begin(&reference, metrics),
+            None => {}
         }
         self.in_flight.push_back(InFlight { meta, frame: keep.then_some(frame), running });
         Ok(())

@@ -101,6 +101,12 @@ impl Extras {
         }
     }
 
+    /// A frame sets out that will come to nothing: no model is asked.
+    pub(super) fn pass_over(&mut self) {
+        self.begun += 1;
+        self.extras.iter_mut().for_each(|extra| extra.running.push_back(None));
+    }
+
     /// The oldest frame came to nothing: nobody wants to know what else was in it.
     pub(super) fn skip(&mut self) {
         self.ended += 1;

@@ -32,6 +32,13 @@ pub(super) struct Running {
     pending: Box<dyn Pending>,
 }
 
+impl Running {
+    /// True where it is known already that there will be no answer.
+    pub(super) fn has_failed(&self) -> bool {
+        self.pending.has_failed()
+    }
+}
+
 impl WholeFrame {
     pub(super) fn new(
         lane: &Lane,

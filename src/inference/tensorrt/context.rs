@@ -340,6 +340,10 @@ impl Context for TrtContext {
 }
 
 impl Pending for TrtContext {
+    fn has_failed(&self) -> bool {
+        matches!(self.run, Some(Err(_)))
+    }
+
     fn wait(mut self: Box<Self>) -> Result<Finished, InferenceError> {
         let result = match self.run.take() {
             Some(Ok(run)) => self.finish().map(|()| run),
