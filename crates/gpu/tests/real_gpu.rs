@@ -1,24 +1,37 @@
-//! The same on the machine's own GPU, and what only that can show. `make test-gpu` runs it.
+//! What only an NVIDIA GPU can show; `make test-gpu` runs it.
+//!
+//! A program with a `main` of its own, so that it can be copied to a machine that has a GPU and nothing else. It says
+//! which device it found, runs one test after the other, and ends with times. Without a GPU it fails, in one line.
+
+use std::process::ExitCode;
+
+use gpu::Device;
 
 mod common;
 mod suite;
 
-use std::time::{Duration, Instant};
+mod real_gpu {
+    pub mod accounting;
+    pub mod busy;
+    pub mod figures;
+    pub mod lean;
+    pub mod machine;
+    pub mod overlap;
+    pub mod runner;
+    pub mod sticky;
+    pub mod tensorrt;
+}
 
-use gpu::kernels::{Channels, Colour, Crop, Matrix, Normalisation, PixelRect, Range, TensorMut};
-use gpu::{Device, DeviceBuffer, PinnedBuffer, Stream};
-
-use suite::picture::{Kind, Stored};
+use real_gpu::runner::{Test, Verdict, run};
+use real_gpu::{accounting, figures, lean, overlap, sticky, tensorrt};
 
 macro_rules! on_the_real_device {
     ($($module:ident: $($name:ident),*;)*) => {
-        $(mod $module {
-            $(#[test]
-            #[ignore = "needs an NVIDIA GPU: make test-gpu"]
-            fn $name() {
-                crate::suite::$module::$name(&crate::common::real_device());
-            })*
-        })*
+        /// The tests that every device passes, fake or real.
+        const SUITE: &[Test] = &[$($(Test {
+            name: concat!(stringify!($module), "::", stringify!($name)),
+            run: |device| passed(suite::$module::$name, device),
+        },)*)*];
     };
 }
 
@@ -36,90 +49,31 @@ on_the_real_device! {
         memory_is_taken_for_larger_pictures_only, pictures_that_are_too_short_are_refused;
 }
 
-/// Bytes of a copy that takes milliseconds.
-const LARGE: usize = 64 << 20;
-
-struct Copying {
-    stream: Stream,
-    host: PinnedBuffer<u8>,
-    memory: DeviceBuffer<u8>,
-}
-
-impl Copying {
-    fn new(device: &Device) -> Self {
-        let (stream, owner) = (Stream::new(device).expect("stream"), device.owner("overlap"));
-        let host = PinnedBuffer::new(&stream, &owner, LARGE).expect("pinned");
-        let memory = DeviceBuffer::new(&stream, &owner, LARGE).expect("device");
-        stream.synchronize().expect("synchronize");
-        Self { stream, host, memory }
-    }
-
-    fn put(&mut self, times: usize) {
-        for _ in 0..times {
-            self.stream.upload(&mut self.host, 0..LARGE, self.memory.view_mut()).expect("upload");
-        }
-    }
-}
-
-fn timed(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
-}
-
-#[test]
-#[ignore = "needs an NVIDIA GPU: make test-gpu"]
-fn copies_run_beside_the_host() {
-    let device = common::real_device();
-    let mut copying = Copying::new(&device);
-    copying.put(1);
-    copying.stream.synchronize().expect("synchronize");
-    let enqueue = timed(|| copying.put(20));
-    let busy = !copying.stream.is_idle().expect("query");
-    let finish = timed(|| copying.stream.synchronize().expect("synchronize"));
-    println!("20 copies of {LARGE} bytes: {enqueue:?} to put them in, {finish:?} more to finish");
-    assert!(busy && finish > enqueue, "the host waited for its copies");
-}
-
-#[test]
-#[ignore = "needs an NVIDIA GPU: make test-gpu"]
-fn copies_and_kernels_of_two_streams_overlap() {
-    let device = common::real_device();
-    let mut copying = Copying::new(&device);
-    let (stream, owner) = (Stream::new(&device).expect("stream"), device.owner("overlap"));
-    let stored = Stored::new(&stream, &owner, (640, 480), Kind::Nv12, 0);
-    let input = Normalisation { bgr: false, pad: 0, mean: [0.0; 3], scale: [1.0; 3] };
-    let crop = Crop::new(256, 256, Channels::new(Colour { matrix: Matrix::Bt601, range: Range::Limited }, &input))
-        .expect("crop");
-    let boxes = [PixelRect { x: 0, y: 0, width: 640, height: 480 }; 64];
-    let mut out = DeviceBuffer::<f32>::new(&stream, &owner, 64 * 3 * 256 * 256).expect("tensor");
-    let mut kernels = |times: usize| {
-        for _ in 0..times {
-            crop.launch(&stream, &stored.picture(), &boxes, TensorMut::F32(out.view_mut())).expect("launch");
-        }
+macro_rules! real {
+    ($($module:ident: $($name:ident),*;)*) => {
+        /// The tests that ask for a real one.
+        const REAL: &[Test] = &[$($(Test {
+            name: concat!(stringify!($module), "::", stringify!($name)),
+            run: $module::$name,
+        },)*)*];
     };
-    kernels(2);
-    stream.synchronize().expect("synchronize");
-    let one = timed(|| {
-        kernels(10);
-        stream.synchronize().expect("synchronize");
-    });
-    let copy = timed(|| {
-        copying.put(10);
-        copying.stream.synchronize().expect("synchronize");
-    });
-    // As many kernels as take about as long as the copies.
-    let times = ((10.0 * copy.as_secs_f64() / one.as_secs_f64()) as usize).clamp(1, 10_000);
-    let kernel = timed(|| {
-        kernels(times);
-        stream.synchronize().expect("synchronize");
-    });
-    let both = timed(|| {
-        copying.put(10);
-        kernels(times);
-        copying.stream.synchronize().expect("synchronize");
-        stream.synchronize().expect("synchronize");
-    });
-    println!("copies {copy:?}, kernels {kernel:?}, both {both:?}");
-    assert!(both < (copy + kernel).mul_f64(0.85), "copies {copy:?}, kernels {kernel:?}, both {both:?}: no overlap");
+}
+
+real! {
+    overlap: the_host_does_not_wait_for_copies, kernels_of_two_streams_run_at_the_same_time, copies_run_beside_kernels;
+    accounting: device_memory_is_what_the_driver_counts, pinned_memory_is_not_the_devices,
+        what_drops_gives_its_memory_back;
+    sticky: an_illegal_access_ends_its_process_and_no_other, a_broken_device_lets_go_of_what_drops;
+    lean: runtimes_answer_through_their_table;
+    tensorrt: a_plan_is_built_and_gives_what_onnx_runtime_gives;
+    figures: are_printed;
+}
+
+fn passed(test: fn(&Device), device: &Device) -> Verdict {
+    test(device);
+    Verdict::Passed
+}
+
+fn main() -> ExitCode {
+    run(&[SUITE, REAL].concat(), &[("sticky", sticky::child), ("sticky-drop", sticky::child_that_drops)])
 }
