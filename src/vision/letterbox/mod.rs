@@ -14,7 +14,7 @@ use crate::config::Input;
 use crate::types::frame::{Colour, Picture};
 
 /// Longest side of a frame or a model's input, pixels; bounds the tables.
-pub(super) const MAX_SIDE: usize = 16_384;
+pub(super) use picture::MAX_SIDE;
 
 /// A picture that cannot be turned into a tensor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,26 +29,9 @@ pub enum PictureError {
         /// Its height.
         height: usize,
     },
-    /// Rows overlap.
-    #[error("plane {plane} has {stride} bytes a row, its rows hold {row}")]
-    Stride {
-        /// `Y`, `U`, `V` or `UV`.
-        plane: &'static str,
-        /// Bytes from row to row.
-        stride: usize,
-        /// Bytes of a row.
-        row: usize,
-    },
-    /// The plane ends before its last row does.
-    #[error("plane {plane} has {have} bytes of {need}")]
-    Short {
-        /// `Y`, `U`, `V` or `UV`.
-        plane: &'static str,
-        /// Bytes there.
-        have: usize,
-        /// Bytes of all rows.
-        need: usize,
-    },
+    /// Its planes are not what its size says.
+    #[error(transparent)]
+    Planes(#[from] picture::PictureError),
     /// Another size, layout or colour than this letterbox was built for.
     #[error("the picture is not of the kind that this letterbox was built for")]
     Kind,

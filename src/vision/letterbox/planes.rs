@@ -1,7 +1,8 @@
 //! A picture's planes, checked once so that rows can be cut from them freely.
 
-use super::PictureError;
-use crate::types::frame::{Picture, Plane, Planes, Subsampling};
+use picture::{PictureError, SizedPlane};
+
+use crate::types::frame::{Picture, Planes, Subsampling};
 
 /// How samples are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +19,6 @@ impl Layout {
         }
     }
 
-    /// Chroma samples per row, and rows.
-    pub fn chroma_size(self, width: usize, height: usize) -> (usize, usize) {
-        let (across, down) = self.shared();
-        (width.div_ceil(across), height.div_ceil(down))
-    }
-
     /// Pixels per chroma sample, across and down.
     pub fn shared(self) -> (usize, usize) {
         match self {
@@ -35,27 +30,12 @@ impl Layout {
 
 /// Rows of a plane that is known to hold them all.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::vision) struct Rows<'a> {
-    data: &'a [u8],
-    stride: usize,
-    row: usize,
-}
+pub(in crate::vision) struct Rows<'a>(SizedPlane<'a>);
 
 impl<'a> Rows<'a> {
-    fn new(name: &'static str, plane: &Plane<'a>, row: usize, rows: usize) -> Result<Self, PictureError> {
-        if plane.stride < row {
-            return Err(PictureError::Stride { plane: name, stride: plane.stride, row });
-        }
-        let need = plane.stride.saturating_mul(rows - 1).saturating_add(row);
-        if plane.data.len() < need {
-            return Err(PictureError::Short { plane: name, have: plane.data.len(), need });
-        }
-        Ok(Self { data: plane.data, stride: plane.stride, row })
-    }
-
     #[inline(always)]
     pub fn row(&self, i: usize) -> &'a [u8] {
-        &self.data[i * self.stride..][..self.row]
+        &self.0.data[i * self.0.stride..][..self.0.row]
     }
 }
 
@@ -73,18 +53,13 @@ pub(in crate::vision) struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// The picture has at least one pixel.
     pub fn new(picture: &Picture<'a>) -> Result<Self, PictureError> {
-        let (width, height) = (picture.width, picture.height);
-        let (columns, rows) = Layout::of(&picture.planes).chroma_size(width, height);
-        let (luma, chroma) = match &picture.planes {
-            Planes::Planar { y, u, v, .. } => {
-                let u = Rows::new("U", u, columns, rows)?;
-                (y, Chroma::Planar { u, v: Rows::new("V", v, columns, rows)? })
-            }
-            Planes::Nv12 { y, uv } => (y, Chroma::Interleaved(Rows::new("UV", uv, 2 * columns, rows)?)),
+        let (luma, second, third) = picture.sized()?;
+        let chroma = match third {
+            Some(third) => Chroma::Planar { u: Rows(second), v: Rows(third) },
+            None => Chroma::Interleaved(Rows(second)),
         };
-        Ok(Self { luma: Rows::new("Y", luma, width, height)?, chroma })
+        Ok(Self { luma: Rows(luma), chroma })
     }
 
     #[inline(always)]
