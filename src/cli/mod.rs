@@ -99,23 +99,20 @@ pub fn main() -> ExitCode {
         Command::Schema => schema::main(),
         Command::Version { json } => version(json),
     };
-    match result {
-        Ok(Exit::DeviceLost) => process::exit_now(Exit::DeviceLost as i32),
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            let exit = Exit::of(&error);
-            if exit == Exit::DeviceLost {
-                exit::print(&error);
-                // Nothing that CUDA registered to be run at the end may run.
-                process::exit_now(exit as i32);
-            }
-            // A reader that closed its end (`| head`) wants no more words.
-            if exit != Exit::Done {
-                exit::print(&error);
-            }
-            exit.into()
-        }
+    let exit = match &result {
+        Ok(exit) => *exit,
+        Err(error) => Exit::of(error),
+    };
+    // A reader that closed its end (`| head`) wants no more words.
+    if let (Err(error), true) = (&result, exit != Exit::Done) {
+        exit::print(error);
     }
+    if gpu::is_abandoned() || matches!(exit, Exit::DeviceLost | Exit::TryAgain) {
+        // Nothing that libraries registered to be run at the end may run: it would meet a broken device, or a thread that
+        // was left behind inside a driver.
+        process::exit_now(exit as i32);
+    }
+    exit.into()
 }
 
 fn version(json: bool) -> anyhow::Result<Exit> {

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::RecvTimeoutError;
 
 use super::exit::BadInput;
 use crate::config::{Camera, Config, SourceKind, camera_from_url};
@@ -10,6 +13,9 @@ use crate::pipeline::{self, CameraPipeline, Environment, FrameResult, Publish, R
 use crate::source::{self, Delivery};
 use crate::telemetry::metrics::{CameraMetrics, CameraStatus, Metrics};
 use crate::telemetry::progress::Progress;
+
+/// A device that is lost is noticed this soon.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Loaded models, ready for recordings.
 pub(super) struct Player {
@@ -61,7 +67,16 @@ impl Player {
         // The camera's own senders end with it; this one must not outlive them.
         drop(environment);
         let mut seen = Ok(());
-        while let Ok(report) = incoming.recv() {
+        loop {
+            if self.models.device_lost().is_some() {
+                break;
+            }
+            // Not for ever: where every frame fails, no report comes.
+            let report = match incoming.recv_timeout(LOOK_EVERY) {
+                Ok(report) => report,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             for report in std::iter::once(report).chain(incoming.try_iter()) {
                 if let Report::Frame(result) = report {
                     if seen.is_ok() {
@@ -70,17 +85,19 @@ impl Player {
                     let _ = result.recycle.try_send(result.objects);
                 }
             }
-            if seen.is_err() || self.models.device_lost().is_some() {
+            if seen.is_err() {
                 pipeline.stop();
             }
             std::thread::sleep(pipeline::READ_EVERY);
         }
+        if let Some(reason) = self.models.device_lost() {
+            // Its threads may hang in a driver; the process ends without them.
+            std::mem::forget(pipeline);
+            return Err(InferenceError::DeviceLost { reason: reason.to_owned() }.into());
+        }
         let played = Played { status: pipeline.metrics().status(), counters: Arc::clone(pipeline.metrics()) };
         // Also after a failure: a run that is cut off by the end of the process would cry out.
         pipeline.join();
-        if let Some(reason) = self.models.device_lost() {
-            return Err(InferenceError::DeviceLost { reason: reason.to_owned() }.into());
-        }
         seen.map(|()| played)
     }
 }

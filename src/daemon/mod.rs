@@ -3,6 +3,7 @@
 mod contract;
 mod serial_mode;
 mod state_file;
+mod systemd;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use crate::telemetry::progress::Progress;
 use crate::telemetry::redact;
 use crate::web;
 use serial_mode::Tripped;
+use systemd::{Starting, notify};
 
 /// Cameras start this far apart: connecting is the dearest thing they do.
 const STAGGER: Duration = Duration::from_millis(50);
@@ -61,18 +63,23 @@ pub enum Outcome {
 pub fn run(config: &Config, observer: Option<Observer>) -> anyhow::Result<Outcome> {
     let signals = signals()?;
     register_secrets(config);
+    let starting = Starting::begin();
     let running = Running::start(config, observer)?;
+    drop(starting);
     notify(&[NotifyState::Ready]);
     tracing::info!(cameras = config.cameras.len(), models = config.models.len(), sinks = config.sinks.len(), "ready");
     let ending = running.watch(&signals);
     notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
     leave_at_the_next(signals);
+    let models = Arc::clone(&running.models);
     let drained = running.drain(match ending {
         // Decoders may hang on the broken device; what is behind them is written all the same.
         Ending::DeviceLost => config.runtime.drain.min(LOST),
         _ => config.runtime.drain,
     });
     Ok(match (ending, drained) {
+        // Also where it was lost at the very end: nothing may touch it any more.
+        _ if models.device_lost().is_some() => Outcome::DeviceLost,
         (Ending::DeviceLost, _) => Outcome::DeviceLost,
         (Ending::Broken, _) => Outcome::Broken,
         (Ending::Asked, true) => Outcome::Drained,
@@ -88,18 +95,24 @@ pub fn register_secrets(config: &Config) {
 }
 
 /// What an operator reaches of inference.
-fn control(models: &Arc<ModelManager>) -> web::Control {
+fn control(models: &Arc<ModelManager>, tripped: &Arc<Tripped>) -> web::Control {
     let [asked, told, proven] = [Arc::clone(models), Arc::clone(models), Arc::clone(models)];
+    let tripped = Arc::clone(tripped);
     web::Control {
         serial_mode: Box::new(move || serde_json::json!(asked.serial_mode())),
-        set_serial_mode: Box::new(move |serial| told.set_serial_mode(serial, "an operator's word")),
+        set_serial_mode: Box::new(move |serial| {
+            let news = told.set_serial_mode(serial, "an operator's word");
+            // Where it is no news, what is remembered of it may still be wrong.
+            tripped.remember(&told.serial_mode());
+            news
+        }),
         contract: Box::new(move || serde_json::json!(proven.contract())),
     }
 }
 
 struct Running {
     models: Arc<ModelManager>,
-    tripped: Tripped,
+    tripped: Arc<Tripped>,
     cameras: Vec<CameraPipeline>,
     hub: Hub,
     metrics: Arc<Metrics>,
@@ -116,7 +129,7 @@ impl Running {
         let models = contract::load(config, &metrics)?;
         // After the device is open: GStreamer's plugins touch CUDA, too.
         source::init()?;
-        let tripped = Tripped::new(&config.runtime);
+        let tripped = Arc::new(Tripped::new(&config.runtime));
         tripped.resume(&models);
         let outbox =
             Outbox::open(&config.runtime.state_dir, &config.runtime.device, &config.sinks, &metrics, &progress)?;
@@ -127,7 +140,7 @@ impl Running {
         let web = match &config.http {
             Some(http) => {
                 let (metrics, readiness) = (Arc::clone(&metrics), Arc::clone(&readiness));
-                Some(web::Server::start(http.listen, metrics, readiness, control(&models))?)
+                Some(web::Server::start(http.listen, metrics, readiness, control(&models, &tripped))?)
             }
             None => None,
         };
@@ -167,7 +180,7 @@ impl Running {
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
                 Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Ending::Broken,
             }
-            self.models.notices().try_iter().for_each(|notice| self.heed(&notice));
+            heed(&self.models, &self.tripped, &self.reports);
             if self.models.device_lost().is_some() {
                 return Ending::DeviceLost;
             }
@@ -203,14 +216,6 @@ impl Running {
         }
     }
 
-    fn heed(&self, notice: &Notice) {
-        // A lost device is asked for itself: it must not be missed.
-        if let Notice::SerialMode(mode) = notice {
-            self.tripped.remember(mode);
-            let _ = self.reports.send(pipeline::Report::Event(serial_mode::event(mode)));
-        }
-    }
-
     fn status(&self) -> String {
         let online = self.cameras.iter().filter(|camera| camera.metrics().status().online).count();
         format!("{online}/{} cameras online, {} events", self.cameras.len(), self.metrics.events_total())
@@ -219,7 +224,7 @@ impl Running {
     /// Stops upstream; later stages end when their input does. True where all was written in time.
     fn drain(self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
-        let Self { cameras, hub, metrics, web, reports, .. } = self;
+        let Self { models, tripped, cameras, hub, metrics, web, reports, .. } = self;
         for camera in &cameras {
             camera.stop();
         }
@@ -236,6 +241,8 @@ impl Running {
                 in_time = false;
             }
         }
+        // The last frames may have broken something, and the next start must know.
+        heed(&models, &tripped, &reports);
         let _ = reports.send_timeout(pipeline::Report::Stop, Duration::from_millis(500));
         drop(reports);
         while !hub.is_finished() && (in_time || Instant::now() < deadline + Duration::from_secs(1)) {
@@ -256,6 +263,19 @@ impl Running {
         }
         tracing::info!(events = metrics.events_total(), lost, "drained");
         in_time && lost == 0
+    }
+}
+
+/// Takes note of what befell inference. A lost device is asked for itself: it must not be missed.
+fn heed(models: &ModelManager, tripped: &Tripped, reports: &crossbeam_channel::Sender<pipeline::Report>) {
+    for notice in models.notices().try_iter() {
+        if let Notice::SerialMode(mode) = notice {
+            tripped.remember(&mode);
+            let event = pipeline::Report::Event(serial_mode::event(&mode));
+            if reports.send_timeout(event, Duration::from_secs(1)).is_err() {
+                tracing::error!("the hub takes no event: engine.serial_mode is lost");
+            }
+        }
     }
 }
 
@@ -291,13 +311,4 @@ fn signals() -> anyhow::Result<Receiver<i32>> {
 
 fn name(signal: i32) -> &'static str {
     signal_hook::low_level::signal_name(signal).unwrap_or("signal")
-}
-
-/// Tells systemd, where it listens.
-fn notify(state: &[NotifyState<'_>]) {
-    if std::env::var_os("NOTIFY_SOCKET").is_some()
-        && let Err(error) = sd_notify::notify(state)
-    {
-        tracing::debug!("sd_notify: {error}");
-    }
 }

@@ -1,10 +1,10 @@
 //! Serial mode outlives the process: once an engine has proven that it cannot bear parallel executions, a restart must
 //! not try again. It ends when an operator says so.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{fs, io};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::state_file;
 use crate::config::{Concurrency, Runtime};
@@ -30,16 +30,20 @@ impl Tripped {
         if !self.kept {
             return;
         }
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
+        let mode = match fs::read(&self.path) {
+            Ok(text) => serde_json::from_slice::<SerialMode>(&text).map_err(|error| error.to_string()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => return tracing::warn!(path = %self.path.display(), "cannot be read: {error}"),
+            Err(error) => Err(error.to_string()),
         };
         // Whatever stands there, the file itself says that the breaker tripped.
-        let said: Value = serde_json::from_str(&text).unwrap_or_default();
-        let (since, model) = (said["since"].as_str().unwrap_or("earlier"), said["model"].as_str().unwrap_or("a model"));
-        let reason = format!("the engine of {model} failed in parallel, {since}; kept by {}", self.path.display());
-        models.set_serial_mode(true, &reason);
+        let mode = mode.unwrap_or_else(|error| SerialMode {
+            serial: true,
+            since: Timestamp::now(),
+            reason: format!("{} is there, though it cannot be read: {error}", self.path.display()),
+            model: None,
+            recording: None,
+        });
+        models.resume_serial_mode(SerialMode { serial: true, ..mode });
     }
 
     /// Remembers the mode.
@@ -47,17 +51,16 @@ impl Tripped {
         if !self.kept {
             return;
         }
-        let done = if mode.serial { state_file::write(&self.path, mode) } else { remove(&self.path) };
-        if let Err(error) = done {
-            tracing::error!(path = %self.path.display(), "serial mode will not outlive this process: {error}");
+        let path = self.path.display();
+        if mode.serial {
+            if let Err(error) = state_file::write(&self.path, mode) {
+                tracing::error!(%path, "serial mode will not outlive this process: {error}");
+            }
+        } else if let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::error!(%path, "the next start will be in serial mode again, for this file stays: {error}");
         }
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

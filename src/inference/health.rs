@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use serde::{Deserialize, Serialize};
 
 use super::flight::FlightRecorder;
 use crate::types::time::Timestamp;
@@ -24,7 +25,7 @@ pub enum Notice {
 }
 
 /// Is it one execution at a time?
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SerialMode {
     /// It is.
     pub serial: bool,
@@ -33,10 +34,10 @@ pub struct SerialMode {
     /// Why.
     pub reason: String,
     /// The model whose engine failed, where one did.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The flight recording, where one was written.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<String>,
 }
 
@@ -67,14 +68,19 @@ impl Health {
         self.serial_mode.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Writes the flight recording where something broke (`model`), remembers and tells.
-    pub(super) fn serial_mode_is(&self, serial: bool, reason: String, model: Option<&str>) {
-        let recording = model.and_then(|_| self.record("serial-mode", &reason));
-        let (since, model) = (Timestamp::now(), model.map(str::to_owned));
-        let state = SerialMode { serial, since, reason, model, recording };
-        *self.serial_mode.lock().unwrap_or_else(PoisonError::into_inner) = state.clone();
+    pub(super) fn set_serial_mode(&self, mode: SerialMode) {
+        *self.serial_mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+    }
+
+    /// Tells whoever listens; where something broke (`words`), with a flight recording.
+    pub(super) fn tell_serial_mode(&self, words: Option<&str>) {
+        let recording = words.and_then(|words| self.record("serial-mode", words));
+        let mut mode = self.serial_mode.lock().unwrap_or_else(PoisonError::into_inner);
+        if recording.is_some() && mode.model.is_some() {
+            mode.recording = recording;
+        }
         // A full channel means that nobody listens.
-        let _ = self.sender.try_send(Notice::SerialMode(state));
+        let _ = self.sender.try_send(Notice::SerialMode(mode.clone()));
     }
 
     /// The device failed for good: nothing is asked of it any more, not even by destructors.

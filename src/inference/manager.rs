@@ -193,7 +193,7 @@ impl ModelManager {
         depth: usize,
     ) -> Result<PipelineContexts, InferenceError> {
         let _one_at_a_time = self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner);
-        let max_batch = if model.model.task == Task::Reid { model.model.max_batch } else { 1 };
+        let max_batch = max_batch(&model.model);
         let mut free = VecDeque::with_capacity(depth);
         for number in 1..=depth {
             free.push_back(model.engine.create_context(lane, max_batch)?);
@@ -226,11 +226,23 @@ impl ModelManager {
         self.gpu.as_ref().is_some_and(|gpu| gpu.set_serial(serial, reason))
     }
 
+    /// Goes on in the mode in which an earlier process ended; nothing where there is no GPU.
+    pub fn resume_serial_mode(&self, mode: SerialMode) {
+        if let Some(gpu) = &self.gpu {
+            gpu.resume_serial(mode);
+        }
+    }
+
     /// Bytes on the device (and of the host, locked for it) by owner: `engine <model>`, `camera <id>`, `activations`.
     #[must_use]
     pub fn device_memory(&self) -> Vec<(String, u64)> {
         self.gpu.as_deref().map(memory).unwrap_or_default()
     }
+}
+
+/// Most pictures in one run of a model.
+fn max_batch(model: &Model) -> usize {
+    if model.task == Task::Reid { model.max_batch } else { 1 }
 }
 
 fn lane(camera: &str, gpu: Option<&Arc<Gpu>>) -> Result<Lane, InferenceError> {
@@ -409,10 +421,17 @@ fn warm_up(loaded: &LoadedModel, gpu: Option<&Arc<Gpu>>) -> Result<(), Inference
     };
     let began = Instant::now();
     let lane = lane("warm-up", gpu)?;
-    let context = loaded.engine.create_context(&lane, 1).map_err(misfit)?;
-    let (context, result) = context.submit().wait().map_err(misfit)?;
-    result.map_err(misfit)?;
-    drop(context);
+    let most = max_batch(model);
+    // Contexts take turns with the copies, so each gets its own.
+    for _ in 0..model.engine_copies.max(1) {
+        let mut context = loaded.engine.create_context(&lane, most).map_err(misfit)?;
+        for batch in [1, context.max_batch()] {
+            context.set_batch(batch).map_err(misfit)?;
+            let (back, result) = context.submit().wait().map_err(misfit)?;
+            result.map_err(misfit)?;
+            context = back;
+        }
+    }
     tracing::info!(model = %model.name, took_ms = began.elapsed().as_millis(), "engine warm");
     Ok(())
 }

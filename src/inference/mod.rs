@@ -112,6 +112,10 @@ pub trait Context: Send {
         Ok(false)
     }
 
+    /// Gives up what can be of no use any more, such as the share of an engine that has been replaced. For contexts that
+    /// have nothing to do.
+    fn tidy(&mut self) {}
+
     /// An output of the last run.
     ///
     /// # Errors

@@ -52,6 +52,11 @@ impl Analysis {
         self.in_flight.len() < self.depth
     }
 
+    /// For a camera that gives no frames.
+    pub(super) fn tidy(&mut self) {
+        self.model.tidy();
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
     }

@@ -193,7 +193,11 @@ impl<'a> Life<'a> {
                     worker.stage.busy();
                     self.begin(frame);
                 }
-                Take::Timeout if self.is_idle() => self.forget_lost_tracks(),
+                Take::Timeout if self.is_idle() => {
+                    self.forget_lost_tracks();
+                    self.analysis.iter_mut().for_each(Analysis::tidy);
+                    self.extras.iter_mut().for_each(Extras::tidy);
+                }
                 Take::Timeout => self.finish(),
                 Take::Closed if self.is_idle() => break,
                 Take::Closed => self.finish(),

@@ -43,6 +43,11 @@ impl Crops {
         })
     }
 
+    /// For a model that has nothing to do.
+    pub(super) fn tidy(&mut self) {
+        self.context.iter_mut().for_each(|context| context.tidy());
+    }
+
     /// Gives the tracks at `wanted` their embeddings.
     pub(super) fn run(
         &mut self,

@@ -85,6 +85,11 @@ impl Extras {
         self.extras.is_empty()
     }
 
+    /// For a camera that gives no frames.
+    pub(super) fn tidy(&mut self) {
+        self.extras.iter_mut().for_each(Extra::tidy);
+    }
+
     /// The tracks' numbers begin anew.
     pub(super) fn reset(&mut self) {
         self.extras.iter_mut().for_each(|extra| extra.answers.clear());
@@ -159,7 +164,10 @@ impl Extras {
                     result
                 }
                 (Kind::Crops(crops), _) if !self.wanted.is_empty() => crops.run(frame, &self.wanted, objects, metrics),
-                _ => continue,
+                _ => {
+                    extra.tidy();
+                    continue;
+                }
             };
             if result.is_ok() {
                 // Asked is answered: a subject that the model cannot make out is no reason to ask in every frame.
@@ -179,6 +187,13 @@ impl Extras {
 }
 
 impl Extra {
+    fn tidy(&mut self) {
+        match &mut self.kind {
+            Kind::Frames(model) => model.tidy(),
+            Kind::Crops(crops) => crops.tidy(),
+        }
+    }
+
     fn is_due(&self, frame: u64) -> bool {
         frame.is_multiple_of(self.cadence.every_n_frames)
     }

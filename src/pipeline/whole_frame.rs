@@ -57,6 +57,11 @@ impl WholeFrame {
         Ok(Self { model: Arc::clone(model), decoder, letterbox: None, free: contexts.free, rejected: 0 })
     }
 
+    /// For a model that has nothing to do.
+    pub(super) fn tidy(&mut self) {
+        self.free.iter_mut().for_each(|context| context.tidy());
+    }
+
     /// Picture to tensor, and off it goes.
     pub(super) fn begin(&mut self, frame: &FrameRef<'_>, metrics: &CameraMetrics) -> Result<Running, InferenceError> {
         let began = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Wall-clock instant, microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +35,13 @@ impl fmt::Display for Timestamp {
             Ok(t) => write!(f, "{t:.3}"),
             Err(_) => f.write_str("1970-01-01T00:00:00.000Z"),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse::<jiff::Timestamp>().map(|t| Self(t.as_microsecond())).map_err(serde::de::Error::custom)
     }
 }
 

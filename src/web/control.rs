@@ -1,11 +1,12 @@
 //! What an operator may ask of inference and tell it. Errors are problem+json (RFC 9457) with a stable `code`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,12 +37,17 @@ pub(super) async fn serial_mode(State(app): State<Arc<App>>) -> Response {
     Json((app.control.serial_mode)()).into_response()
 }
 
-/// `{"serial": false}` ends serial mode, `{"serial": true}` begins it. Only JSON is taken: a page in a browser cannot send
-/// that here without asking first, and is refused then.
+/// `{"serial": false}` ends serial mode, `{"serial": true}` begins it. Only JSON is taken, and only for this host by a name
+/// of its own: a page in a browser cannot send the one without asking first, and with a name of its own (DNS rebinding)
+/// not the other.
 pub(super) async fn set_serial_mode(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Response {
+    if !headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback) {
+        return problem(StatusCode::FORBIDDEN, "foreign-host", "ask for localhost, 127.0.0.1 or [::1]");
+    }
     let Json(Wanted { serial }) = match wanted {
         Ok(wanted) => wanted,
         Err(refused) => return problem(refused.status(), "bad-request", &refused.body_text()),
@@ -57,8 +63,33 @@ pub(super) async fn set_serial_mode(
     Json(now).into_response()
 }
 
+/// Is it a name of this host that nobody else can have? With or without a port.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or_default();
     let body = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
     (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_are_ours_are_ours() {
+        for host in ["localhost", "LOCALHOST:8780", "127.0.0.1:8780", "127.9.9.9", "[::1]:80", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["", "example.com", "localhost.example.com", "127.0.0.1.example.com:80", "192.0.2.1", "[::2]:80"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
 }

@@ -79,6 +79,8 @@ impl Server {
             if let Err(error) = served {
                 tracing::error!("the HTTP listener ended: {error}");
             }
+            // A request that waits for the device must not hold up the drain either.
+            runtime.shutdown_background();
         })?;
         tracing::info!(%address, "HTTP listens");
         Ok(Self { stop, thread })

@@ -133,11 +133,15 @@ pub fn is_myelin_failure(error: &Error) -> bool {
     if let Error::Call { interface: "VBuilder", .. } | Error::Onnx { .. } = error {
         return false;
     }
-    error.vendor_lines().iter().any(|line| {
-        let line = line.to_ascii_lowercase();
-        let memory = line.contains("out of memory") || line.contains("outofmemory");
-        line.contains("already loaded binary graph") || (line.contains("myelin") && !memory)
-    })
+    error.vendor_lines().iter().any(|line| is_myelin_line(line))
+}
+
+/// True where a line of TensorRT's log tells of such a failure; see [`is_myelin_failure`].
+#[must_use]
+pub fn is_myelin_line(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    let memory = line.contains("out of memory") || line.contains("outofmemory");
+    line.contains("already loaded binary graph") || (line.contains("myelin") && !memory)
 }
 
 fn came(since: Option<Version>) -> String {

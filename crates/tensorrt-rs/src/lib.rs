@@ -97,7 +97,7 @@ pub mod sys;
 
 mod error;
 
-pub use error::{Error, is_myelin_failure};
+pub use error::{Error, is_myelin_failure, is_myelin_line};
 pub use result::onnx::OnnxError;
 pub use safe::{
     BoundContext, Builder, BuilderConfig, DeviceBuffer, Engine, EngineInspector, ExecutionContext, HostMemory,

@@ -16,8 +16,9 @@ pub(super) use output::HostOutput;
 
 use super::InferenceError;
 use super::contract::{self, ContractReport};
-use super::health::Health;
+use super::health::{Health, SerialMode};
 use crate::config::Concurrency;
+use crate::types::time::Timestamp;
 
 /// The device, once per process.
 pub(super) struct Gpu {
@@ -25,6 +26,8 @@ pub(super) struct Gpu {
     pub(super) gate: Gate,
     pub(super) health: Arc<Health>,
     contexts: AtomicU64,
+    /// Held while serial mode changes.
+    changing: parking_lot::Mutex<()>,
 }
 
 /// What a failed execution means.
@@ -61,7 +64,13 @@ impl Gpu {
             "GPU proven"
         );
         let (gate, health) = (Gate::new(concurrency), Arc::clone(health));
-        Ok(Arc::new(Self { device, gate, health, contexts: AtomicU64::new(0) }))
+        Ok(Arc::new(Self {
+            device,
+            gate,
+            health,
+            contexts: AtomicU64::new(0),
+            changing: parking_lot::Mutex::default(),
+        }))
     }
 
     /// A number for a context, from 1, unique in the process.
@@ -79,8 +88,8 @@ impl Gpu {
 
     /// Judges an error of ours; a sticky one ends all work on the device.
     pub(super) fn judge(&self, error: &gpu::Error) -> Failure {
-        match error.class() {
-            Class::Sticky => self.lost(&error.to_string()),
+        match error.cuda() {
+            Some(cuda) if ends_all(cuda) => self.lost(&error.to_string()),
             _ => Failure::Context,
         }
     }
@@ -91,10 +100,8 @@ impl Gpu {
             tensorrt_rs::Error::Stream { source, .. } => source.downcast_ref::<CudaError>().cloned(),
             _ => None,
         };
-        let said = said.filter(|said| said.class() == Class::Sticky);
-        let asked = || stream.synchronize().err().filter(|error| error.class() == Class::Sticky);
-        if let Some(sticky) = said.or_else(asked) {
-            return self.lost(&format!("{error}; CUDA says: {sticky}"));
+        if let Some(cuda) = said.filter(ends_all).or_else(|| stream.synchronize().err().filter(ends_all)) {
+            return self.lost(&format!("{error}; CUDA says: {cuda}"));
         }
         if tensorrt_rs::is_myelin_failure(error) { Failure::Myelin } else { Failure::Context }
     }
@@ -106,12 +113,21 @@ impl Gpu {
 
     /// `error`, unless the device is lost, which then is the error.
     pub(super) fn unless_lost(&self, stream: &Stream, error: InferenceError) -> InferenceError {
-        match stream.synchronize() {
-            Err(sticky) if sticky.class() == Class::Sticky => {
-                self.lost(&sticky.to_string());
+        self.unless(stream.synchronize().err(), error)
+    }
+
+    /// The same where there is no stream to ask.
+    pub(super) fn unless_lost_now(&self, error: InferenceError) -> InferenceError {
+        self.unless(self.device.free_memory().err(), error)
+    }
+
+    fn unless(&self, answer: Option<CudaError>, error: InferenceError) -> InferenceError {
+        match answer.filter(ends_all) {
+            Some(cuda) => {
+                self.lost(&cuda.to_string());
                 self.lost_error()
             }
-            _ => error,
+            None => error,
         }
     }
 
@@ -123,27 +139,61 @@ impl Gpu {
         Failure::DeviceLost
     }
 
-    /// An engine failed inside Myelin: with `concurrency = "auto"`, one execution at a time from now on.
-    pub(super) fn myelin(&self, model: &str, words: &str) {
-        if self.gate.configured() == Concurrency::Auto && self.gate.trip() {
+    /// An engine failed inside Myelin, and `poison` sees to it that nobody uses it any more. With `concurrency = "auto"`,
+    /// one execution at a time from now on.
+    ///
+    /// Not to be called by whoever has leave to execute.
+    pub(super) fn myelin(&self, model: &str, words: &str, poison: impl FnOnce()) {
+        let auto = self.gate.configured() == Concurrency::Auto;
+        // The breaker first: what is made anew must not begin in parallel.
+        let tripped = auto && self.change(true, words, Some(model));
+        poison();
+        if tripped {
             tracing::error!(
                 model,
                 "the engine failed as engines do that cannot bear parallel executions; from now on there is one at a \
                  time (serial mode), until an operator resets it: {words}"
             );
-            self.health.serial_mode_is(true, words.to_owned(), Some(model));
+            self.health.tell_serial_mode(Some(words));
         }
     }
 
     /// An operator's word. True where it changes something.
     pub(super) fn set_serial(&self, serial: bool, reason: &str) -> bool {
-        let news = if serial { self.gate.trip() } else { self.gate.reset() };
+        let news = self.change(serial, reason, None);
         if news {
             tracing::warn!(serial, "serial mode changed: {reason}");
-            self.health.serial_mode_is(serial, reason.to_owned(), None);
+            self.health.tell_serial_mode(None);
         }
         news
     }
+
+    /// Goes on in the mode in which an earlier process ended.
+    pub(super) fn resume_serial(&self, mode: SerialMode) {
+        let _one_at_a_time = self.changing.lock();
+        if self.gate.trip() {
+            tracing::warn!(since = %mode.since, "serial mode, as before: {}", mode.reason);
+            self.health.set_serial_mode(mode);
+        }
+    }
+
+    /// Gate and what is said of it change together. True where that is news.
+    fn change(&self, serial: bool, reason: &str, model: Option<&str>) -> bool {
+        let _one_at_a_time = self.changing.lock();
+        let news = if serial { self.gate.trip() } else { self.gate.reset() };
+        if news {
+            let (reason, model) = (reason.to_owned(), model.map(str::to_owned));
+            self.health.set_serial_mode(SerialMode { serial, since: Timestamp::now(), reason, model, recording: None });
+        }
+        news
+    }
+}
+
+/// True for an error that every later call would give too: a sticky one, and whatever else work on a stream ended with
+/// that is neither the caller's mistake nor a lack of memory.
+fn ends_all(error: &CudaError) -> bool {
+    let of_work = ["cuStreamSynchronize", "cuStreamQuery", "cuEventSynchronize", "cuEventQuery"].contains(&error.call);
+    error.class() == Class::Sticky || (of_work && error.class() == Class::Other)
 }
 
 /// The first device, once it computed what it was asked to.

@@ -176,6 +176,8 @@ impl SessionCopy {
         for power in known.len()..=powers as usize {
             let batch = 1 << power;
             let inputs = model.tensors.inputs.iter().map(|spec| fixed(spec, batch)).collect();
+            // It runs, so it needs leave like every run.
+            let _pass = model.gpu.gate.enter();
             let shapes = self.session.shapes(inputs).map_err(|error| match run_error(&model.name, &error) {
                 InferenceError::Run { model, reason } if batch > 1 => {
                     let reason =

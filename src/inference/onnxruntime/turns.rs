@@ -73,8 +73,14 @@ fn work(queue: &Receiver<Job>, gpu: &Gpu) {
                 flight.note(Step::Finished, &load.who, serial, load.batch, Some(took));
             }
             Err(words) => {
-                metrics.errors.inc();
                 flight.failed(&load.who, serial, load.batch, words);
+                if tensorrt_rs::is_myelin_line(words) {
+                    metrics.myelin.inc();
+                    // A session is not loaded anew: one that goes on failing needs a restart.
+                    gpu.myelin(&load.who.model, words, || {});
+                } else {
+                    metrics.errors.inc();
+                }
             }
         }
         let again = reply.clone();

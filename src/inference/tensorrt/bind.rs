@@ -6,7 +6,7 @@ use gpu::{BoundTensor, DeviceTensor, Held, HostTensor, Kind, Stream};
 use tensorrt_rs::enums::{AllocationStrategy, TensorFormat};
 use tensorrt_rs::{BoundContext, ExecutionContext, TensorInfo};
 
-use super::engine::Plan;
+use super::engine::{Loaded, Plan};
 use super::io;
 use crate::inference::InferenceError;
 use crate::inference::device::{DeviceLane, HostOutput, InputKey};
@@ -26,6 +26,8 @@ pub(super) struct Binding {
     /// By power of two.
     pub(super) shapes: Vec<Shapes>,
     _activations: Option<Held>,
+    /// Its memory is counted for as long as somebody uses it.
+    _engine: Arc<Loaded>,
 }
 
 impl Binding {
@@ -73,22 +75,16 @@ impl Binding {
     }
 }
 
-/// Why work was not queued, or not finished.
+/// Why a context was not made, or work not queued or not finished.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
-    Gpu(gpu::Error),
-    TensorRt(tensorrt_rs::Error),
-}
-
-impl From<gpu::Error> for Broken {
-    fn from(error: gpu::Error) -> Self {
-        Self::Gpu(error)
-    }
-}
-
-impl From<tensorrt_rs::Error> for Broken {
-    fn from(error: tensorrt_rs::Error) -> Self {
-        Self::TensorRt(error)
-    }
+    #[error(transparent)]
+    Gpu(#[from] gpu::Error),
+    #[error(transparent)]
+    TensorRt(#[from] tensorrt_rs::Error),
+    /// Nothing went wrong on the device.
+    #[error("{0}")]
+    Ours(String),
 }
 
 /// Element type and most elements of each tensor, inputs first.
@@ -97,23 +93,23 @@ pub(super) type Tensors = Vec<(gpu::ElementType, usize)>;
 /// Makes a context of `engine` for up to `max_batch` pictures.
 pub(super) fn bind(
     plan: &Plan,
-    engine: &Arc<tensorrt_rs::Engine>,
+    loaded: &Arc<Loaded>,
     lane: &DeviceLane,
     max_batch: usize,
-) -> Result<(Binding, Tensors), InferenceError> {
-    let failed = |error: &dyn std::fmt::Display| plan.failed(error);
-    plan.trt.gpu.device.bind().map_err(|error| plan.broken(&error.into()))?;
+) -> Result<(Binding, Tensors), Broken> {
+    let engine = &loaded.engine;
+    plan.trt.gpu.device.bind().map_err(gpu::Error::from)?;
     let activations = engine.device_memory_size_for_profile(0).or_else(|_| engine.device_memory_size());
-    let activations = activations.map_err(|error| failed(&error))?;
-    let scratch = plan.trt.scratch(activations).map_err(|error| failed(&error))?;
+    let activations = activations?;
+    let scratch = plan.trt.scratch(activations)?;
     let strategy = if scratch.is_some() { AllocationStrategy::UserManaged } else { AllocationStrategy::Static };
-    let mut context = engine.create_context_with(strategy).map_err(|error| failed(&error))?;
+    let mut context = engine.create_context_with(strategy)?;
     let held = scratch.is_none().then(|| lane.owner().hold(Kind::Device, usize::try_from(activations).unwrap_or(0)));
     let powers = io::most_pictures(engine.inputs(), max_batch).ilog2();
     // The largest last, so that its shapes are known when buffers are made; then back to one picture.
-    let shapes = (0..=powers).map(|power| set_shapes(plan, &mut context, 1 << power)).collect::<Result<Vec<_>, _>>()?;
-    set_shapes(plan, &mut context, 1)?;
-    let Some(largest) = shapes.last() else { return Err(failed(&"no shapes")) };
+    let shapes = (0..=powers).map(|power| set_shapes(&mut context, 1 << power)).collect::<Result<Vec<_>, _>>()?;
+    set_shapes(&mut context, 1)?;
+    let Some(largest) = shapes.last() else { return Err(Broken::Ours("no shapes".to_owned())) };
     let outputs = largest.outputs.iter().map(|dims| dims.iter().product());
     let lengths = largest.lengths.iter().copied().chain(outputs);
     let (mut buffers, mut tensors) = (Vec::new(), Vec::new());
@@ -121,46 +117,45 @@ pub(super) fn bind(
         let Some(element) = io::gpu_element(tensor.data_type) else {
             let reason =
                 format!("tensor {:?} has type {:?}, which is not read or written yet", tensor.name, tensor.data_type);
-            return Err(failed(&reason));
+            return Err(Broken::Ours(reason));
         };
         if let Some(layout) = tensor.layouts.first().filter(|layout| layout.format != TensorFormat::Linear) {
             let reason =
                 format!("tensor {:?} is laid out as {}; only row by row is known", tensor.name, layout.description);
-            return Err(failed(&reason));
+            return Err(Broken::Ours(reason));
         }
         let shared = (powers == 0 && plan.whole_frames).then(|| InputKey::of(tensor, element, &plan.input)).flatten();
         let buffer = match shared {
-            Some(key) => BoundTensor::Shared(lane.input(key).map_err(|error| plan.broken(&error))?),
+            Some(key) => BoundTensor::Shared(lane.input(key)?),
             None => {
                 let own = DeviceTensor::new(element, lane.stream(), lane.owner(), len);
-                BoundTensor::Own(own.map_err(|error| plan.broken(&error))?)
+                BoundTensor::Own(own?)
             }
         };
         buffers.push((tensor.name.clone(), buffer));
         tensors.push((element, len));
     }
-    let context =
-        BoundContext::new(context, lane.stream().clone(), buffers, scratch).map_err(|error| failed(&error))?;
-    Ok((Binding { context, shapes, _activations: held }, tensors))
+    let context = BoundContext::new(context, lane.stream().clone(), buffers, scratch)?;
+    Ok((Binding { context, shapes, _activations: held, _engine: Arc::clone(loaded) }, tensors))
 }
 
 /// Sets the inputs' shapes for `batch` and asks for the outputs'.
-fn set_shapes(plan: &Plan, context: &mut ExecutionContext, batch: usize) -> Result<Shapes, InferenceError> {
+fn set_shapes(context: &mut ExecutionContext, batch: usize) -> Result<Shapes, Broken> {
     let engine = Arc::clone(context.engine());
     let mut inputs = Vec::new();
     for tensor in engine.inputs() {
         let shape = io::input_shape(tensor, batch);
-        context.set_input_shape(&tensor.name, &shape).map_err(|error| plan.failed(&error))?;
+        context.set_input_shape(&tensor.name, &shape)?;
         inputs.push(shape);
     }
-    context.infer_shapes().map_err(|error| plan.failed(&error))?;
+    context.infer_shapes()?;
     let sizes = |dims: &[i64]| dims.iter().map(|dim| usize::try_from(*dim).unwrap_or(0)).collect::<Vec<_>>();
     let mut outputs = Vec::new();
     for TensorInfo { name, .. } in engine.outputs() {
-        let shape = context.tensor_shape(name).map_err(|error| plan.failed(&error))?;
+        let shape = context.tensor_shape(name)?;
         if shape.as_slice().iter().any(|dim| *dim < 0) {
             let reason = format!("output {name:?} is {shape}: a size that depends on the data is not read yet");
-            return Err(plan.failed(&reason));
+            return Err(Broken::Ours(reason));
         }
         outputs.push(sizes(shape.as_slice()));
     }

@@ -9,7 +9,7 @@ use gpu::{BoundTensor, DeviceTensor, Event, HostTensor, TensorViewMut, Timing};
 use super::bind::{Binding, Broken, bind};
 use super::engine::Plan;
 use super::io;
-use crate::inference::device::{DeviceLane, Failure, HostOutput, Pass};
+use crate::inference::device::{DeviceLane, Failure, Gpu, HostOutput, Pass};
 use crate::inference::flight::{Step, Who};
 use crate::inference::{Context, Finished, FrameRef, InferenceError, Pending};
 use crate::types::geometry::BBox;
@@ -18,8 +18,7 @@ use crate::types::tensor::TensorRef;
 /// An execution, copies included.
 struct Run {
     began: Instant,
-    serial: bool,
-    /// Known where it was waited for already.
+    /// Known where it was waited for already, as in serial mode.
     took: Option<Duration>,
 }
 
@@ -34,6 +33,8 @@ pub(super) struct TrtContext {
     max_batch: usize,
     batch: usize,
     run: Option<Result<Run, InferenceError>>,
+    /// Crops for the next run are in the binding's own memory.
+    prepared: bool,
     /// The last failure was one inside Myelin.
     myelin: bool,
     /// Marks the end of the latest work.
@@ -53,9 +54,10 @@ impl TrtContext {
         let gpu = &plan.trt.gpu;
         let (model, copy) = (Arc::clone(&plan.name), plan.assign());
         let who = Who { camera: Arc::clone(camera), model, context: gpu.next_context(), copy };
-        let (engine, generation) = plan.engine(copy, &who)?;
-        let made = bind(plan, &engine, lane, max_batch);
-        let (binding, tensors) = made.map_err(|error| gpu.unless_lost(lane.stream(), error))?;
+        let (loaded, generation) = plan.engine(copy, &who).map_err(|error| gpu.unless_lost(lane.stream(), error))?;
+        let made = bind(plan, &loaded, lane, max_batch);
+        let (binding, tensors) = made.map_err(|broken| judge(plan, lane, &who, (generation, 1), &broken).0)?;
+        let engine = &loaded.engine;
         let count = engine.inputs().count();
         let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
         for (at, (tensor, (element, len))) in engine.inputs().chain(engine.outputs()).zip(tensors).enumerate() {
@@ -80,6 +82,7 @@ impl TrtContext {
             outputs,
             batch: 1,
             run: None,
+            prepared: false,
             myelin: false,
             end,
             who,
@@ -92,26 +95,17 @@ impl TrtContext {
         self.plan.failed(error)
     }
 
-    /// Judges an error of TensorRT's, and does what it asks for.
-    fn judged(&mut self, error: &tensorrt_rs::Error) -> InferenceError {
-        let gpu = Arc::clone(&self.plan.trt.gpu);
-        match gpu.judge_tensorrt(error, self.lane.stream()) {
-            Failure::DeviceLost => return gpu.lost_error(),
-            Failure::Myelin => {
-                self.myelin = true;
-                self.plan.poison(self.who.copy, self.generation);
-                self.note_failure(&error.to_string());
-                gpu.myelin(&self.plan.name, &error.to_string());
-            }
-            Failure::Context => self.note_failure(&error.to_string()),
-        }
+    /// Judges what became of work, and does what that asks for.
+    fn judged(&mut self, broken: &Broken) -> InferenceError {
+        // What was queued before it may still run; the binding waits for it when it drops.
         self.binding = None;
-        self.plan.failed(error)
+        let (error, myelin) = judge(&self.plan, &self.lane, &self.who, (self.generation, self.batch), broken);
+        self.myelin |= myelin;
+        error
     }
 
-    fn note_failure(&self, words: &str) {
-        let gpu = &self.plan.trt.gpu;
-        gpu.health.flight.failed(&self.who, gpu.gate.is_serial(), self.batch, words);
+    fn is_current(&self) -> bool {
+        self.binding.is_some() && self.generation == self.plan.generation(self.who.copy)
     }
 
     /// The binding, made anew where a failure took it or its engine.
@@ -119,7 +113,7 @@ impl TrtContext {
         if let Some(reason) = self.plan.trt.gpu.health.lost() {
             return Err(InferenceError::DeviceLost { reason: reason.to_owned() });
         }
-        if self.binding.is_none() || self.generation != self.plan.generation(self.who.copy) {
+        if !self.is_current() {
             self.rebuild()?;
         }
         let missing = || self.plan.failed(&"its context is gone");
@@ -132,17 +126,33 @@ impl TrtContext {
         let began = Instant::now();
         // Before the new one: two of them may be more than the memory holds.
         self.binding = None;
-        let (engine, generation) = plan.engine(self.who.copy, &self.who)?;
-        let made = bind(&plan, &engine, &lane, self.max_batch);
-        let (mut binding, _) = made.map_err(|error| gpu.unless_lost(lane.stream(), error))?;
+        let engine = plan.engine(self.who.copy, &self.who);
+        let (loaded, generation) = engine.map_err(|error| gpu.unless_lost(lane.stream(), error))?;
+        self.generation = generation;
+        let made = bind(&plan, &loaded, &lane, self.max_batch);
+        let (mut binding, _) = made.map_err(|broken| self.judged(&broken))?;
         binding.set_batch(&plan, self.batch)?;
         self.binding = Some(binding);
-        self.generation = generation;
         let took = began.elapsed();
         gpu.health.flight.note(Step::ContextRebuilt, &self.who, gpu.gate.is_serial(), self.batch, Some(took));
         let Who { context, .. } = self.who;
         tracing::info!(model = %plan.name, context, took_ms = took.as_millis(), "context made anew");
+        if std::mem::take(&mut self.prepared) {
+            return Err(plan.failed(&"its engine was replaced, and the crops for it are gone"));
+        }
         Ok(())
+    }
+
+    /// Leave to execute, with a binding that is of the engine as it is now.
+    fn enter<'g>(&mut self, gpu: &'g Gpu) -> Result<Pass<'g>, InferenceError> {
+        loop {
+            // Outside the gate: making it anew takes its time, and everybody would wait.
+            self.binding()?;
+            let pass = gpu.gate.enter();
+            if self.is_current() {
+                return Ok(pass);
+            }
+        }
     }
 
     fn place(&self) -> usize {
@@ -163,40 +173,55 @@ impl TrtContext {
     }
 
     /// Inputs up, through, outputs down: all queued, nothing awaited.
-    fn start(&mut self) -> Result<(), InferenceError> {
-        let (plan, place) = (Arc::clone(&self.plan), self.place());
-        self.binding()?;
-        let Self { binding: Some(binding), inputs, outputs, lane, end, .. } = self else {
-            return Err(plan.failed(&"its context is gone"));
+    fn start(&mut self) -> Result<(), Broken> {
+        let place = self.place();
+        let Self { binding: Some(binding), inputs, outputs, lane, end, plan, .. } = self else {
+            return Err(Broken::Ours("its context is gone".to_owned()));
         };
-        plan.trt.gpu.device.bind().map_err(|error| plan.broken(&error.into()))?;
-        match binding.queue(place, inputs, outputs, lane.stream()) {
-            Ok(()) => end.record(lane.stream()).map_err(|error| plan.broken(&error.into())),
-            Err(broken) => Err(self.judged_work(&broken)),
-        }
+        plan.trt.gpu.device.bind().map_err(gpu::Error::from)?;
+        binding.queue(place, inputs, outputs, lane.stream())?;
+        end.record(lane.stream()).map_err(gpu::Error::from)?;
+        Ok(())
     }
 
     /// The end of what [`TrtContext::start`] queued.
-    fn finish(&mut self) -> Result<(), InferenceError> {
+    fn finish(&mut self) -> Result<(), Broken> {
         let Self { binding: Some(binding), outputs, lane, .. } = self else { return Ok(()) };
-        match binding.finish(outputs, lane.stream()) {
-            Ok(()) => Ok(()),
-            Err(broken) => Err(self.judged_work(&broken)),
-        }
+        binding.finish(outputs, lane.stream())
     }
+}
 
-    /// Judges what became of work that was queued.
-    fn judged_work(&mut self, broken: &Broken) -> InferenceError {
-        match broken {
-            Broken::TensorRt(error) => self.judged(error),
-            Broken::Gpu(error) => {
-                // What was queued before it may still run; the binding waits for it when it drops.
-                self.binding = None;
-                self.note_failure(&error.to_string());
-                self.plan.broken(error)
-            }
-        }
+impl TrtContext {
+    /// What this thread spent since.
+    fn count_cpu(&self, since: Duration) {
+        let spent = process::thread_cpu_time().saturating_sub(since);
+        self.plan.metrics.infer_cpu_us.add(u64::try_from(spent.as_micros()).unwrap_or(0));
     }
+}
+
+/// What broken work means, and whether it was Myelin that broke. `run`: generation of the engine, and pictures.
+fn judge(
+    plan: &Plan,
+    lane: &DeviceLane,
+    who: &Who,
+    (generation, batch): (u64, usize),
+    broken: &Broken,
+) -> (InferenceError, bool) {
+    let gpu = &plan.trt.gpu;
+    let words = broken.to_string();
+    // First, so that a flight recording that is written next has it.
+    gpu.health.flight.failed(who, gpu.gate.is_serial(), batch, &words);
+    let failure = match broken {
+        Broken::Gpu(error) => gpu.judge(error),
+        Broken::TensorRt(error) => gpu.judge_tensorrt(error, lane.stream()),
+        Broken::Ours(_) => Failure::Context,
+    };
+    match failure {
+        Failure::DeviceLost => return (gpu.lost_error(), false),
+        Failure::Myelin => gpu.myelin(&plan.name, &words, || plan.poison(who.copy, generation)),
+        Failure::Context => {}
+    }
+    (plan.failed(&words), failure == Failure::Myelin)
 }
 
 /// The first `len` elements of a crops' input.
@@ -293,10 +318,11 @@ impl Context for TrtContext {
                 let queued = first(tensor, boxes.len() * 3 * width * height)
                     .and_then(|tensor| lane.crops(tensor, (width, height), &plan.input, frame, rects));
                 queued.map_err(|error| plan.broken(&error))?;
+                self.prepared = true;
                 Ok(true)
             }
             Ok(BoundTensor::Shared(_)) => Ok(false),
-            Err(error) => Err(self.judged(&error)),
+            Err(error) => Err(self.judged(&error.into())),
         }
     }
 
@@ -319,22 +345,39 @@ impl Context for TrtContext {
         Ok(TensorRef { shape, data })
     }
 
+    fn tidy(&mut self) {
+        if self.binding.is_some() && !self.is_current() {
+            self.plan.trt.gpu.bind_to_end();
+            self.binding = None;
+        }
+    }
+
     fn submit(mut self: Box<Self>) -> Box<dyn Pending> {
         let gpu = Arc::clone(&self.plan.trt.gpu);
-        let pass = gpu.gate.enter();
-        let serial = matches!(pass, Pass::Alone(_));
-        let began = Instant::now();
-        let mut run = self.start().map(|()| Run { began, serial, took: None });
-        if run.is_ok() {
-            gpu.health.flight.note(Step::Enqueued, &self.who, serial, self.batch, None);
-        }
-        if serial {
-            // Until the stream has finished, not until it was told to begin.
-            let waited = self.finish();
-            run = run.and_then(|run| waited.map(|()| Run { took: Some(began.elapsed()), ..run }));
-        }
-        drop(pass);
+        let cpu = process::thread_cpu_time();
+        self.myelin = false;
+        let run = match self.enter(&gpu) {
+            Ok(pass) => {
+                let (serial, began) = (matches!(pass, Pass::Alone(_)), Instant::now());
+                let mut done = self.start();
+                let mut took = None;
+                if done.is_ok() {
+                    gpu.health.flight.note(Step::Enqueued, &self.who, serial, self.batch, None);
+                    if serial {
+                        // Until the stream has finished, not until it was told to begin.
+                        done = self.finish();
+                        took = Some(began.elapsed());
+                        gpu.health.flight.note(Step::Finished, &self.who, serial, self.batch, took);
+                    }
+                }
+                drop(pass);
+                done.map(|()| Run { began, took }).map_err(|broken| self.judged(&broken))
+            }
+            Err(error) => Err(error),
+        };
+        self.prepared = false;
         self.run = Some(run);
+        self.count_cpu(cpu);
         self
     }
 }
@@ -345,21 +388,26 @@ impl Pending for TrtContext {
     }
 
     fn wait(mut self: Box<Self>) -> Result<Finished, InferenceError> {
+        let cpu = process::thread_cpu_time();
         let result = match self.run.take() {
-            Some(Ok(run)) => self.finish().map(|()| run),
+            Some(Ok(Run { began, took: None })) => match self.finish() {
+                Ok(()) => {
+                    let took = began.elapsed();
+                    self.plan.trt.gpu.health.flight.note(Step::Finished, &self.who, false, self.batch, Some(took));
+                    Ok(took)
+                }
+                Err(broken) => Err(self.judged(&broken)),
+            },
+            Some(Ok(Run { took: Some(took), .. })) => Ok(took),
             Some(Err(error)) => Err(error),
             None => Err(self.failed(&"it was not started")),
         };
         match &result {
-            Ok(run) => {
-                let took = run.took.unwrap_or_else(|| run.began.elapsed());
-                self.plan.metrics.infer.observe(took);
-                let health = &self.plan.trt.gpu.health;
-                health.flight.note(Step::Finished, &self.who, run.serial, self.batch, Some(took));
-            }
-            Err(_) if std::mem::take(&mut self.myelin) => self.plan.metrics.myelin.inc(),
+            Ok(took) => self.plan.metrics.infer.observe(*took),
+            Err(_) if self.myelin => self.plan.metrics.myelin.inc(),
             Err(_) => self.plan.metrics.errors.inc(),
         }
+        self.count_cpu(cpu);
         Ok((self, result.map(|_| ())))
     }
 }

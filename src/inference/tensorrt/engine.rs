@@ -21,6 +21,8 @@ use crate::types::tensor::ModelIo;
 const RELAPSE: Duration = Duration::from_secs(60);
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Wait after a failed attempt to load an engine anew.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// A model that TensorRT runs.
 pub(in crate::inference) struct TrtEngine {
@@ -52,15 +54,16 @@ struct EngineCopy {
 
 #[derive(Default)]
 struct State {
-    loaded: Option<Loaded>,
+    loaded: Option<Arc<Loaded>>,
     /// Not to be loaded before.
     not_before: Option<Instant>,
     poisoned: Option<Instant>,
     wait: Duration,
 }
 
-struct Loaded {
-    engine: Arc<tensorrt_rs::Engine>,
+/// A deserialised engine; ends with the last context of it.
+pub(super) struct Loaded {
+    pub(super) engine: Arc<tensorrt_rs::Engine>,
     _weights: Held,
 }
 
@@ -78,9 +81,10 @@ impl TrtEngine {
         let mut copies = Vec::new();
         let mut io = ModelIo::default();
         for _ in 0..model.engine_copies.max(1) {
-            let loaded = deserialise(trt, model.name.as_str(), file).map_err(|error| unusable(model, &error))?;
+            let loaded = deserialise(trt, model.name.as_str(), file)
+                .map_err(|error| trt.gpu.unless_lost_now(unusable(model, &error)))?;
             io = ModelIo { inputs: io::specs(loaded.engine.inputs()), outputs: io::specs(loaded.engine.outputs()) };
-            let state = Mutex::new(State { loaded: Some(loaded), ..State::default() });
+            let state = Mutex::new(State { loaded: Some(Arc::new(loaded)), ..State::default() });
             copies.push(EngineCopy { generation: AtomicU64::new(1), state });
         }
         let plan = Plan {
@@ -138,12 +142,12 @@ impl Plan {
     }
 
     /// A copy's engine and its generation; loads it where it was poisoned.
-    pub(super) fn engine(&self, copy: usize, who: &Who) -> Result<(Arc<tensorrt_rs::Engine>, u64), InferenceError> {
+    pub(super) fn engine(&self, copy: usize, who: &Who) -> Result<(Arc<Loaded>, u64), InferenceError> {
         let copy = &self.copies[copy];
         let mut state = copy.state.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = copy.generation.load(Ordering::SeqCst);
         if let Some(loaded) = &state.loaded {
-            return Ok((Arc::clone(&loaded.engine), generation));
+            return Ok((Arc::clone(loaded), generation));
         }
         let now = Instant::now();
         if let Some(wait) = state.not_before.and_then(|at| at.checked_duration_since(now)) {
@@ -152,16 +156,16 @@ impl Plan {
         let began = Instant::now();
         match self.reload() {
             Ok(loaded) => {
-                let engine = Arc::clone(&loaded.engine);
-                state.loaded = Some(loaded);
+                let loaded = Arc::new(loaded);
+                state.loaded = Some(Arc::clone(&loaded));
                 self.metrics.reloads.inc();
                 let health = &self.trt.gpu.health;
                 health.flight.note(Step::EngineReloaded, who, self.trt.gpu.gate.is_serial(), 0, Some(began.elapsed()));
                 tracing::warn!(model = %self.name, took_ms = began.elapsed().as_millis(), "engine loaded anew");
-                Ok((engine, generation))
+                Ok((loaded, generation))
             }
             Err(error) => {
-                state.not_before = Some(now + Duration::from_secs(1));
+                state.not_before = Some(Instant::now() + AFTER_FAILURE);
                 Err(error)
             }
         }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gpu::{DeviceBuffer, Stream};
 use tensorrt_rs::{Library, Runtime, RuntimeOptions, Scratch};
 
+use bind::Broken;
 pub(super) use engine::TrtEngine;
 
 use super::InferenceError;
@@ -52,7 +53,7 @@ impl TensorRt {
 
     /// With `concurrency = "serial"`: the block that contexts share, of at least `bytes`. Contexts that have a smaller one
     /// keep it; the largest engine asks first, so there is one in the end.
-    fn scratch(&self, bytes: u64) -> Result<Option<Scratch>, String> {
+    fn scratch(&self, bytes: u64) -> Result<Option<Scratch>, Broken> {
         if self.gpu.gate.configured() != Concurrency::Serial {
             return Ok(None);
         }
@@ -61,13 +62,13 @@ impl TensorRt {
         if let Some(scratch) = shared.as_ref().filter(|scratch| scratch.byte_len() >= bytes) {
             return Ok(Some(scratch.clone()));
         }
-        let stream = Stream::new(&self.gpu.device).map_err(|error| error.to_string())?;
+        let stream = Stream::new(&self.gpu.device).map_err(gpu::Error::from)?;
         let owner = self.gpu.device.owner("activations");
-        let buffer = DeviceBuffer::<u8>::new(&stream, &owner, bytes).map_err(|error| error.to_string())?;
+        let buffer = DeviceBuffer::<u8>::new(&stream, &owner, bytes)?;
         // Its first bytes are written by its own stream, which nobody else waits for.
-        stream.synchronize().map_err(|error| error.to_string())?;
+        stream.synchronize().map_err(gpu::Error::from)?;
         tracing::info!(mb = bytes >> 20, bytes, "activation memory shared by all contexts");
-        let scratch = Scratch::new(buffer).map_err(|error| error.to_string())?;
+        let scratch = Scratch::new(buffer)?;
         *shared = Some(scratch.clone());
         Ok(Some(scratch))
     }
