@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 pub const VARIABLE: &str = "WATCHKEEPER_SIM";
 
 /// The sections a document may have.
-const SECTIONS: [&str; 3] = ["cuda", "decoder", "tensorrt"];
+const SECTIONS: [&str; 4] = ["cuda", "decoder", "onnxruntime", "tensorrt"];
 
 /// One library's section, as the sum of the documents so far.
 #[derive(Debug)]

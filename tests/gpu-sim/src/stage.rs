@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// Name as built, and name as loaded.
-const LIBRARIES: [(&str, &str); 6] = [
+const LIBRARIES: [(&str, &str); 7] = [
     ("libsim_cuda.so", "libcuda.so.1"),
     ("libsim_nvinfer10.so", "libnvinfer.so.10"),
     ("libsim_nvinfer11.so", "libnvinfer.so.11"),
     ("libsim_nvonnxparser10.so", "libnvonnxparser.so.10"),
     ("libsim_nvonnxparser11.so", "libnvonnxparser.so.11"),
     ("libsim_decoder.so", "gstreamer/libgstsimdecoder.so"),
+    // In a folder that no loader looks into: whoever wants it names it.
+    ("libsim_onnxruntime.so", "onnxruntime/libonnxruntime.so"),
 ];
 
 /// Makes the links in `folder`, which must exist, for those libraries that lie beside this program or one or two
