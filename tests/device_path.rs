@@ -15,6 +15,7 @@ use watchkeeper::pipeline;
 use watchkeeper::telemetry::metrics::Metrics;
 use watchkeeper::types::frame::{self, Colour, Matrix, Picture, Plane, Planes};
 use watchkeeper::types::geometry::BBox;
+use watchkeeper::types::tensor::TensorData;
 
 const CHILD: &str = "WATCHKEEPER_TEST_FOLDER";
 const MODELS: [&str; 3] = ["detection", "pose", "reid"];
@@ -107,4 +108,38 @@ fn a_frame_on_the_device_allocates_nothing() {
             assert_eq!((info.count_total, info.count_current), (0, 0), "frame {number}: {info:?}");
         }
     }
+}
+
+/// The answer of a context for a frame.
+fn answer(slot: &mut Option<Box<dyn Context>>, frame: &FrameRef<'_>) -> Vec<f32> {
+    let mut context = slot.take().unwrap();
+    assert!(context.letterbox(0, frame, PLACEMENT).unwrap());
+    let (context, result) = context.submit().wait().unwrap();
+    result.unwrap();
+    let TensorData::F32(values) = context.output(0).unwrap().data else { panic!("floats") };
+    let values = values.to_vec();
+    *slot = Some(context);
+    values
+}
+
+#[test]
+fn models_that_want_a_frame_alike_share_what_was_prepared() {
+    if on_the_simulator("models_that_want_a_frame_alike_share_what_was_prepared").is_some() {
+        return;
+    }
+    let manager = manager();
+    let (lane, other) = (manager.lane("gate").unwrap(), manager.lane("yard").unwrap());
+    let mut detection = Some(context(&manager, &lane, "detection"));
+    let mut pose = Some(context(&manager, &lane, "pose"));
+    let mut elsewhere = Some(context(&manager, &other, "pose"));
+    let samples = |step: usize| -> Vec<u8> { (0..640 * 360 * 3 / 2).map(|i| (i * step % 251) as u8).collect() };
+    let (first, second) = (samples(7), samples(13));
+    let frame = |tag, samples| FrameRef { tag, picture: picture(samples) };
+    answer(&mut detection, &frame((1, 1), &first));
+    // Under the same name there is nothing to prepare: other pixels go unseen.
+    let shared = answer(&mut pose, &frame((1, 1), &second));
+    assert!(shared == answer(&mut elsewhere, &frame((1, 1), &first)), "it is the first frame's answer");
+    // Another frame is prepared, and a lane knows nothing of another's.
+    let anew = answer(&mut pose, &frame((1, 2), &second));
+    assert!(anew != shared && anew == answer(&mut elsewhere, &frame((1, 2), &second)));
 }
