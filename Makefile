@@ -5,7 +5,7 @@
 help:
 	@echo 'make demo   install what is missing, build, and show Watchkeeper at work (Ctrl-C ends it)'
 	@echo 'make test   install what is missing and run all tests'
-	@echo 'make test-gpu   what can only be tested on a machine with an NVIDIA GPU'
+	@echo 'make test-gpu   what only an NVIDIA GPU can show; fails without one'
 	@echo 'make check  format, lints, documentation'
 	@echo 'make bench  speed, against bare inference in the same run'
 
@@ -19,8 +19,8 @@ demo: setup
 test: setup
 	cargo test --workspace --locked
 
-test-gpu: setup
-	cargo test --locked --package gpu --test real_gpu -- --ignored --nocapture --test-threads 1
+test-gpu:
+	@scripts/test_gpu.sh
 
 check: setup
 	cargo fmt --all --check

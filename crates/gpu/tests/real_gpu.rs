@@ -16,6 +16,7 @@ mod real_gpu {
     pub mod figures;
     pub mod lean;
     pub mod machine;
+    pub mod onnxruntime;
     pub mod overlap;
     pub mod runner;
     pub mod sticky;
@@ -23,7 +24,7 @@ mod real_gpu {
 }
 
 use real_gpu::runner::{Test, Verdict, run};
-use real_gpu::{accounting, figures, lean, overlap, sticky, tensorrt};
+use real_gpu::{accounting, figures, lean, onnxruntime, overlap, sticky, tensorrt};
 
 macro_rules! on_the_real_device {
     ($($module:ident: $($name:ident),*;)*) => {
@@ -66,6 +67,7 @@ real! {
     sticky: an_illegal_access_ends_its_process_and_no_other, a_broken_device_lets_go_of_what_drops;
     lean: runtimes_answer_through_their_table;
     tensorrt: a_plan_is_built_and_gives_what_onnx_runtime_gives;
+    onnxruntime: providers_give_what_the_cpu_gives;
     figures: are_printed;
 }
 

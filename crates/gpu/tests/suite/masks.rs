@@ -60,7 +60,7 @@ pub fn gives_what_the_reference_gives(device: &Device) {
             let got: Vec<_> = masks.masks().expect("masks").collect();
             assert_eq!(got.len(), requests.len());
             assert_eq!((got[3].width, got[3].height), g.frame, "the whole frame");
-            assert_eq!(got[5].pixels, [], "no pixel's centre");
+            assert!(got[5].pixels.is_empty(), "no pixel's centre");
             for (mask, request) in got.iter().zip(&requests) {
                 assert!(mask.sound);
                 for (at, &pixel) in mask.pixels.iter().enumerate() {
