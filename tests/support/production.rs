@@ -15,7 +15,8 @@ use serde_json::Value;
 use streetscene::serve::{Login, ServeOptions, Server};
 use streetscene::{Light, Options};
 
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Daemon, read_events};
+use crate::support::wait_for;
 
 pub const CAMERAS: [&str; 4] = ["plaza-1", "plaza-2", "plaza-3", "plaza-4"];
 pub const MODELS: [&str; 4] = ["detection", "pose", "reid", "segmentation"];
@@ -120,6 +121,19 @@ impl Production {
         command.output().unwrap()
     }
 
+    /// Events of one type, of all runs.
+    pub fn events_of(&self, kind: &str) -> Vec<Value> {
+        read_events(&self.path("events.jsonl")).into_iter().filter(|event| event["type"] == kind).collect()
+    }
+
+    /// The flight recordings, oldest first.
+    pub fn recordings(&self) -> Vec<Recording> {
+        let Ok(entries) = fs::read_dir(self.path("state/flight-recorder")) else { return Vec::new() };
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().map(|path| Recording::read(path)).collect()
+    }
+
     /// What the simulator says that was done to it which the real libraries forbid.
     pub fn misuse(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("report.jsonl")).unwrap_or_default();
@@ -156,4 +170,40 @@ pub fn frames(daemon: &Daemon, camera: &str, outcome: &str) -> u64 {
 pub fn assert_gapless(events: &[Value]) {
     let numbers: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+}
+
+/// A sum over all that a metric counts, such as `watchkeeper_infer_errors_total` with `kind="myelin"` among its labels.
+pub fn sum(daemon: &Daemon, name: &str, label: &str) -> u64 {
+    let text = daemon.get("/metrics");
+    let of_it = |line: &&str| line.starts_with(&format!("{name}{{")) && line.contains(label);
+    text.lines().filter(of_it).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
+}
+
+/// Waits until so many more frames of every camera went through its models.
+pub fn all_infer(daemon: &Daemon, more: u64) {
+    let before = CAMERAS.map(|camera| inferred(daemon, camera));
+    let done = || CAMERAS.iter().zip(before).all(|(camera, before)| inferred(daemon, camera) >= before + more);
+    assert!(wait_for(STARTED, done), "from {before:?} frames: {}", daemon.log());
+}
+
+/// A flight recording: why it was written, and what was done on the device.
+pub struct Recording {
+    pub head: Value,
+    pub records: Vec<Value>,
+}
+
+impl Recording {
+    pub fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let head: Value = lines.next().unwrap();
+        assert_eq!(head["schema"], "flight/1");
+        Self { head, records: lines.collect() }
+    }
+
+    /// When something was recorded.
+    pub fn time(&self, record: &Value) -> jiff::Timestamp {
+        let written: jiff::Timestamp = self.head["time"].as_str().unwrap().parse().unwrap();
+        written - jiff::SignedDuration::from_micros((record["before_ms"].as_f64().unwrap() * 1e3) as i64)
+    }
 }
