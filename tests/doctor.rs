@@ -19,9 +19,11 @@ struct Report {
 }
 
 impl Report {
+    /// A line of the version picture or of the contract.
     fn line(&self, part: &str, name: &str) -> &Value {
-        let lines = self.json[part].as_array().unwrap();
-        lines.iter().find(|line| line["name"] == name).unwrap_or_else(|| panic!("no {name} in {part}: {}", self.json))
+        let lines = if part == "contract" { &self.json[part]["checks"] } else { &self.json[part] };
+        let mut lines = lines.as_array().unwrap_or_else(|| panic!("no {part}: {}", self.json)).iter();
+        lines.find(|line| line["name"] == name).unwrap_or_else(|| panic!("no {name} in {part}: {}", self.json))
     }
 
     /// Outcome, what was found, and what to do, of a line of the version picture.
@@ -76,6 +78,30 @@ fn config(folder: &TempDir, policy: &str, more: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// A library that does nothing but this.
+fn compile(folder: &Path, name: &str, code: &str) {
+    let source = folder.join(format!("{name}.c"));
+    fs::write(&source, code).unwrap();
+    let _ = fs::remove_file(folder.join(name));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(folder.join(name)).arg(&source);
+    assert!(compiler.status().unwrap().success());
+}
+
+/// A library that crashes when it is loaded.
+const CRASH: &str = "__attribute__((constructor)) static void start(void) { *(volatile int*)0 = 0; }";
+
+/// The section of a model on TensorRT, with a plan that is none.
+fn model(folder: &TempDir) -> String {
+    let (onnx, plan) = (folder.path().join("m.onnx"), folder.path().join("m.plan"));
+    fs::write(&onnx, test_models::blob_detector(320, 240, 16)).unwrap();
+    fs::write(&plan, "no plan").unwrap();
+    fs::write(folder.path().join("labels.txt"), "a\n").unwrap();
+    format!(
+        "[models.m]\nonnx = {onnx:?}\nplan = {plan:?}\nbackend = \"tensorrt\"\nhead = \"yolo\"\nlabels = \"labels.txt\"\n"
+    )
+}
+
 // ------------------------------------------------------------------------------------------------ this machine
 
 #[test]
@@ -86,17 +112,20 @@ fn a_machine_without_gpu_has_a_picture_too() {
     let next = report.json["config"]["next"].as_str().unwrap();
     assert!(next.contains("--config"), "{next}");
     let [outcome, found, _] = report.version("watchkeeper");
-    assert!(outcome == "ok" && found.starts_with(env!("CARGO_PKG_VERSION")), "{found}");
+    assert!(outcome == "passed" && found.starts_with(env!("CARGO_PKG_VERSION")), "{found}");
     let [outcome, found, _] = report.version("system");
-    assert!(outcome == "ok" && found.contains("kernel ") && found.contains("glibc 2."), "{found}");
+    assert!(outcome == "passed" && found.contains("kernel ") && found.contains("glibc 2."), "{found}");
     let [outcome, found, _] = report.version("GStreamer");
-    assert!(outcome == "ok" && found.starts_with("1."), "{found}");
+    assert!(outcome == "passed" && found.starts_with("1."), "{found}");
     for codec in ["H.264", "H.265", "MJPEG"] {
         let [outcome, found, _] = report.version(&format!("decoder {codec}"));
-        assert!(outcome == "ok" && (found.contains("(software)") || found.contains("(hardware)")), "{codec}: {found}");
+        assert!(
+            outcome == "passed" && (found.contains(", in software,") || found.ends_with(", hardware")),
+            "{codec}: {found}"
+        );
     }
     let [outcome, found, _] = report.version("user");
-    assert!(outcome == "ok" && found.contains("uid "), "{found}");
+    assert!(outcome == "passed" && found.contains("uid "), "{found}");
     assert_eq!(report.code, Some(0));
 }
 
@@ -139,7 +168,7 @@ fn gpu_only_without_gpu_fails_the_contract() {
 
     let report = simulated(&gpu, "{}", &["--config", &config(&folder, "any", "")]);
     assert_eq!(report.code, Some(0), "the same machine under policy any: {}", report.json);
-    assert_eq!(report.json["contract"].as_array().unwrap().len(), 0);
+    assert_eq!(report.line("contract", "driver")["outcome"], "skipped", "no model runs on a GPU");
 }
 
 #[test]
@@ -154,7 +183,7 @@ fn a_configuration_that_is_wrong_is_said_and_the_picture_comes_all_the_same() {
     let found = line["found"].as_str().unwrap();
     assert!(found.starts_with("2 problems") && found.contains("did you mean \"policy\"?"), "{found}");
     assert!(line["next"].as_str().unwrap().starts_with("watchkeeper check --config "), "{line}");
-    assert_eq!(report.version("GStreamer")[0], "ok");
+    assert_eq!(report.version("GStreamer")[0], "passed");
 }
 
 // ------------------------------------------------------------------------------------------------ a simulated GPU
@@ -165,14 +194,14 @@ fn a_gpu_that_computes_is_described_and_both_tensorrts_are_found() {
     let gpu = simulator(&folder);
     let report = simulated(&gpu, "{}", &["--config", &config(&folder, "gpu-only", "")]);
     assert_eq!(report.code, Some(0), "{}", report.json);
-    for check in ["driver", "device"] {
-        assert_eq!(report.line("contract", check)["outcome"], "ok");
+    assert_eq!(report.json["contract"]["schema"], "contract/1");
+    for check in ["driver", "device", "context", "kernel", "decoder"] {
+        assert_eq!(report.line("contract", check)["outcome"], "passed");
     }
     let [outcome, found, _] = report.version("CUDA driver");
-    assert!(outcome == "ok" && found.starts_with("CUDA 12.2"), "{found}");
+    assert!(outcome == "passed" && found.starts_with("CUDA 12.2"), "{found}");
     let [_, found, _] = report.version("GPU 0");
     assert_eq!(found, "Simulated GPU (CPU), compute capability 8.7, 8192 MB of memory");
-    assert_eq!(report.version("GPU computes")[0], "ok");
     let tensorrts: Vec<&str> = report.json["versions"]
         .as_array()
         .unwrap()
@@ -184,13 +213,14 @@ fn a_gpu_that_computes_is_described_and_both_tensorrts_are_found() {
     assert!(tensorrts[0].starts_with("10.16.1") && tensorrts[0].ends_with(", taken"), "{tensorrts:?}");
     assert!(tensorrts[1].starts_with("11.4.0") && tensorrts[1].ends_with(", not taken"), "{tensorrts:?}");
     let [outcome, found, _] = report.version("ONNX parser");
-    assert!(outcome == "ok" && found.contains("libnvonnxparser.so.10"), "{found}");
+    assert!(outcome == "passed" && found.contains("libnvonnxparser.so.10"), "{found}");
     assert_eq!(report.known(), ["two-tensorrts"]);
     let facts = &report.json["facts"];
     assert_eq!(facts["cuda"]["devices"][0]["compute_capability"], serde_json::json!([8, 7]), "for programs");
     assert!(facts["onnxruntime"]["error"].is_string() || facts["onnxruntime"]["version"].is_string(), "{facts}");
     for (codec, element) in [("H.264", "nvh264dec"), ("H.265", "nvh265dec"), ("MJPEG", "nvjpegdec")] {
-        assert_eq!(report.version(&format!("decoder {codec}"))[..2], ["ok", &format!("{element} (hardware)")]);
+        let [outcome, found, _] = report.version(&format!("decoder {codec}"));
+        assert!(outcome == "passed" && found.starts_with(element) && found.ends_with(", hardware"), "{codec}: {found}");
     }
 }
 
@@ -201,30 +231,27 @@ fn software_decoders_are_a_failure_under_gpu_only() {
     fs::remove_dir_all(gpu.join("gstreamer")).unwrap();
     let report = simulated(&gpu, "{}", &["--config", &config(&folder, "gpu-only", "")]);
     let [outcome, found, next] = report.version("decoder H.264");
-    let hardware = outcome == "ok" && found.contains("(hardware)");
-    assert!(hardware || (outcome != "ok" && found.contains("gpu-only") && !next.is_empty()), "{outcome}: {found}");
+    if outcome == "passed" && found.ends_with(", hardware") {
+        return; // This machine has one of its own.
+    }
+    assert!(outcome == "failed" && found.contains("gpu-only") && !next.is_empty(), "{outcome}: {found}");
+    assert_eq!((report.code, &report.line("contract", "decoder")["outcome"]), (Some(69), &"failed".into()));
     let report = simulated(&gpu, "{}", &["--config", &config(&folder, "any", "")]);
-    assert_eq!(report.version("decoder H.264")[0], "ok");
+    assert_eq!(report.version("decoder H.264")[0], "passed");
 }
 
 #[test]
 fn the_tensorrt_that_is_called_taken_is_the_one_the_daemon_takes() {
     let folder = tempfile::tempdir().unwrap();
     let gpu = simulator(&folder);
-    let (onnx, plan) = (folder.path().join("m.onnx"), folder.path().join("m.plan"));
-    fs::write(&onnx, test_models::blob_detector(320, 240, 16)).unwrap();
-    fs::write(&plan, "no plan").unwrap();
-    fs::write(folder.path().join("labels.txt"), "a\n").unwrap();
+    let model = model(&folder);
     fs::write(folder.path().join("clip.mp4"), "never read").unwrap();
-    let model = format!(
-        "[models.m]\nonnx = {onnx:?}\nplan = {plan:?}\nbackend = \"tensorrt\"\nhead = \"yolo\"\nlabels = \"labels.txt\"\n"
-    );
     let eleven = format!("tensorrt_library = {:?}\n", gpu.join("libnvinfer.so.11"));
     for (key, version) in [("", "10.16.1"), (eleven.as_str(), "11.4.0")] {
         let path = config(&folder, "any", &format!("{key}{model}"));
         let doctor = simulated(&gpu, "{}", &["--config", &path]);
         let [outcome, found, _] = doctor.version("TensorRT");
-        assert!(outcome == "ok" && found.starts_with(version) && found.ends_with(", taken"), "{found}");
+        assert!(outcome == "passed" && found.starts_with(version) && found.ends_with(", taken"), "{found}");
         let mut daemon = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
         daemon.args(["analyze", "clip.mp4", "--out", "tracks.jsonl", "--config", &path]);
         daemon.current_dir(folder.path()).env("LD_LIBRARY_PATH", &gpu).stdin(Stdio::null());
@@ -240,12 +267,12 @@ fn what_is_wrong_with_the_gpu_fails_the_contract_with_advice() {
     let gpu = simulator(&folder);
     let config = config(&folder, "gpu-only", "");
     for (faults, check, words, known) in [
-        (r#"{"cuda":{"devices":0}}"#, "driver", "no GPU", ""),
+        (r#"{"cuda":{"devices":0}}"#, "device", "no GPU", ""),
         (r#"{"cuda":{"init_error":500}}"#, "driver", "does not start", ""),
         (r#"{"cuda":{"driver_version":12000}}"#, "driver", "the kernels need 12.2", "driver-older-than-kernels"),
-        (r#"{"cuda":{"compute_capability":"7.2"}}"#, "device", "does not take the kernels", "gpu-older-than-kernels"),
-        (r#"{"cuda":{"wrong_proof":true}}"#, "device", "computes wrongly", ""),
-        (r#"{"cuda":{"fail_allocation":1}}"#, "device", "GPU 0", ""),
+        (r#"{"cuda":{"compute_capability":"7.2"}}"#, "kernel", "does not take the kernels", "gpu-older-than-kernels"),
+        (r#"{"cuda":{"wrong_proof":true}}"#, "kernel", "computes wrongly", ""),
+        (r#"{"cuda":{"fail_allocation":1}}"#, "kernel", "GPU 0", ""),
     ] {
         let report = simulated(&gpu, faults, &["--config", &config]);
         assert_eq!(report.code, Some(69), "{faults}: {}", report.json);
@@ -265,7 +292,7 @@ fn a_tensorrt_that_does_not_load_is_a_failure_and_no_more() {
     let report = simulated(&gpu, "{}", &[]);
     let lines = report.json["versions"].as_array().unwrap();
     let lines: Vec<&Value> = lines.iter().filter(|line| line["name"] == "TensorRT").collect();
-    assert_eq!((&lines[0]["outcome"], &lines[1]["outcome"]), (&"failed".into(), &"ok".into()));
+    assert_eq!((&lines[0]["outcome"], &lines[1]["outcome"]), (&"failed".into(), &"passed".into()));
     assert!(lines[0]["next"].as_str().unwrap().contains("runtime.tensorrt_library"), "{}", lines[0]);
     assert!(lines[1]["found"].as_str().unwrap().ends_with(", taken"), "the next one is: {}", lines[1]);
     assert_eq!(report.code, Some(0), "without a configuration nothing asks for it");
@@ -275,33 +302,43 @@ fn a_tensorrt_that_does_not_load_is_a_failure_and_no_more() {
 fn libraries_are_asked_for_the_version_their_names_do_not_tell() {
     let folder = tempfile::tempdir().unwrap();
     let gpu = simulator(&folder);
-    let c = |name: &str, code: &str| {
-        let source = folder.path().join(format!("{name}.c"));
-        fs::write(&source, code).unwrap();
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-o"]).arg(gpu.join(name)).arg(&source);
-        assert!(compiler.status().unwrap().success());
-    };
-    c("libcudnn.so.9", "unsigned long cudnnGetVersion(void) { return 90300; }");
-    c("libcudart.so.12", "int cudaRuntimeGetVersion(int* version) { *version = 12060; return 0; }");
+    compile(&gpu, "libcudnn.so.9", "unsigned long cudnnGetVersion(void) { return 90300; }");
+    compile(&gpu, "libcudart.so.12", "int cudaRuntimeGetVersion(int* version) { *version = 12060; return 0; }");
     let report = simulated(&gpu, "{}", &[]);
     let [_, found, _] = report.version("cuDNN");
     assert!(found.starts_with("9.3.0 at ") && found.ends_with("libcudnn.so.9"), "{found}");
     let [_, found, _] = report.version("CUDA runtime");
     assert!(found.starts_with("12.6 at "), "{found}");
+    assert_eq!(report.version("GPU computes")[0], "passed", "asked where no contract says so");
 
     // As cuDNN 9 does where one of its parts is missing.
     let abort = "#include <stdlib.h>\nunsigned long cudnnGetVersion(void) { abort(); }";
-    c("libcudnn.so.9", abort);
-    let crash = "__attribute__((constructor)) static void start(void) { *(volatile int*)0 = 0; }";
-    fs::remove_file(gpu.join("libnvinfer.so.10")).unwrap();
-    c("libnvinfer.so.10", crash);
+    compile(&gpu, "libcudnn.so.9", abort);
+    compile(&gpu, "libnvinfer.so.10", CRASH);
     let report = simulated(&gpu, "{}", &[]);
     let [outcome, found, next] = report.version("cuDNN");
     assert!(outcome == "failed" && found.contains("signal 6") && !next.is_empty(), "{found}");
     let [outcome, found, _] = report.version("TensorRT");
     assert!(outcome == "failed" && found.contains("signal 11 (segmentation fault)"), "{found}");
     assert_eq!(report.code, Some(0), "the report ends well whatever a library does");
+}
+
+#[test]
+fn the_contract_tells_of_every_model_and_of_its_own_death() {
+    let folder = tempfile::tempdir().unwrap();
+    let gpu = simulator(&folder);
+    let config = config(&folder, "gpu-only", &model(&folder));
+    let report = simulated(&gpu, "{}", &["--config", &config]);
+    assert_eq!((report.code, &report.line("contract", "tensorrt")["outcome"]), (Some(69), &"passed".into()));
+    let line = report.line("contract", "engine m");
+    assert!(line["outcome"] == "failed" && line["next"].as_str().unwrap().contains("plan"), "{line}");
+
+    compile(&gpu, "libnvinfer.so.10", CRASH);
+    let report = simulated(&gpu, "{}", &["--config", &config]);
+    assert_eq!((report.code, &report.json["ok"]), (Some(69), &false.into()));
+    let error = report.json["contract"]["error"].as_str().unwrap();
+    assert!(error.contains("signal 11"), "{error}");
+    assert_eq!(report.version("GStreamer")[0], "passed", "the picture comes all the same");
 }
 
 // ------------------------------------------------------------------------------------------------ other machines
@@ -381,7 +418,7 @@ fn the_files_of_a_jetson_are_read_without_loading_anything() {
         ("cuDNN", "9.3.0 at /usr/lib/aarch64-linux-gnu/libcudnn.so.9"),
         ("user", "watchkeeper (uid 998), groups watchkeeper, video"),
     ] {
-        assert_eq!(report.version(name)[..2], ["ok", found], "{name}");
+        assert_eq!(report.version(name)[..2], ["passed", found], "{name}");
     }
     let [outcome, found, next] = report.version("CUDA runtime");
     assert!(outcome == "warning" && found.contains("12.6.68") && next.contains("ldconfig"), "{found} {next}");

@@ -13,7 +13,6 @@
 mod branch;
 mod capture;
 mod decoder;
-mod decoders;
 mod fault;
 mod frame;
 mod gate;
@@ -33,7 +32,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use decoders::{DecoderChoice, decoders};
 pub use fault::{Fault, FaultClass};
 pub use frame::Frame;
 pub use liveness::{Step, StreamFacts};

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::cli::Exit;
 use crate::config::Policy;
-use crate::inference::{self, InferenceError};
-use crate::source;
+use crate::inference::{self, ContractReport, InferenceError, ModelManager};
+use crate::telemetry::metrics::Metrics;
+use crate::{pipeline, source};
 
 /// What can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -28,6 +29,8 @@ pub(super) enum Question {
     Onnxruntime,
     /// [`GStreamer`].
     Gstreamer,
+    /// [`ContractReport`], of a configuration.
+    Contract,
 }
 
 /// Of the driver's library.
@@ -68,6 +71,8 @@ pub(super) struct OnnxRuntime {
     pub(super) version: Option<String>,
     /// ONNX Runtime's own words about its build.
     pub(super) build: String,
+    /// What it was built for: `CPU`, `CUDA`, `Tensorrt`.
+    pub(super) providers: Vec<String>,
 }
 
 /// Of GStreamer.
@@ -82,9 +87,9 @@ pub(super) struct GStreamer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Decoder {
     pub(super) codec: String,
-    /// Under `policy = "any"`: element, and whether it is hardware.
+    /// Under `policy = "any"`: element with its plugin, and whether it is hardware.
     pub(super) any: Result<(String, bool), String>,
-    /// Under `policy = "gpu-only"`.
+    /// Under `policy = "gpu-only"`: the same, once it has opened its device.
     pub(super) gpu_only: Result<String, String>,
 }
 
@@ -92,8 +97,8 @@ pub(super) struct Decoder {
 const MARK: &str = "@watchkeeper-answer ";
 
 /// Answers on standard output, and ends the process.
-pub(super) fn answer(question: Question, library: Option<&Path>) -> anyhow::Result<Exit> {
-    let named = || library.ok_or_else(|| anyhow::anyhow!("--library is missing"));
+pub(super) fn answer(question: Question, about: Option<&Path>) -> anyhow::Result<Exit> {
+    let named = || about.ok_or_else(|| anyhow::anyhow!("--about is missing"));
     match question {
         Question::Cuda => say(&Ok(cuda())),
         Question::Proof => say(&proof()),
@@ -102,8 +107,9 @@ pub(super) fn answer(question: Question, library: Option<&Path>) -> anyhow::Resu
         Question::CudaRuntime => {
             say(&process::library::cuda_runtime_version(named()?).map_err(|error| error.to_string()))
         }
-        Question::Onnxruntime => say(&onnxruntime(library)),
+        Question::Onnxruntime => say(&onnxruntime(about)),
         Question::Gstreamer => say(&gstreamer()),
+        Question::Contract => say(&contract(named()?)),
     }
 }
 
@@ -164,19 +170,31 @@ fn onnxruntime(library: Option<&Path>) -> Result<OnnxRuntime, String> {
     })?;
     let version = process::library::onnxruntime_version(runtime.path()).ok();
     let path = runtime.path().display().to_string();
-    Ok(OnnxRuntime { path, version, build: runtime.build_info().to_owned() })
+    let providers = runtime.providers();
+    let providers = providers.iter().map(|name| name.trim_end_matches("ExecutionProvider").to_owned()).collect();
+    Ok(OnnxRuntime { path, version, build: runtime.build_info().to_owned(), providers })
 }
 
 fn gstreamer() -> Result<GStreamer, String> {
     source::init().map_err(|error| format!("{error:#}"))?;
     let (major, minor, micro, _) = gst::version();
-    let decoders = source::decoders(Policy::Any).into_iter().zip(source::decoders(Policy::GpuOnly));
+    let decoders = source::prove_decoders(Policy::Any).into_iter().zip(source::prove_decoders(Policy::GpuOnly));
     let decoders = decoders.map(|(any, gpu_only)| Decoder {
         codec: any.codec.to_owned(),
-        any: any.decoder,
-        gpu_only: gpu_only.decoder.map(|(name, _)| name),
+        any: any.decoder.map(|identity| (identity.to_string(), identity.hardware)),
+        gpu_only: gpu_only.decoder.map(|identity| identity.to_string()),
     });
     Ok(GStreamer { version: format!("{major}.{minor}.{micro}"), decoders: decoders.collect() })
+}
+
+/// As the daemon's start makes it, models and all; what failed is in the report.
+fn contract(config: &Path) -> Result<ContractReport, String> {
+    let config = crate::config::load(config).map_err(|problems| problems.to_string())?.config;
+    let mut report = ContractReport::new(&config);
+    let loaded = ModelManager::load_with(&config, &Metrics::default(), &pipeline::proofs(), &mut report);
+    // No end of engines: the process ends here.
+    std::mem::forget(loaded);
+    Ok(report)
 }
 
 #[cfg(test)]

@@ -16,18 +16,21 @@ use crate::telemetry::redact::redact;
 /// The first scan of GStreamer's plugins and the start of a sleeping GPU take seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Large engines are loaded and run, and ONNX Runtime may build them first.
+const CONTRACT_LIMIT: Duration = Duration::from_secs(1800);
+
 /// A pipe may stay open longer than the process: a plugin's own children hold it too.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The answer, or why there is none.
-pub(super) fn ask<T: DeserializeOwned>(question: Question, library: Option<&Path>) -> Result<T, String> {
+pub(super) fn ask<T: DeserializeOwned>(question: Question, about: Option<&Path>) -> Result<T, String> {
     // This very program, even where an update has replaced its file.
     let mut command = Command::new("/proc/self/exe");
     command.arg("doctor").arg("--ask").arg(question.to_possible_value().map_or(String::new(), |v| v.get_name().into()));
-    if let Some(library) = library {
-        command.arg("--library").arg(library);
+    if let Some(about) = about {
+        command.arg("--about").arg(about);
     }
-    run(command, LIMIT)
+    run(command, if question == Question::Contract { CONTRACT_LIMIT } else { LIMIT })
 }
 
 fn run<T: DeserializeOwned>(mut command: Command, limit: Duration) -> Result<T, String> {
@@ -92,9 +95,9 @@ fn how(status: ExitStatus) -> String {
                 11 => " (segmentation fault)",
                 _ => "",
             };
-            format!("crashes when it is loaded, with signal {signal}{name}")
+            format!("crashes when it is asked, with signal {signal}{name}")
         }
-        None => format!("ends the process when it is loaded, with code {}", status.code().unwrap_or(-1)),
+        None => format!("ends the process that asks it, with code {}", status.code().unwrap_or(-1)),
     }
 }
 
@@ -119,8 +122,8 @@ mod tests {
     #[test]
     fn a_crash_is_told_with_its_last_words() {
         let error = shell("echo first >&2; echo 'Cannot load symbol x' >&2; kill -ABRT $$", LONG);
-        assert_eq!(error, Err("crashes when it is loaded, with signal 6 (abort): Cannot load symbol x".to_owned()));
-        assert_eq!(shell("exit 3", LONG), Err("ends the process when it is loaded, with code 3".to_owned()));
+        assert_eq!(error, Err("crashes when it is asked, with signal 6 (abort): Cannot load symbol x".to_owned()));
+        assert_eq!(shell("exit 3", LONG), Err("ends the process that asks it, with code 3".to_owned()));
     }
 
     #[test]

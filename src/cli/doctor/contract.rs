@@ -1,32 +1,28 @@
-//! What the GPU must prove before a daemon under `policy = "gpu-only"` opens a camera.
+//! The GPU contract, made by a process of its own as the daemon makes it at start.
 
-use super::check::{Check, Outcome};
-use super::facts::Facts;
-use crate::config::{Config, Policy};
+use std::path::Path;
 
-/// The checks; none where the policy asks nothing of a GPU.
-pub(super) fn checks(config: &Config, facts: &Facts) -> Vec<Check> {
-    if config.runtime.policy != Policy::GpuOnly {
-        return Vec::new();
+use super::answers::Question;
+use super::ask::ask;
+use super::check::{self, Check, Then as _};
+use crate::inference::{ContractReport, Outcome};
+
+/// The report; or, where whoever made it crashed or hung, a failed check that says so.
+pub(super) fn made(config: &Path) -> Result<ContractReport, Check> {
+    ask(Question::Contract, Some(config)).map_err(|error| {
+        let next = "take the models out one by one (--models of watchkeeper analyze) to find which one does it";
+        check::failed("contract", error).then(next)
+    })
+}
+
+/// What the contract says of GPU 0: its name where a kernel proved that it computes, or why not.
+pub(super) fn proof(report: &ContractReport) -> Option<Result<String, String>> {
+    let kernel = report.check("kernel")?;
+    match kernel.outcome {
+        Outcome::Passed | Outcome::Warning => {
+            Some(Ok(report.device.as_ref().map(|device| device.name.clone()).unwrap_or_default()))
+        }
+        Outcome::Failed => Some(Err(kernel.found.clone())),
+        Outcome::Skipped => None,
     }
-    let Some(cuda) = &facts.cuda else { return Vec::new() };
-    let driver = match cuda {
-        Err(error) => Err(error.clone()),
-        Ok(cuda) => match (&cuda.error, cuda.devices.first()) {
-            (Some(error), _) => Err(error.clone()),
-            (None, None) => Err("the driver starts but finds no GPU".to_owned()),
-            (None, Some(gpu)) => Ok(gpu.name.clone()),
-        },
-    };
-    let proof = facts.proof.clone().unwrap_or_else(|| Err("not asked: the driver does not start".to_owned()));
-    let asked = facts.proof.is_some();
-    let line = |name: &str, answer: Result<String, String>, good: &str| match answer {
-        Ok(gpu) => Check::ok(name, format!("{gpu} {good}")),
-        Err(error) => super::versions::failed_with_advice(name, &error),
-    };
-    let mut checks = vec![line("driver", driver, "is there"), line("device", proof, "computes")];
-    if !asked {
-        checks[1].outcome = Outcome::Skipped;
-    }
-    checks
 }

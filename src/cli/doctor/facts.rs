@@ -113,7 +113,8 @@ impl TensorRts {
 }
 
 impl Facts {
-    pub(super) fn gather(machine: &Machine, wanted: &Wanted) -> Self {
+    /// Reads and asks. `proof` is what is known already of whether GPU 0 computes; otherwise it is asked.
+    pub(super) fn gather(machine: &Machine, wanted: &Wanted, proof: Option<Result<String, String>>) -> Self {
         let live = machine.is_this_one();
         let dpkg = machine.text("/var/lib/dpkg/status").unwrap_or_default();
         let folders = Folders::of(machine);
@@ -131,9 +132,10 @@ impl Facts {
             tensorrt: tensorrt(machine, &folders, wanted.tensorrt.as_deref()),
             onnxruntime: live.then(|| ask(Question::Onnxruntime, wanted.onnxruntime.as_deref())),
             gstreamer: live.then(|| ask(Question::Gstreamer, None)),
+            proof,
             ..Self::default()
         };
-        if facts.cuda().is_some_and(|cuda| cuda.error.is_none() && !cuda.devices.is_empty()) {
+        if facts.proof.is_none() && facts.cuda().is_some_and(|cuda| cuda.error.is_none() && !cuda.devices.is_empty()) {
             facts.proof = Some(ask(Question::Proof, None));
         }
         if live {

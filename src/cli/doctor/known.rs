@@ -1,6 +1,6 @@
 //! Combinations that are known to be bad, each with who says so.
 
-use super::check::{Check, Outcome};
+use super::check::{Check, Outcome, Then as _};
 use super::facts::{Facts, Provider};
 use super::libraries::Library;
 use super::version::Version;
@@ -21,7 +21,7 @@ pub(super) struct Known {
 impl Known {
     /// The line, where this machine has the combination.
     pub(super) fn check(&self, facts: &Facts) -> Option<Check> {
-        Some(Check::new(self.severity, self.id, (self.found)(facts)?).then(self.next))
+        Some(Check::new(self.id, self.severity, &(self.found)(facts)?, None).then(self.next))
     }
 }
 
@@ -65,8 +65,8 @@ pub(super) const TABLE: &[Known] = &[
         severity: Outcome::Warning,
         source: "github.com/NVIDIA/TensorRT issues 4419 and 4330: wrong results with dynamic shapes, gone in later 10.x; \
                  reports of Myelin failing on the second request without any concurrency",
-        next: "compare this device's answers with the CPU's (watchkeeper eval) before you trust them, prefer fixed input \
-               shapes, and take a later TensorRT 10 where there is one for this JetPack",
+        next: "compare this device's answers with the CPU's (watchkeeper eval), prefer fixed input shapes, try engine_copies = 2, \
+               and take a later TensorRT 10 where there is one for this JetPack",
         found: |facts| {
             let tensorrt = taken(facts).filter(|version| version.begins_with(&[10, 3]))?;
             let jetson = facts.jetson.as_ref().filter(|jetson| jetson.l4t_major() == Some(36))?;

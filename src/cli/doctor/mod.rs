@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use super::Exit;
 use crate::config::Config;
 use crate::telemetry::redact::redact;
-use check::Check;
+use check::{Check, Then as _};
 use facts::{Facts, Wanted};
 use machine::Machine;
 use report::Report;
@@ -50,25 +50,31 @@ pub(super) struct Args {
     /// Answers one question and ends; how this command asks libraries that may crash
     #[arg(long, hide = true)]
     ask: Option<answers::Question>,
-    /// The library that is asked
+    /// The library or configuration that the question is about
     #[arg(long, hide = true, requires = "ask")]
-    library: Option<PathBuf>,
+    about: Option<PathBuf>,
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     if let Some(question) = args.ask {
-        return answers::answer(question, args.library.as_deref());
+        return answers::answer(question, args.about.as_deref());
     }
     let machine = Machine::new(&args.root, std::env::vars_os());
-    let (line, config) = configuration(args, &machine);
+    let Configuration { line, path, config } = configuration(args, &machine);
     let runtime = config.as_ref().map(|config| &config.runtime);
     let wanted = runtime.map_or_else(Wanted::default, |runtime| Wanted {
         tensorrt: runtime.tensorrt_library.clone(),
         onnxruntime: runtime.onnxruntime_library.clone(),
     });
     let policy = runtime.map(|runtime| runtime.policy);
-    let facts = Facts::gather(&machine, &wanted);
-    let contract = config.as_ref().map(|config| contract::checks(config, &facts)).unwrap_or_default();
+    let contract = path.filter(|_| config.is_some() && machine.is_this_one()).map(|path| {
+        if std::io::stderr().is_terminal() {
+            eprintln!("making the GPU contract: loading every model of {} ...", path.display());
+        }
+        contract::made(&path)
+    });
+    let proof = contract.as_ref().and_then(|contract| contract::proof(contract.as_ref().ok()?));
+    let facts = Facts::gather(&machine, &wanted, proof);
     let report = Report { config: line, policy, contract, versions: versions::checks(&facts, policy), facts };
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -81,27 +87,32 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     Ok(report.exit())
 }
 
-/// What the configuration is, and its line.
-fn configuration(args: &Args, machine: &Machine) -> (Check, Option<Config>) {
+/// The configuration, its file, and its line in the report.
+struct Configuration {
+    line: Check,
+    path: Option<PathBuf>,
+    config: Option<Config>,
+}
+
+fn configuration(args: &Args, machine: &Machine) -> Configuration {
     let name = "configuration";
-    let path = match &args.config {
-        Some(path) => path.as_path(),
-        None if machine.is_this_one() && Path::new(CONFIG).exists() => Path::new(CONFIG),
-        None => {
-            let line = Check::skipped(name, format!("none: {CONFIG} is not there"));
-            return (line.then("with --config FILE its policy and its libraries are checked too"), None);
-        }
+    let usual = machine.is_this_one() && Path::new(CONFIG).exists();
+    let Some(path) = args.config.clone().or_else(|| usual.then(|| PathBuf::from(CONFIG))) else {
+        let line = check::skipped(name, format!("none: {CONFIG} is not there"));
+        let line = line.then("with --config FILE its policy, libraries and models are checked too");
+        return Configuration { line, path: None, config: None };
     };
-    match crate::config::load(path) {
+    match crate::config::load(&path) {
         Ok(loaded) => {
             let policy = serde_json::to_value(loaded.config.runtime.policy).unwrap_or_default();
-            let policy = policy.as_str().unwrap_or_default();
-            (Check::ok(name, format!("{}, policy = \"{policy}\"", path.display())), Some(loaded.config))
+            let found = format!("{}, policy = \"{}\"", path.display(), policy.as_str().unwrap_or_default());
+            Configuration { line: check::ok(name, found), path: Some(path), config: Some(loaded.config) }
         }
         Err(problems) => {
             let first = problems.0.first().map(|problem| redact(&problem.to_string()).into_owned()).unwrap_or_default();
-            let line = Check::failed(name, format!("{} problems; the first: {first}", problems.0.len()));
-            (line.then(format!("watchkeeper check --config {} names them all", path.display())), None)
+            let line = check::failed(name, format!("{} problems; the first: {first}", problems.0.len()));
+            let line = line.then(format!("watchkeeper check --config {} names them all", path.display()));
+            Configuration { line, path: None, config: None }
         }
     }
 }

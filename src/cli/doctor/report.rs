@@ -10,6 +10,7 @@ use super::facts::Facts;
 use super::known::{self, Known};
 use crate::cli::Exit;
 use crate::config::Policy;
+use crate::inference::ContractReport;
 use crate::telemetry::redact::redact;
 
 /// Everything that is said.
@@ -17,7 +18,8 @@ pub(super) struct Report {
     /// The configuration's own line.
     pub(super) config: Check,
     pub(super) policy: Option<Policy>,
-    pub(super) contract: Vec<Check>,
+    /// `None`: there is no configuration to make it for. The error is of a process that died of it.
+    pub(super) contract: Option<Result<ContractReport, Check>>,
     pub(super) versions: Vec<Check>,
     pub(super) facts: Facts,
 }
@@ -45,13 +47,22 @@ impl Report {
         if self.config.outcome == Outcome::Failed {
             return Exit::Config;
         }
-        let failed = self.contract.iter().any(|check| check.outcome == Outcome::Failed);
+        let failed = self.checks().iter().any(|check| check.outcome == Outcome::Failed);
         if failed && self.policy == Some(Policy::GpuOnly) { Exit::Gpu } else { Exit::Done }
+    }
+
+    /// The contract's lines.
+    fn checks(&self) -> &[Check] {
+        match &self.contract {
+            None => &[],
+            Some(Ok(report)) => &report.checks,
+            Some(Err(check)) => std::slice::from_ref(check),
+        }
     }
 
     fn count(&self, outcome: Outcome) -> usize {
         let known = self.known();
-        let all = [&self.config].into_iter().chain(&self.contract).chain(&self.versions);
+        let all = [&self.config].into_iter().chain(self.checks()).chain(&self.versions);
         all.chain(known.iter().map(|trouble| &trouble.check)).filter(|check| check.outcome == outcome).count()
     }
 
@@ -61,7 +72,11 @@ impl Report {
             "ok": self.count(Outcome::Failed) == 0,
             "policy": self.policy,
             "config": self.config,
-            "contract": self.contract,
+            "contract": match &self.contract {
+                None => json!(null),
+                Some(Ok(report)) => json!(report),
+                Some(Err(check)) => json!({ "error": check.found }),
+            },
             "versions": self.versions,
             "known": self.known(),
             "facts": self.facts,
@@ -72,7 +87,7 @@ impl Report {
     pub(super) fn text(&self, out: &mut impl Write, colour: bool) -> io::Result<()> {
         let known = self.known();
         let mut first = vec![&self.config];
-        first.extend(&self.contract);
+        first.extend(self.checks());
         let parts = [
             ("Configuration and GPU contract", first),
             ("Versions", self.versions.iter().collect()),
@@ -94,7 +109,7 @@ impl Report {
 
 fn line(out: &mut impl Write, check: &Check, width: usize, colour: bool) -> io::Result<()> {
     let (mark, paint_with) = match check.outcome {
-        Outcome::Ok => ("ok  ", "32"),
+        Outcome::Passed => ("ok  ", "32"),
         Outcome::Warning => ("warn", "33"),
         Outcome::Failed => ("FAIL", "31"),
         Outcome::Skipped => ("-   ", "2"),
@@ -116,35 +131,35 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::check::{self, Then as _};
     use super::*;
 
-    fn report(config: Check, policy: Option<Policy>, contract: Vec<Check>) -> Report {
-        Report { config, policy, contract, versions: Vec::new(), facts: Facts::default() }
+    fn report(config: Check, policy: Option<Policy>, contract: Option<Check>) -> Report {
+        Report { config, policy, contract: contract.map(Err), versions: Vec::new(), facts: Facts::default() }
     }
 
     #[test]
     fn the_exit_code_is_of_who_must_act() {
-        let ok = || Check::ok("configuration", "x");
-        let (good, bad) =
-            (|| vec![Check::ok("device", "x")], || vec![Check::ok("a", ""), Check::failed("device", "x")]);
+        let ok = || check::ok("configuration", "x");
+        let (good, bad) = (|| Some(check::ok("device", "x")), || Some(check::failed("device", "x")));
         for (config, policy, contract, want) in [
             (ok(), Some(Policy::GpuOnly), good(), Exit::Done),
             (ok(), Some(Policy::GpuOnly), bad(), Exit::Gpu),
             (ok(), Some(Policy::Any), bad(), Exit::Done),
-            (Check::skipped("configuration", "none"), None, Vec::new(), Exit::Done),
-            (Check::failed("configuration", "bad"), None, Vec::new(), Exit::Config),
+            (check::skipped("configuration", "none"), None, None, Exit::Done),
+            (check::failed("configuration", "bad"), None, None, Exit::Config),
         ] {
             assert_eq!(report(config, policy, contract).exit(), want);
         }
-        let mut warned = report(ok(), Some(Policy::GpuOnly), vec![Check::warning("device", "x")]);
-        warned.versions.push(Check::failed("decoder", "none"));
+        let mut warned = report(ok(), Some(Policy::GpuOnly), Some(check::warning("device", "x")));
+        warned.versions.push(check::failed("decoder", "none"));
         assert_eq!(warned.exit(), Exit::Done, "only the contract decides");
     }
 
     #[test]
     fn lines_are_aligned_and_stay_lines() {
-        let odd = Check::failed("device", "a\nb\x1b[2Jc").then("restart");
-        let report = report(Check::skipped("configuration", "none"), None, vec![odd]);
+        let odd = check::failed("device", "a\nb\x1b[2Jc").then("restart");
+        let report = report(check::skipped("configuration", "none"), None, Some(odd));
         let mut text = Vec::new();
         report.text(&mut text, false).unwrap();
         let want = "Configuration and GPU contract\n-     configuration  none\nFAIL  device         a b [2Jc  -> restart\n\n\

@@ -1,7 +1,7 @@
 //! The version picture: one line for each part between the kernel and the decoder.
 
 use super::access::Opened;
-use super::check::Check;
+use super::check::{self, Check, Then as _};
 use super::facts::{Candidate, Facts};
 use super::libraries::Library;
 use crate::config::Policy;
@@ -9,14 +9,15 @@ use crate::config::Policy;
 /// The lines, in the order of the layers.
 pub(super) fn checks(facts: &Facts, policy: Option<Policy>) -> Vec<Check> {
     let mut checks = vec![
-        Check::ok("watchkeeper", format!("{} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)),
+        check::ok("watchkeeper", format!("{} for {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)),
         system(facts),
         jetson(facts),
         kernel_module(facts),
         cuda_driver(facts),
     ];
     checks.extend(gpus(facts));
-    checks.extend(proof(facts));
+    // With a configuration this is the contract's.
+    checks.extend(proof(facts).filter(|_| policy.is_none()));
     checks.push(libraries("CUDA runtime", &facts.cuda_runtime, "only ONNX Runtime's GPU providers need it"));
     checks.extend(tensorrt(facts));
     checks.push(libraries("cuDNN", &facts.cudnn, "only ONNX Runtime's GPU providers need it"));
@@ -39,25 +40,25 @@ fn system(facts: &Facts) -> Check {
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() {
-        Check::skipped("system", "nothing says what it is")
+        check::skipped("system", "nothing says what it is")
     } else {
-        Check::ok("system", parts.join(", "))
+        check::ok("system", parts.join(", "))
     }
 }
 
 fn jetson(facts: &Facts) -> Check {
-    let Some(jetson) = &facts.jetson else { return Check::skipped("Jetson", "this is none") };
+    let Some(jetson) = &facts.jetson else { return check::skipped("Jetson", "this is none") };
     let l4t = jetson.l4t.as_ref().map_or("L4T unknown".to_owned(), |l4t| format!("L4T {l4t}"));
     let jetpack = jetson.jetpack.as_ref().map_or("JetPack unknown".to_owned(), |jetpack| format!("JetPack {jetpack}"));
     let model = jetson.model.clone().unwrap_or_else(|| "a Tegra board".to_owned());
-    Check::ok("Jetson", format!("{model}, {l4t}, {jetpack}"))
+    check::ok("Jetson", format!("{model}, {l4t}, {jetpack}"))
 }
 
 fn kernel_module(facts: &Facts) -> Check {
     match &facts.kernel_module {
-        Some(module) if module.open => Check::ok("kernel module", format!("{} (open)", module.version)),
-        Some(module) => Check::ok("kernel module", module.version.clone()),
-        None => Check::skipped("kernel module", "no NVIDIA kernel module is loaded"),
+        Some(module) if module.open => check::ok("kernel module", format!("{} (open)", module.version)),
+        Some(module) => check::ok("kernel module", module.version.clone()),
+        None => check::skipped("kernel module", "no NVIDIA kernel module is loaded"),
     }
 }
 
@@ -68,14 +69,14 @@ fn cuda_driver(facts: &Facts) -> Check {
         format!("libcuda{version} at {}", library.path.display())
     });
     let cuda = match (&facts.cuda, file) {
-        (None, None) => return Check::skipped(name, "no libcuda.so.1"),
-        (None, Some(file)) => return Check::ok(name, file),
+        (None, None) => return check::skipped(name, "no libcuda.so.1"),
+        (None, Some(file)) => return check::ok(name, file),
         (Some(Err(error)), _) => {
-            return Check::failed(name, format!("libcuda.so.1 {error}"))
+            return check::failed(name, format!("libcuda.so.1 {error}"))
                 .then("reinstall the NVIDIA driver; look at the kernel's log (dmesg | grep -i nvrm)");
         }
         (Some(Ok(cuda)), None) if !cuda.there => {
-            return Check::skipped(name, "no libcuda.so.1")
+            return check::skipped(name, "no libcuda.so.1")
                 .then("for a GPU, install the NVIDIA driver, or start the container with the NVIDIA runtime");
         }
         (Some(Ok(cuda)), file) => (cuda, file),
@@ -84,7 +85,7 @@ fn cuda_driver(facts: &Facts) -> Check {
         (cuda, _) if cuda.error.is_some() => failed_with_advice(name, cuda.error.as_deref().unwrap_or_default()),
         (cuda, file) => {
             let (major, minor) = cuda.version.unwrap_or_default();
-            Check::ok(name, format!("CUDA {major}.{minor}{}", file.map(|file| format!(", {file}")).unwrap_or_default()))
+            check::ok(name, format!("CUDA {major}.{minor}{}", file.map(|file| format!(", {file}")).unwrap_or_default()))
         }
     }
 }
@@ -96,7 +97,7 @@ fn split_advice(error: &str) -> (&str, Option<&str>) {
 
 pub(super) fn failed_with_advice(name: &str, error: &str) -> Check {
     let (found, next) = split_advice(error);
-    Check { next: next.map(str::to_owned), ..Check::failed(name, found) }
+    Check { next: next.map(str::to_owned), ..check::failed(name, found) }
 }
 
 fn gpus(facts: &Facts) -> Vec<Check> {
@@ -104,7 +105,7 @@ fn gpus(facts: &Facts) -> Vec<Check> {
     let line = |(i, gpu): (usize, &super::answers::Gpu)| {
         let (major, minor) = gpu.compute_capability;
         let shared = if gpu.integrated { ", shared with the host" } else { "" };
-        Check::ok(
+        check::ok(
             &format!("GPU {i}"),
             format!("{}, compute capability {major}.{minor}, {} MB of memory{shared}", gpu.name, gpu.memory_mb),
         )
@@ -114,7 +115,7 @@ fn gpus(facts: &Facts) -> Vec<Check> {
 
 fn proof(facts: &Facts) -> Option<Check> {
     Some(match facts.proof.as_ref()? {
-        Ok(_) => Check::ok("GPU computes", "a kernel ran on GPU 0 and its answer is right"),
+        Ok(_) => check::ok("GPU computes", "a kernel ran on GPU 0 and its answer is right"),
         Err(error) => failed_with_advice("GPU computes", error),
     })
 }
@@ -126,18 +127,18 @@ fn describe(library: &Library) -> String {
 }
 
 fn libraries(name: &str, found: &[Library], absent: &str) -> Check {
-    let Some(first) = found.first() else { return Check::skipped(name, format!("none; {absent}")) };
+    let Some(first) = found.first() else { return check::skipped(name, format!("none; {absent}")) };
     if let Some((library, error)) = found.iter().find_map(|library| Some((library, library.error.as_ref()?))) {
         let found = format!("{}: {error}", describe(library));
-        return Check::failed(name, found).then("reinstall it, all its packages in one version, or take it out");
+        return check::failed(name, found).then("reinstall it, all its packages in one version, or take it out");
     }
     let list = found.iter().map(describe).collect::<Vec<_>>().join("; ");
     if found.iter().any(|library| library.on_loader_path) {
-        return Check::ok(name, list);
+        return check::ok(name, list);
     }
     let folder = first.path.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
     let next = format!("to have it found, write {folder} into a file in /etc/ld.so.conf.d and run ldconfig");
-    Check::warning(name, list).then(next)
+    check::warning(name, list).then(next)
 }
 
 fn tensorrt(facts: &Facts) -> Vec<Check> {
@@ -148,7 +149,7 @@ fn tensorrt(facts: &Facts) -> Vec<Check> {
     let mut checks: Vec<Check> = there.map(|candidate| libnvinfer(candidate, taken == Some(&candidate.name))).collect();
     if checks.is_empty() {
         checks.push(
-            Check::skipped("TensorRT", "no libnvinfer.so.10 or .11")
+            check::skipped("TensorRT", "no libnvinfer.so.10 or .11")
                 .then("backend = \"tensorrt\" needs it; on a Jetson: apt install nvidia-tensorrt"),
         );
     }
@@ -173,32 +174,31 @@ fn libnvinfer(candidate: &Candidate, taken: bool) -> Check {
             let build =
                 told.build.filter(|build| *build > 0).map(|build| format!(" build {build}")).unwrap_or_default();
             let runs = if told.builder { "" } else { ", runs plans and builds none" };
-            Check::ok(name, format!("{}{build} at {place}{runs}, {role}", told.version))
+            check::ok(name, format!("{}{build} at {place}{runs}, {role}", told.version))
         }
-        Some(Err(error)) => Check::failed(name, format!("{place}: {error}"))
+        Some(Err(error)) => check::failed(name, format!("{place}: {error}"))
             .then("reinstall TensorRT, or name a library that loads with runtime.tensorrt_library"),
         None if candidate.file.as_ref().and_then(Library::major).is_some_and(|major| major < 10) => {
-            Check::warning(name, format!("{}, too old", candidate.file.as_ref().map(describe).unwrap_or_default()))
+            check::warning(name, format!("{}, too old", candidate.file.as_ref().map(describe).unwrap_or_default()))
                 .then("install TensorRT 10 or 11 beside it; on a Jetson that is JetPack 6 or newer")
         }
-        None => Check::ok(name, format!("{}, {role}", candidate.file.as_ref().map_or(place, describe))),
+        None => check::ok(name, format!("{}, {role}", candidate.file.as_ref().map_or(place, describe))),
     }
 }
 
 fn onnxruntime(facts: &Facts) -> Check {
     let name = "ONNX Runtime";
     match &facts.onnxruntime {
-        None => Check::skipped(name, "not asked: these are another system's files"),
+        None => check::skipped(name, "not asked: these are another system's files"),
         Some(Ok(told)) => {
             let version = told.version.as_deref().unwrap_or("of unknown version");
-            let gpu = if facts.providers.is_empty() { "for the CPU" } else { "with GPU providers" };
-            Check::ok(name, format!("{version} at {}, {gpu}", told.path))
+            check::ok(name, format!("{version} at {}, built for {}", told.path, told.providers.join(", ")))
         }
         Some(Err(error)) => {
             let next = "run scripts/setup.sh, or name the file with runtime.onnxruntime_library";
             // No file anywhere, or one that does not load.
             let absent = error.split("; ").all(|tried| tried.to_lowercase().contains("no such file"));
-            let line = if absent { Check::skipped(name, "no libonnxruntime.so") } else { Check::failed(name, error) };
+            let line = if absent { check::skipped(name, "no libonnxruntime.so") } else { check::failed(name, error) };
             line.then(next)
         }
     }
@@ -208,54 +208,56 @@ fn provider(provider: &super::facts::Provider) -> Check {
     let name = format!("provider {}", provider.name);
     let needs = if provider.needed.is_empty() { "nothing of NVIDIA's".to_owned() } else { provider.needed.join(", ") };
     if provider.missing.is_empty() {
-        return Check::ok(&name, format!("{}, needs {needs}: all there", provider.path.display()));
+        return check::ok(&name, format!("{}, needs {needs}: all there", provider.path.display()));
     }
-    Check::warning(&name, format!("{} cannot load: no {}", provider.path.display(), provider.missing.join(", ")))
+    check::warning(&name, format!("{} cannot load: no {}", provider.path.display(), provider.missing.join(", ")))
         .then("install them or tell the loader where they are; needed for this provider only")
 }
 
 fn gstreamer(facts: &Facts, policy: Option<Policy>) -> Vec<Check> {
     let gstreamer = match &facts.gstreamer {
-        None => return vec![Check::skipped("GStreamer", "not asked: these are another system's files")],
+        None => return vec![check::skipped("GStreamer", "not asked: these are another system's files")],
         Some(Err(error)) => {
-            return vec![Check::failed("GStreamer", error).then("on Debian and Ubuntu run scripts/setup.sh")];
+            return vec![check::failed("GStreamer", error).then("on Debian and Ubuntu run scripts/setup.sh")];
         }
         Some(Ok(gstreamer)) => gstreamer,
     };
-    let mut checks = vec![Check::ok("GStreamer", gstreamer.version.clone())];
-    let hardware = gstreamer.decoders.iter().any(|decoder| decoder.gpu_only.is_ok());
+    let mut checks = vec![check::ok("GStreamer", gstreamer.version.clone())];
+    let some = gstreamer.decoders.iter().any(|decoder| decoder.gpu_only.is_ok());
     for decoder in &gstreamer.decoders {
         let name = format!("decoder {}", decoder.codec);
+        let gpu_only = policy == Some(Policy::GpuOnly);
         checks.push(match (&decoder.any, &decoder.gpu_only) {
-            (Ok((element, true)), _) => Check::ok(&name, format!("{element} (hardware)")),
-            (Ok(_), Err(refused)) if policy == Some(Policy::GpuOnly) => {
+            (_, Ok(element)) => check::ok(&name, format!("{element}, hardware")),
+            (Ok((_, hardware)), Err(refused)) if gpu_only || *hardware => {
                 // One codec without hardware is the trouble of cameras that send it.
-                let line = if hardware { Check::warning(&name, refused) } else { Check::failed(&name, refused) };
+                let line =
+                    if gpu_only && !some { check::failed(&name, refused) } else { check::warning(&name, refused) };
                 line.then("install the vendor's GStreamer plugin; look at gst-inspect-1.0 and its blacklist (-b)")
             }
-            (Ok((element, false)), _) => Check::ok(&name, format!("{element} (software)")),
-            (Err(none), _) => Check::warning(&name, none).then("install gstreamer1.0-libav or a hardware decoder"),
+            (Ok((element, _)), _) => check::ok(&name, element),
+            (Err(none), _) => check::warning(&name, none).then("install gstreamer1.0-libav or a hardware decoder"),
         });
     }
     checks
 }
 
 fn user(facts: &Facts) -> Check {
-    let Some(user) = &facts.user else { return Check::skipped("user", "not known: these are another system's files") };
+    let Some(user) = &facts.user else { return check::skipped("user", "not known: these are another system's files") };
     let name = user.name.clone().unwrap_or_else(|| "without a name".to_owned());
-    Check::ok("user", format!("{name} (uid {}), groups {}", user.uid, user.groups.join(", ")))
+    check::ok("user", format!("{name} (uid {}), groups {}", user.uid, user.groups.join(", ")))
 }
 
 fn nodes(facts: &Facts) -> Check {
     let name = "device nodes";
     if facts.nodes.is_empty() {
-        return Check::skipped(name, "no /dev/nvidia*, /dev/nvhost-*, /dev/nvmap or /dev/dri/renderD*");
+        return check::skipped(name, "no /dev/nvidia*, /dev/nvhost-*, /dev/nvmap or /dev/dri/renderD*");
     }
     let closed: Vec<_> =
         facts.nodes.iter().filter(|node| !matches!(node.opened, Opened::Yes | Opened::NotTried)).collect();
     if closed.is_empty() {
         let tried = if facts.nodes.iter().any(|node| node.opened == Opened::NotTried) { "there" } else { "open" };
-        return Check::ok(name, format!("{} of {} {tried}", facts.nodes.len(), facts.nodes.len()));
+        return check::ok(name, format!("{} of {} {tried}", facts.nodes.len(), facts.nodes.len()));
     }
     let list: Vec<String> = closed
         .iter()
@@ -283,6 +285,6 @@ fn nodes(facts: &Facts) -> Check {
     };
     // Nodes of displays and debuggers may be closed and CUDA works all the same.
     let works = matches!(facts.proof, Some(Ok(_)));
-    let line = if works { Check::warning(name, found) } else { Check::failed(name, found) };
+    let line = if works { check::warning(name, found) } else { check::failed(name, found) };
     line.then(next)
 }
