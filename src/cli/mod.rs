@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod demo;
 mod doctor;
+mod engine;
 mod eval;
 mod exit;
 mod probe;
@@ -45,6 +46,8 @@ enum Command {
     Probe(probe::Args),
     /// Runs one recording through the pipeline, every frame, and writes its tracks
     Analyze(analyze::Args),
+    /// Works on the models' engines
+    Engine(engine::Args),
     /// Says how good answers are against ground truth
     Eval(eval::Args),
     /// Finds out whether contexts of one engine may run at once on this machine
@@ -92,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::main(&args),
         Command::Probe(args) => probe::main(&args),
         Command::Analyze(args) => analyze::main(&args),
+        Command::Engine(args) => engine::main(&args),
         Command::Eval(args) => eval::main(&args),
         Command::Stress(args) => stress::main(&args),
         Command::Bench(args) => bench::main(&args),

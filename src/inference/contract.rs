@@ -17,6 +17,7 @@ pub(super) const OF_THE_DEVICE: [(&str, &str); 4] = [
     ("kernel", "the proof's answer is right"),
 ];
 pub(super) const TENSORRT: &str = "tensorrt";
+pub(super) const ONNXRUNTIME: &str = "onnxruntime";
 pub(super) const DECODER: &str = "decoder";
 
 /// How a check ended.
@@ -36,7 +37,8 @@ pub enum Outcome {
 /// One check of the contract.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// `driver`, `device`, `context`, `kernel`, `tensorrt`, `decoder`; per model `engine <model>`, `golden <model>`.
+    /// `driver`, `device`, `context`, `kernel`; `tensorrt`, `onnxruntime`, as models want them; `decoder`; per model
+    /// `engine <model>`, `golden <model>`.
     pub name: String,
     /// How it ended.
     pub outcome: Outcome,
@@ -133,6 +135,9 @@ impl ContractReport {
         if config.models.iter().any(|model| model.backend == Backend::Tensorrt) {
             report.will(TENSORRT, "not reached");
         }
+        if onnxruntime_on_gpu(config) {
+            report.will(ONNXRUNTIME, "not reached");
+        }
         report.will(DECODER, "not asked");
         for model in &config.models {
             report.will(&engine(&model.name), "not reached");
@@ -217,6 +222,11 @@ pub(super) fn on_gpu(config: &Config) -> bool {
         || config.models.iter().any(|model| model.backend != Backend::OnnxruntimeCpu)
 }
 
+/// Does ONNX Runtime run a model on the GPU?
+pub(super) fn onnxruntime_on_gpu(config: &Config) -> bool {
+    config.models.iter().any(|model| !matches!(model.backend, Backend::Tensorrt | Backend::OnnxruntimeCpu))
+}
+
 /// The check that a device fails with this error.
 pub(super) const fn of(error: &gpu::OpenError) -> &'static str {
     use gpu::OpenError;
@@ -242,6 +252,10 @@ fn failed(name: &str, error: &InferenceError) -> Check {
         InferenceError::Plan { path, reason, .. } => {
             let found = format!("{} is not a usable TensorRT plan: {reason}", path.display());
             Check::new(name, Outcome::Failed, &found, Some(REBUILD))
+        }
+        InferenceError::Library { .. } => {
+            let next = "name the library's GPU build with runtime.onnxruntime_library";
+            Check::new(name, Outcome::Failed, &error.to_string(), Some(next))
         }
         InferenceError::DeviceLost { .. } => Check::new(
             name,

@@ -9,13 +9,15 @@ use crossbeam_channel::Receiver;
 
 use super::contract::{self, Check, ContractReport, Outcome};
 use super::device::Gpu;
+use super::golden::{self, Prepare, Recording};
 use super::health::Health;
 use super::onnxruntime::{OrtDeviceEngine, OrtEngine, Workers};
+use super::prove::{describe, first_run, prove};
 use super::tensorrt::{TensorRt, TrtEngine};
 use super::{Context, Engine, InferenceError, Lane, Notice, SerialMode, file, library};
 use crate::config::{Backend, Concurrency, Config, Model, Policy, Task};
 use crate::telemetry::metrics::{Metrics, ModelMetrics, gauge};
-use crate::types::tensor::{ModelIo, TensorSpec};
+use crate::types::tensor::ModelIo;
 
 /// A loaded model.
 pub struct LoadedModel {
@@ -23,7 +25,8 @@ pub struct LoadedModel {
     pub model: Arc<Model>,
     /// Digest of the model file, hexadecimal.
     pub sha256: String,
-    engine: Box<dyn Engine>,
+    pub(super) onnx_sha256: String,
+    pub(super) engine: Box<dyn Engine>,
 }
 
 impl LoadedModel {
@@ -49,7 +52,7 @@ pub struct PipelineContexts {
 /// Says whether whoever reads a model's outputs can, and if not, why and what to do.
 pub type Fits<'a> = &'a dyn Fn(&Model, &ModelIo) -> Result<(), String>;
 
-/// What the manager has others do while it loads: they know heads and decoders, which inference does not.
+/// What the manager has others do while it loads: they know heads, pictures and decoders, which inference does not.
 #[derive(Clone, Copy)]
 pub struct Proofs<'a> {
     /// Does a model fit its head?
@@ -57,6 +60,8 @@ pub struct Proofs<'a> {
     /// The check `decoder`, made as soon as the device is open; the first that may touch GStreamer. Under `gpu-only` a
     /// failed one ends the load. `None`: not asked.
     pub decoder: Option<&'a dyn Fn(Policy) -> Check>,
+    /// Puts the golden picture into a model. `None`: there is no golden inference.
+    pub prepare: Option<Prepare<'a>>,
 }
 
 /// All engines of the process, each deserialised once.
@@ -96,7 +101,7 @@ impl ModelManager {
     /// # Errors
     /// As [`ModelManager::load_with`].
     pub fn load(config: &Config, metrics: &Metrics, fits: Fits<'_>) -> Result<Self, InferenceError> {
-        let proofs = Proofs { fits, decoder: None };
+        let proofs = Proofs { fits, decoder: None, prepare: None };
         Self::load_with(config, metrics, &proofs, &mut ContractReport::new(config))
     }
 
@@ -151,8 +156,7 @@ impl ModelManager {
         // On a GPU, the one that needs the most memory for its activations has to come first, too.
         for loaded in order.iter().filter_map(|&index| models[index].as_ref()) {
             report.begin(&contract::engine(&loaded.model.name));
-            warm_up(loaded, gpu.as_ref())?;
-            report.passed(&contract::engine(&loaded.model.name), &describe(loaded.io()));
+            prove(loaded, gpu.as_ref(), proofs.prepare, report)?;
         }
         if let Some(gpu) = &gpu {
             report_device(gpu, metrics);
@@ -160,6 +164,15 @@ impl ModelManager {
         let models = models.into_iter().flatten().collect();
         let contract = report.clone();
         Ok(Self { models, gpu, health, contract, lifecycle: Mutex::new(()) })
+    }
+
+    /// What the model answers about the golden picture, to be recorded.
+    ///
+    /// # Errors
+    /// Where it gives no answer, or none that can be one.
+    pub fn record(&self, loaded: &LoadedModel, prepare: Prepare<'_>) -> Result<Recording, InferenceError> {
+        let answers = first_run(loaded, self.gpu.as_ref(), Some(prepare))?;
+        golden::record(&loaded.model, &loaded.onnx_sha256, loaded.provider(), &answers)
     }
 
     /// What was proven when the models were loaded.
@@ -241,11 +254,11 @@ impl ModelManager {
 }
 
 /// Most pictures in one run of a model.
-fn max_batch(model: &Model) -> usize {
+pub(super) fn max_batch(model: &Model) -> usize {
     if model.task == Task::Reid { model.max_batch } else { 1 }
 }
 
-fn lane(camera: &str, gpu: Option<&Arc<Gpu>>) -> Result<Lane, InferenceError> {
+pub(super) fn lane(camera: &str, gpu: Option<&Arc<Gpu>>) -> Result<Lane, InferenceError> {
     Lane::new(camera, gpu).map_err(|error| InferenceError::Gpu { reason: error.to_string() })
 }
 
@@ -283,6 +296,12 @@ impl Backends<'_> {
         }
         if self.config.models.iter().any(|model| model.backend == Backend::Tensorrt) {
             self.tensorrt()?;
+        }
+        if contract::onnxruntime_on_gpu(self.config) {
+            self.report.begin(contract::ONNXRUNTIME);
+            let runtime = self.onnxruntime()?;
+            self.report
+                .passed(contract::ONNXRUNTIME, &format!("{}: {}", runtime.path().display(), runtime.build_info()));
         }
         Ok(())
     }
@@ -380,7 +399,7 @@ fn load_one(
             let counters = counters(&of_onnx, "cpu");
             let (runtime, workers) = (backends.onnxruntime()?, backends.workers()?);
             let engine = OrtEngine::open(&runtime, model, threads, workers, counters)?;
-            (of_onnx, Box::new(engine))
+            (of_onnx.clone(), Box::new(engine))
         }
         Backend::OnnxruntimeCuda | Backend::OnnxruntimeTensorrt => {
             let counters = counters(&of_onnx, OrtDeviceEngine::provider_of(model));
@@ -388,7 +407,7 @@ fn load_one(
             let (gpu, runtime) = (backends.gpu()?, backends.onnxruntime()?);
             let state_dir = &backends.config.runtime.state_dir;
             let engine = OrtDeviceEngine::open(&gpu, &runtime, model, &of_onnx, state_dir, counters)?;
-            (of_onnx, Box::new(engine))
+            (of_onnx.clone(), Box::new(engine))
         }
     };
     // Before the first run: a model that does not fit may well not run either, and this says why.
@@ -403,41 +422,5 @@ fn load_one(
         load_ms = began.elapsed().as_millis(),
         "engine loaded"
     );
-    Ok(LoadedModel { model: Arc::clone(model), sha256, engine })
-}
-
-/// Runs a model once: what it allocates lazily it allocates now, and what it cannot do shows now.
-fn warm_up(loaded: &LoadedModel, gpu: Option<&Arc<Gpu>>) -> Result<(), InferenceError> {
-    let model = &loaded.model;
-    // What a plan or a provider cannot do on this device is not the daemon's fault.
-    let misfit = |error| match (model.backend, error) {
-        (Backend::Tensorrt, InferenceError::Run { model: name, reason }) => {
-            InferenceError::Plan { model: name, path: model.plan.clone(), reason }
-        }
-        (Backend::OnnxruntimeCuda | Backend::OnnxruntimeTensorrt, InferenceError::Run { model: name, reason }) => {
-            InferenceError::Gpu { reason: format!("model {name:?}: {reason}") }
-        }
-        (_, error) => error,
-    };
-    let began = Instant::now();
-    let lane = lane("warm-up", gpu)?;
-    let most = max_batch(model);
-    // Contexts take turns with the copies, so each gets its own.
-    for _ in 0..model.engine_copies.max(1) {
-        let mut context = loaded.engine.create_context(&lane, most).map_err(misfit)?;
-        for batch in [1, context.max_batch()] {
-            context.set_batch(batch).map_err(misfit)?;
-            let (back, result) = context.submit().wait().map_err(misfit)?;
-            result.map_err(misfit)?;
-            context = back;
-        }
-    }
-    tracing::info!(model = %model.name, took_ms = began.elapsed().as_millis(), "engine warm");
-    Ok(())
-}
-
-fn describe(io: &ModelIo) -> String {
-    let list =
-        |specs: &[TensorSpec]| specs.iter().map(|spec| format!("{} {spec}", spec.name)).collect::<Vec<_>>().join(", ");
-    format!("{} -> {}", list(&io.inputs), list(&io.outputs))
+    Ok(LoadedModel { model: Arc::clone(model), sha256, onnx_sha256: of_onnx, engine })
 }

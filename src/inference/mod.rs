@@ -9,10 +9,12 @@ mod contract;
 mod device;
 mod file;
 mod flight;
+pub mod golden;
 mod health;
 mod library;
 mod manager;
 mod onnxruntime;
+mod prove;
 mod tensorrt;
 
 use std::path::PathBuf;

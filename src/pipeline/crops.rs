@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::inputs::CropInput;
 use super::whole_frame::{MOST_OUTPUTS, read_outputs};
 use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
@@ -10,13 +11,13 @@ use crate::types::embedding::Embeddings;
 use crate::types::geometry::BBox;
 use crate::types::objects::FrameObjects;
 use crate::types::tensor::{TensorData, TensorRef};
-use crate::vision::{Crop, Embedder};
+use crate::vision::Embedder;
 
 /// A model that looks at crops, as one camera uses it.
 pub(super) struct Crops {
     pub(super) model: Arc<LoadedModel>,
     embedder: Embedder,
-    crop: Crop,
+    input: CropInput,
     context: Option<Box<dyn Context>>,
     /// Of the tracks in a run.
     boxes: Vec<BBox>,
@@ -26,16 +27,14 @@ pub(super) struct Crops {
 
 impl Crops {
     pub(super) fn new(lane: &Lane, models: &ModelManager, model: &Arc<LoadedModel>) -> Result<Self, InferenceError> {
-        let head_error = |reason: String| InferenceError::Head { model: model.model.name.clone(), reason };
-        let embedder = Embedder::new(&model.model, model.io()).map_err(|error| head_error(error.to_string()))?;
-        let input = embedder.input();
-        let crop =
-            Crop::new(input.width, input.height, &model.model.input).map_err(|error| head_error(error.to_string()))?;
+        let embedder = Embedder::new(&model.model, model.io())
+            .map_err(|error| InferenceError::Head { model: model.model.name.clone(), reason: error.to_string() })?;
+        let input = CropInput::new(&model.model, &embedder)?;
         let context = models.create_pipeline_contexts(lane, model, 1)?.free.pop_front();
         Ok(Self {
             model: Arc::clone(model),
             embedder,
-            crop,
+            input,
             context,
             boxes: Vec::with_capacity(model.model.max_batch),
             embeddings: Embeddings::default(),
@@ -114,21 +113,9 @@ impl Crops {
         wanted: &[usize],
         objects: &FrameObjects,
     ) -> Result<(), InferenceError> {
-        context.set_batch(wanted.len())?;
-        let input = self.embedder.input();
         self.boxes.clear();
         self.boxes.extend(wanted.iter().filter_map(|&track| objects.tracks().get(track)).map(|track| track.bbox));
-        if context.crops(input.index, frame, &self.boxes)? {
-            return Ok(());
-        }
-        let tensor = context.input_f32(input.index)?;
-        let elements = 3 * input.width * input.height;
-        for (&bbox, tensor) in self.boxes.iter().zip(tensor.chunks_exact_mut(elements)) {
-            if let Err(error) = self.crop.run(&frame.picture, bbox, tensor) {
-                return Err(self.failed(&error.to_string()));
-            }
-        }
-        Ok(())
+        self.input.fill(context, frame, &self.boxes)
     }
 
     fn failed(&self, reason: &str) -> InferenceError {

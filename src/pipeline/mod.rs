@@ -14,6 +14,7 @@ mod crops;
 mod extras;
 mod fed;
 mod hub;
+mod inputs;
 mod objects;
 mod proofs;
 mod whole_frame;

@@ -1,6 +1,7 @@
-//! What the GPU contract needs to know of heads and decoders.
+//! What the GPU contract needs to know of heads, pictures and decoders.
 
 use super::fits_head;
+use super::inputs::prepare;
 use crate::config::Policy;
 use crate::inference::{Check, Outcome, Proofs};
 use crate::source;
@@ -8,7 +9,7 @@ use crate::source;
 /// Everything that the contract asks of others.
 #[must_use]
 pub fn proofs() -> Proofs<'static> {
-    Proofs { fits: &fits_head, decoder: Some(&decoder) }
+    Proofs { fits: &fits_head, decoder: Some(&decoder), prepare: Some(&prepare) }
 }
 
 /// The check `decoder`. Cameras send H.264 where nobody tells them otherwise: without a decoder for it there is nothing to

@@ -4,13 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager, Pending, Placement};
+use super::inputs::FrameInput;
+use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager, Pending};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::types::found::Found;
-use crate::types::frame::Picture;
 use crate::types::tensor::{TensorData, TensorRef};
-use crate::vision::heads::{Decoder, PictureInput};
-use crate::vision::letterbox::Letterbox;
+use crate::vision::heads::Decoder;
 use crate::vision::mapping::Mapping;
 
 /// Most outputs that a head reads.
@@ -20,7 +19,7 @@ pub(super) const MOST_OUTPUTS: usize = 16;
 pub(super) struct WholeFrame {
     pub(super) model: Arc<LoadedModel>,
     decoder: Decoder,
-    letterbox: Option<Letterbox>,
+    input: FrameInput,
     free: VecDeque<Box<dyn Context>>,
     rejected: u64,
 }
@@ -54,7 +53,8 @@ impl WholeFrame {
                 context.filter(table.output, table.classes, decoder.min_score())?;
             }
         }
-        Ok(Self { model: Arc::clone(model), decoder, letterbox: None, free: contexts.free, rejected: 0 })
+        let input = FrameInput::new(&model.model, &decoder);
+        Ok(Self { model: Arc::clone(model), decoder, input, free: contexts.free, rejected: 0 })
     }
 
     /// For a model that has nothing to do.
@@ -66,7 +66,7 @@ impl WholeFrame {
     pub(super) fn begin(&mut self, frame: &FrameRef<'_>, metrics: &CameraMetrics) -> Result<Running, InferenceError> {
         let began = Instant::now();
         let Some(mut context) = self.free.pop_front() else { return Err(self.failed("no free context")) };
-        match self.prepare(context.as_mut(), frame) {
+        match self.input.fill(context.as_mut(), frame) {
             Ok(mapping) => {
                 metrics.stage(Stage::Preprocess).observe(began.elapsed());
                 Ok(Running { mapping, began: Instant::now(), pending: context.submit() })
@@ -76,34 +76,6 @@ impl WholeFrame {
                 Err(error)
             }
         }
-    }
-
-    fn prepare(&mut self, context: &mut dyn Context, frame: &FrameRef<'_>) -> Result<Mapping, InferenceError> {
-        let (input, picture) = (self.decoder.input(), &frame.picture);
-        let fit = self.model.model.input.fit;
-        let mapping = Mapping::new(picture.width, picture.height, input.width, input.height, fit);
-        if !context.letterbox(input.index, frame, placement(&mapping, input))? {
-            self.letterbox(context.input_f32(input.index)?, picture)?;
-        }
-        if let Some(input) = self.decoder.size_input() {
-            for (element, value) in context.input_i64(input.index)?.iter_mut().zip(input.size) {
-                *element = value;
-            }
-        }
-        Ok(mapping)
-    }
-
-    /// On the CPU.
-    fn letterbox(&mut self, tensor: &mut [f32], picture: &Picture<'_>) -> Result<(), InferenceError> {
-        let input = self.decoder.input();
-        if !self.letterbox.as_ref().is_some_and(|letterbox| letterbox.fits(picture)) {
-            // The first frame, or the camera changed its picture size.
-            let letterbox = Letterbox::new(picture, input.width, input.height, &self.model.model.input)
-                .map_err(|error| self.failed(&error.to_string()))?;
-            self.letterbox = Some(letterbox);
-        }
-        let Some(letterbox) = self.letterbox.as_mut() else { return Err(self.failed("no letterbox")) };
-        letterbox.run(picture, tensor).map_err(|error| self.failed(&error.to_string()))
     }
 
     /// Waits for the answer; `found` is what the model found, or empty.
@@ -147,12 +119,6 @@ impl WholeFrame {
     fn failed(&self, reason: &str) -> InferenceError {
         InferenceError::Run { model: self.model.model.name.clone(), reason: reason.to_owned() }
     }
-}
-
-/// Where a frame goes in a model's input, for whoever puts it there.
-fn placement(mapping: &Mapping, input: PictureInput) -> Placement {
-    let ((left, top), (columns, rows)) = (mapping.offset(), mapping.inner_size());
-    Placement { left, top, columns, rows, width: input.width, height: input.height }
 }
 
 /// All outputs of the last run, and how many there are.
