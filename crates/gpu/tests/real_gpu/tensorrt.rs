@@ -60,8 +60,9 @@ const EXPECTED: [[f32; 16]; 2] = [
     ],
 ];
 
-/// TensorRT multiplies in TF32 unless it is told otherwise: 10 bits of mantissa.
-const TOLERANCE: f32 = 0.01;
+/// TensorRT multiplies in TF32 unless it is told otherwise: 10 bits of mantissa, and the two embeddings differ by a
+/// seventh of their length.
+const TOLERANCE: f32 = 0.03;
 
 /// The answer belongs to one file. This is checked without a GPU too, so that a new model gets a new answer.
 pub fn check_model() {
@@ -76,12 +77,13 @@ fn picture(number: usize) -> impl Iterator<Item = f32> {
     })
 }
 
-/// How far off an embedding is, in parts of its length.
+/// How far off an embedding is: 1 would be as far as that to the other picture's.
 fn off(embedding: &[f32], number: usize) -> f32 {
-    let expected = &EXPECTED[number];
-    let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
-    let difference = norm(&mut embedding.iter().step_by(8).zip(expected).map(|(got, want)| got - want));
-    difference / norm(&mut expected.iter().copied())
+    let distance =
+        |values: &mut dyn Iterator<Item = (f32, f32)>| values.map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+    let sampled = embedding.iter().step_by(8).copied();
+    let [one, other] = EXPECTED.map(IntoIterator::into_iter);
+    distance(&mut sampled.zip(EXPECTED[number])) / distance(&mut one.zip(other))
 }
 
 /// The embeddings are those of the pictures of these numbers.
@@ -89,7 +91,7 @@ fn assert_expected(embeddings: &[f32], numbers: &[usize], what: &str) {
     assert_eq!(embeddings.len(), numbers.len() * EMBEDDING);
     for (embedding, &number) in embeddings.chunks(EMBEDDING).zip(numbers) {
         let off = off(embedding, number);
-        assert!(off < TOLERANCE, "{what}, picture {number}: off by {off} of its length: {embedding:?}");
+        assert!(off < TOLERANCE, "{what}, picture {number}: off by {off}: {embedding:?}");
     }
 }
 
@@ -163,7 +165,7 @@ fn run(device: &Device, library: &Library, plan: &[u8]) -> Result<(), tensorrt_r
             most = most.max(off(&embeddings[..EMBEDDING], numbers[0]));
         }
     }
-    println!("         20 times in two contexts at once: off by {most:.1e} of their length at most");
+    println!("         20 times in two contexts at once: off by at most {most:.1e} of what another picture makes");
     for number in 0..2 {
         let mut camera = Camera::new(device, &engine, 2 + number, Some(scratch.clone()))?;
         camera.start(&[number])?;
