@@ -127,6 +127,7 @@ fn model(head: Head, task: Task, labels: usize) -> Model {
         max_detections: 300,
         cadence: Cadence { every_n_frames: 1, run_on: RunOn::Frames, stale: Duration::ZERO },
         max_batch: 1,
+        engine_copies: 1,
         manifest: None,
     }
 }

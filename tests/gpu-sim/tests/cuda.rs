@@ -43,6 +43,22 @@ fn a_copy_lands_when_its_stream_gets_there() {
 }
 
 #[test]
+fn a_device_that_hangs_ends_nothing_any_more() {
+    let _turn = turn();
+    let _ready = Ready::new();
+    let (source, memory, stream) = (pinned(64, 7), device(64), stream());
+    control(cuda(), r#"{"cuda":{"hang_after":2}}"#);
+    assert_eq!(cuMemcpyHtoDAsync_v2(memory, source, 64, stream), 0);
+    assert_eq!(cuStreamSynchronize(stream), 0, "it still works");
+    assert_eq!(cuMemcpyHtoDAsync_v2(memory, source, 64, stream), 0);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(cuStreamQuery(stream), 600);
+    control(cuda(), r#"{"cuda":{"hang_after":0}}"#);
+    assert_eq!(cuStreamSynchronize(stream), 0);
+    assert_eq!((cuMemFreeHost(source), cuMemFree_v2(memory), cuStreamDestroy_v2(stream)), (0, 0, 0));
+}
+
+#[test]
 fn a_source_changed_too_early_shows() {
     let _turn = turn();
     let _ready = Ready::new();

@@ -127,6 +127,12 @@ pub(crate) fn count_enqueue() {
     }
 }
 
+/// Whether streams are to stop where they are.
+pub(crate) fn hangs() -> bool {
+    let (hang, after) = fault(|faults| (faults.hang, faults.hang_after));
+    hang || after != 0 && ENQUEUED.load(Ordering::Acquire) >= after
+}
+
 /// Forgets the sticky error and restarts the counters of faults.
 pub(crate) fn forget(sticky: bool) {
     ENQUEUED.store(0, Ordering::Release);

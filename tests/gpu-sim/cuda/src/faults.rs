@@ -34,8 +34,10 @@ pub(crate) struct Faults {
     pub launch_ms: u64,
     /// Kernels with "proof" in their name leave a wrong result.
     pub wrong_proof: bool,
-    /// No kernel ends.
+    /// No work of a stream ends any more.
     pub hang: bool,
+    /// The same from the n-th piece of work on; 0: never.
+    pub hang_after: u64,
 }
 
 impl Default for Faults {
@@ -56,6 +58,7 @@ impl Default for Faults {
             launch_ms: 0,
             wrong_proof: false,
             hang: false,
+            hang_after: 0,
         }
     }
 }

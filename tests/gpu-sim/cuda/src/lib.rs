@@ -24,7 +24,7 @@ mod unsupported;
 
 /// Holds a stream's thread for as long as a hanging GPU was asked for.
 fn fault_hang() {
-    while driver::fault(|faults| faults.hang) {
+    while driver::hangs() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
