@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::workbench::{Mode, Progress};
+use super::super::workbench::{Mode, OpenDevice, Progress};
 use super::bare::{self, Recipe};
 use super::feed::Feed;
 use super::latency::Latency;
@@ -28,6 +28,7 @@ pub(super) struct Cells<'a> {
     pub(super) models: &'a Arc<ModelManager>,
     /// Of the models.
     pub(super) metrics: &'a Metrics,
+    pub(super) device: Option<&'a OpenDevice>,
     pub(super) feed: &'a Feed,
     pub(super) span: Duration,
 }
@@ -40,6 +41,10 @@ impl Cells<'_> {
             Ok(figure) => Row { mode, cameras, error: None, figure: Some(figure) },
             Err(error) => Row { mode, cameras, error: Some(format!("{error:#}")), figure: None },
         }
+    }
+
+    fn memory(&self) -> Memory {
+        Memory::new(self.models.device_memory(), self.device.and_then(OpenDevice::used))
     }
 
     fn try_measure(&self, count: usize) -> anyhow::Result<Figure> {
@@ -82,7 +87,7 @@ impl Cells<'_> {
         let mut progress = Progress::new(what, whole);
         // Pipeline, bare engines, pipeline: a machine that slows down meanwhile slows both alike.
         stage.run(&mut fed.0, times(parts[0]), &mut figures, &mut progress);
-        let (memory, resident) = (Memory::of(self.models.device_memory()), process::resident_bytes());
+        let (memory, resident) = (self.memory(), process::resident_bytes());
         let bare = (!paced && figures.count() > 0 && self.models.device_lost().is_none())
             .then(|| bare::measure(self.models, &recipe(&figures), self.feed, count, times(half)));
         if !paced {

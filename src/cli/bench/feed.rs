@@ -86,11 +86,8 @@ impl Feed {
         }
     }
 
-    /// There and back: 0 1 2 3 2 1 0.
     fn still(&self, n: usize) -> &Still {
-        let last = self.stills.len() - 1;
-        let at = n % (2 * last).max(1);
-        &self.stills[if at <= last { at } else { 2 * last - at }]
+        &self.stills[there_and_back(n, self.stills.len())]
     }
 
     fn meta(&self, seq: u64) -> FrameMeta {
@@ -105,5 +102,24 @@ impl Feed {
             received: Instant::now(),
             media_time: self.nominal.mul_f64(seq as f64),
         }
+    }
+}
+
+/// The place of the n-th of `count` pictures, so that nobody jumps: 0 1 2 3 2 1 0.
+fn there_and_back(n: usize, count: usize) -> usize {
+    let last = count.saturating_sub(1);
+    let at = n % (2 * last).max(1);
+    if at <= last { at } else { 2 * last - at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_played_there_and_back() {
+        let places: Vec<usize> = (0..9).map(|n| there_and_back(n, 4)).collect();
+        assert_eq!(places, [0, 1, 2, 3, 2, 1, 0, 1, 2]);
+        assert_eq!((0..3).map(|n| there_and_back(n, 1)).collect::<Vec<_>>(), [0, 0, 0]);
     }
 }

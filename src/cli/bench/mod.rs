@@ -8,8 +8,8 @@ mod latency;
 mod phase;
 mod report;
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use anyhow::Context as _;
 
 use super::workbench::{self, About, Mode, OpenDevice};
 use super::{ConfigArg, Exit};
+use crate::config::Config;
 use crate::inference::ModelManager;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
@@ -75,66 +76,29 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let config = workbench::config(&args.config.config, args.models.as_deref())?;
     let _log = log::init(&config.log)?;
-    let bench = OpenDevice::open(&config)?;
-    source::init()?;
-    let file = args
-        .out
-        .as_deref()
-        .map(|path| std::fs::File::create(path).with_context(|| format!("{}: cannot be written", path.display())));
-    let file = file.transpose()?;
-    let feed = Feed::new(args.size, args.fps)?;
-    let span = Duration::from_secs_f64(args.seconds);
-    let (mut report, mut lost) = (None::<Report>, None);
+    if let Some(path) = &args.out {
+        // Now, not after all the measuring; what is in it stays until then.
+        let opened = std::fs::File::options().append(true).create(true).open(path);
+        opened.with_context(|| unwritable(path))?;
+    }
+    let mut run = Run { args, report: None, feed: None, device: None };
     let mut out = std::io::stdout().lock();
+    let mut lost = None;
     for &mode in &args.modes {
-        let (config, metrics) = (mode.of(&config), Metrics::default());
-        let models = match ModelManager::load(&config, &metrics, &pipeline::fits_head) {
-            Ok(models) => Arc::new(models),
-            // What is known of the modes before is not thrown away.
-            Err(error) if report.is_some() => {
-                eprintln!("{}: {error}", mode.name());
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let report = match &mut report {
-            Some(report) => report,
-            None => {
-                let about = bench.about(&config, &models);
-                if !args.json {
-                    intro(args, &about, bench.has_device(), &mut out)?;
-                }
-                report.insert(new_report(args, about))
-            }
-        };
-        let cells = Cells { mode, config: &config, models: &models, metrics: &metrics, feed: &feed, span };
-        for &cameras in &args.cameras {
-            let row = cells.measure(usize::from(cameras));
-            if !args.json {
-                row.write(&mut out)?;
-                out.flush()?;
-            }
-            let measured = row.figure.is_some();
-            report.rows.push(row);
-            if !measured {
-                // More of them will not fit either.
-                break;
-            }
-        }
-        lost = models.device_lost().map(str::to_owned);
+        lost = run.mode(mode, &config, &mut out)?;
         if lost.is_some() {
             break;
         }
     }
-    let Some(report) = report else { anyhow::bail!("no mode was measured") };
+    let Some(report) = run.report else { anyhow::bail!("no mode was measured") };
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
         report.foot(&mut out)?;
     }
     out.flush()?;
-    if let Some(mut file) = file {
-        writeln!(file, "{}", serde_json::to_string_pretty(&report)?)?;
+    if let Some(path) = &args.out {
+        std::fs::write(path, serde_json::to_string_pretty(&report)? + "\n").with_context(|| unwritable(path))?;
     }
     if let Some(reason) = lost {
         eprintln!("the GPU failed for good: {reason}");
@@ -144,13 +108,77 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     Ok(if all && report.rows.iter().all(report::Row::is_whole) { Exit::Done } else { Exit::Internal })
 }
 
+/// What stays from mode to mode.
+struct Run<'a> {
+    args: &'a Args,
+    report: Option<Report>,
+    feed: Option<Feed>,
+    device: Option<OpenDevice>,
+}
+
+impl Run<'_> {
+    /// Measures all numbers of cameras in one mode; why the device is lost, where it is.
+    fn mode(&mut self, mode: Mode, config: &Config, out: &mut impl Write) -> anyhow::Result<Option<String>> {
+        let args = self.args;
+        let (config, metrics) = (mode.of(config), Metrics::default());
+        let models = match ModelManager::load(&config, &metrics, &pipeline::fits_head) {
+            Ok(models) => Arc::new(models),
+            // What is known of the modes before is not thrown away.
+            Err(error) if self.report.is_some() => {
+                eprintln!("{}: {error}", mode.name());
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.device = self.device.take().or_else(|| OpenDevice::of(&models));
+        let report = match &mut self.report {
+            Some(report) => report,
+            none => {
+                let about = About::new(&config, &models);
+                if !args.json {
+                    intro(args, &about, out)?;
+                }
+                none.insert(new_report(args, about))
+            }
+        };
+        let feed = match &mut self.feed {
+            Some(feed) => feed,
+            none => {
+                // After the device is open: GStreamer's plugins touch CUDA, too.
+                source::init()?;
+                none.insert(Feed::new(args.size, args.fps)?)
+            }
+        };
+        let (device, span) = (self.device.as_ref(), Duration::from_secs_f64(args.seconds));
+        let cells = Cells { mode, config: &config, models: &models, metrics: &metrics, device, feed, span };
+        for &cameras in &args.cameras {
+            let row = cells.measure(usize::from(cameras));
+            if !args.json {
+                row.write(out)?;
+                out.flush()?;
+            }
+            let measured = row.figure.is_some();
+            report.rows.push(row);
+            if !measured || models.device_lost().is_some() {
+                // More of them will not do either.
+                break;
+            }
+        }
+        Ok(models.device_lost().map(str::to_owned))
+    }
+}
+
+fn unwritable(path: &Path) -> String {
+    format!("{}: cannot be written", path.display())
+}
+
 fn new_report(args: &Args, about: About) -> Report {
     let (width, height) = args.size;
     let (seconds, fps) = (args.seconds, args.fps);
     Report { schema: "bench/1", about, seconds, fps, width, height, rows: Vec::new() }
 }
 
-fn intro(args: &Args, about: &About, on_device: bool, out: &mut impl std::io::Write) -> std::io::Result<()> {
+fn intro(args: &Args, about: &About, out: &mut impl Write) -> io::Result<()> {
     about.print(out)?;
     let ((width, height), seconds) = (args.size, args.seconds);
     let pace = args.fps.map_or("as fast as they are taken".to_owned(), |fps| format!("{fps} a second and camera"));
@@ -158,7 +186,7 @@ fn intro(args: &Args, about: &About, on_device: bool, out: &mut impl std::io::Wr
         out,
         "bench       drawn pictures of {width}x{height} pixels, {pace}, {seconds} s a line; decoding is not in it"
     )?;
-    if !on_device && args.modes.len() > 1 {
+    if !about.has_device() && args.modes.len() > 1 {
         writeln!(out, "            no model runs on a GPU: the modes do not differ")?;
     }
     report::head(out)

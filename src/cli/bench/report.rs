@@ -71,11 +71,14 @@ pub(super) struct Memory {
     pub(super) device_bytes: u64,
     /// By owner.
     pub(super) device_memory: BTreeMap<String, u64>,
+    /// On the device in all: with what libraries keep for themselves, and other processes.
+    pub(super) device_used_bytes: Option<u64>,
 }
 
 impl Memory {
-    pub(super) fn of(owners: Vec<(String, u64)>) -> Self {
-        Self { device_bytes: owners.iter().map(|(_, bytes)| bytes).sum(), device_memory: owners.into_iter().collect() }
+    pub(super) fn new(owners: Vec<(String, u64)>, device_used_bytes: Option<u64>) -> Self {
+        let device_bytes = owners.iter().map(|(_, bytes)| bytes).sum();
+        Self { device_bytes, device_memory: owners.into_iter().collect(), device_used_bytes }
     }
 
     /// In one line, cameras together.
@@ -89,10 +92,11 @@ impl Memory {
                 parts.push(format!("{owner} {}", megabytes(*bytes)));
             }
         }
-        if cameras > 0 {
-            parts.push(format!("cameras {} ({} each)", megabytes(sum), megabytes(sum / cameras)));
+        if let Some(each) = sum.checked_div(cameras) {
+            parts.push(format!("cameras {} ({} each)", megabytes(sum), megabytes(each)));
         }
-        parts.join(", ")
+        let used = self.device_used_bytes.map(|used| format!("; the device's in use, all told: {}", megabytes(used)));
+        parts.join(", ") + &used.unwrap_or_default()
     }
 }
 
@@ -171,7 +175,7 @@ impl Report {
                 writeln!(out, "{mode:<9} {cameras:>7} {}", figure.memory.line())?;
             }
         }
-        let Some((_, last)) = figures().last() else { return Ok(()) };
+        let Some((_, last)) = figures().next_back() else { return Ok(()) };
         let runs: Vec<_> = last.runs_per_frame.iter().map(|(name, runs)| format!("{name} {runs:.2}")).collect();
         writeln!(out, "\nruns a frame: {}; objects a frame: {:.1}", runs.join(", "), last.objects_per_frame)?;
         let idle: Vec<_> =

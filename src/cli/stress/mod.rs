@@ -11,7 +11,7 @@ mod trial;
 use std::io::Write as _;
 use std::time::Duration;
 
-use super::workbench::{self, Mode, OpenDevice};
+use super::workbench::{self, Mode};
 use super::{ConfigArg, Exit};
 use crate::telemetry::log;
 use report::{ModeReport, Report};
@@ -70,13 +70,12 @@ fn tolerance(text: &str) -> Result<f64, String> {
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let config = workbench::config(&args.config.config, args.models.as_deref())?;
     let _log = log::init(&config.log)?;
-    let bench = OpenDevice::open(&config)?;
     let settings = Settings {
         contexts: usize::from(args.contexts),
         span: Duration::from_secs_f64(args.seconds),
         tolerance: args.tolerance,
     };
-    let (mut about, mut modes) = (None, Vec::new());
+    let (mut device, mut about, mut modes) = (None, None, Vec::new());
     for &mode in args.mode.list() {
         if modes.iter().any(|done: &ModeReport| done.device_lost || done.hung) {
             let mut report = ModeReport::new(mode);
@@ -84,7 +83,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
             modes.push(report);
             continue;
         }
-        match trial::run(mode, &config, &bench, &settings) {
+        match trial::run(mode, &config, &mut device, &settings) {
             Ok((on, report)) => {
                 about.get_or_insert(on);
                 modes.push(report);

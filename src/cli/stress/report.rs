@@ -197,17 +197,33 @@ impl Report {
             tolerance * 100.0
         )?;
         self.modes.iter().try_for_each(|mode| mode.write(out))?;
-        match &self.config {
-            Some(line) => writeln!(out, "\nfor the configuration:\n\n[runtime]\n{line}")?,
-            None => writeln!(
-                out,
-                "\nno mode that was tried is safe: build the engines anew on this device with this TensorRT, and see the log \
-                 for what TensorRT said"
-            )?,
+        self.advice(out)
+    }
+
+    fn advice(&self, out: &mut impl Write) -> io::Result<()> {
+        if let Some(line) = &self.config {
+            writeln!(out, "\nfor the configuration:\n\n[runtime]\n{line}")?;
         }
-        let parallel = self.modes.iter().find(|mode| mode.mode == Mode::Parallel);
-        if parallel.is_some_and(|mode| !mode.safe && self.modes.len() == 1) {
-            writeln!(out, "try serial mode, too: watchkeeper stress --mode serial")?;
+        let count =
+            |of: fn(&ModelReport) -> u64| -> u64 { self.modes.iter().flat_map(|mode| &mode.models).map(of).sum() };
+        let parallel_only = matches!(&self.modes[..], [only] if only.mode == Mode::Parallel);
+        if self.safe || count(|model| model.failures.myelin + model.failures.other + model.wrong) == 0 {
+            return Ok(());
+        }
+        if parallel_only {
+            writeln!(out, "\ntry serial mode, too: --mode serial")?;
+        } else if self.config.is_none() {
+            writeln!(
+                out,
+                "\nno mode is safe: build the engines anew on this device with this TensorRT, and see the log for what \
+                 TensorRT said"
+            )?;
+        }
+        if count(|model| model.failures.myelin) > 0 {
+            writeln!(
+                out,
+                "\nengine_copies = 2 or more, under [models.<name>], may make parallel mode safe: set it and try again"
+            )?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::workbench::{About, Mode, OpenDevice, Progress, sequence};
+use super::super::workbench::{About, Mode, ModelUser, OpenDevice, Progress, sequence};
 use super::hammer::{self, Work};
 use super::reference::Reference;
 use super::report::{Failures, ModeReport, ModelReport, Words};
@@ -38,12 +38,13 @@ pub(super) type Outcome = (About, ModeReport);
 pub(super) fn run(
     mode: Mode,
     config: &Config,
-    bench: &OpenDevice,
+    device: &mut Option<OpenDevice>,
     settings: &Settings,
 ) -> Result<Outcome, InferenceError> {
     let (config, metrics) = (mode.of(config), Metrics::default());
     let models = ModelManager::load(&config, &metrics, &pipeline::fits_head)?;
-    let about = bench.about(&config, &models);
+    *device = device.take().or_else(|| OpenDevice::of(&models));
+    let about = About::new(&config, &models);
     let report = match prepare(&models, config.models.len(), settings) {
         Ok((work, users)) => measure(mode, &models, &metrics, work, users, settings),
         Err(error) => {
@@ -56,7 +57,7 @@ pub(super) fn run(
     Ok((about, report))
 }
 
-type Users = Vec<super::super::workbench::ModelUser>;
+type Users = Vec<ModelUser>;
 
 /// Contexts of all threads, and the answers that they are to give.
 fn prepare(

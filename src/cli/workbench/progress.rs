@@ -39,7 +39,9 @@ impl Progress {
         } else if self.told.elapsed() >= EVERY {
             self.told = Instant::now();
             let (at, span) = (at.as_secs_f64(), self.span.as_secs_f64());
-            eprintln!("{}: {at:.0} of {span:.0} s, {}", self.what, message());
+            let message = message();
+            let comma = if message.is_empty() { "" } else { ", " };
+            eprintln!("{}: {at:.0} of {span:.0} s{comma}{message}", self.what);
         }
     }
 }

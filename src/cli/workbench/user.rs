@@ -6,7 +6,7 @@ use crate::config::Task;
 use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager, Pending, Placement};
 use crate::types::geometry::BBox;
 use crate::types::tensor::TensorRef;
-use crate::vision::{Crop, Decoder, Embedder, Letterbox, Mapping, PictureInput, SizeInput};
+use crate::vision::{Crop, Decoder, Embedder, Letterbox, Mapping, PictureInput};
 
 /// A model with one context of a lane, which prepares its inputs as the pipeline does.
 pub(in crate::cli) struct ModelUser {
@@ -17,7 +17,7 @@ pub(in crate::cli) struct ModelUser {
 }
 
 enum Kind {
-    Frames { sizes: Option<SizeInput>, letterbox: Option<Letterbox> },
+    Frames { decoder: Box<Decoder>, letterbox: Option<Letterbox> },
     Crops { crop: Crop, boxes: Vec<BBox> },
 }
 
@@ -43,7 +43,7 @@ impl ModelUser {
             (input, Kind::Crops { crop, boxes: Vec::new() })
         } else {
             let head = Decoder::new(&model.model, model.io()).map_err(|error| misfit(error.to_string()))?;
-            (head.input(), Kind::Frames { sizes: head.size_input(), letterbox: None })
+            (head.input(), Kind::Frames { decoder: Box::new(head), letterbox: None })
         };
         let context = models.create_pipeline_contexts(lane, model, 1)?.free.pop_front();
         let state = context.map_or(State::Gone, State::Idle);
@@ -67,6 +67,16 @@ impl ModelUser {
         }
     }
 
+    /// From now on the device looks through outputs itself where it can, as it does for the pipeline.
+    pub(in crate::cli) fn filter(&mut self) -> Result<(), InferenceError> {
+        if let (State::Idle(context), Kind::Frames { decoder, .. }) = (&mut self.state, &self.kind)
+            && let Some(table) = decoder.table()
+        {
+            context.filter(table.output, table.classes, decoder.min_score())?;
+        }
+        Ok(())
+    }
+
     /// The next run has `batch` pictures, a power of two.
     pub(in crate::cli) fn set_batch(&mut self, batch: usize) -> Result<(), InferenceError> {
         match &mut self.state {
@@ -81,7 +91,7 @@ impl ModelUser {
         let State::Idle(context) = &mut self.state else { return Err(self.gone()) };
         let (input, picture) = (self.input, &frame.picture);
         match &mut self.kind {
-            Kind::Frames { sizes, letterbox } => {
+            Kind::Frames { decoder, letterbox } => {
                 let settings = &self.model.model.input;
                 let mapping = Mapping::new(picture.width, picture.height, input.width, input.height, settings.fit);
                 if !context.letterbox(input.index, frame, placement(&mapping, input))? {
@@ -94,7 +104,7 @@ impl ModelUser {
                     fitting.run(picture, tensor).map_err(|error| failed(error.to_string()))?;
                     *letterbox = Some(fitting);
                 }
-                if let Some(sizes) = sizes {
+                if let Some(sizes) = decoder.size_input() {
                     for (element, value) in context.input_i64(sizes.index)?.iter_mut().zip(sizes.size) {
                         *element = value;
                     }
