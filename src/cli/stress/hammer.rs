@@ -110,7 +110,9 @@ mod tests {
     fn a_thread_that_does_not_come_back_is_told_of() {
         let (stay, never) = std::sync::mpsc::channel::<()>();
         let threads = vec![
-            std::thread::spawn(move || drop(never.recv())),
+            std::thread::spawn(move || {
+                let _ = never.recv();
+            }),
             std::thread::spawn(|| {}),
             std::thread::spawn(|| std::panic::resume_unwind(Box::new("a panic"))),
         ];
