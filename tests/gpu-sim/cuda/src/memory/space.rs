@@ -9,6 +9,10 @@ pub(super) const SPAN: usize = 32 << 30;
 /// A multiple of every system's page size.
 pub(super) const PAGE: usize = 64 << 10;
 
+/// Where device addresses begin, if the system lets them: so high that no two small numbers side by side in a kernel's
+/// parameters look like one. Under valgrind the system's own choice is low.
+const WISH: usize = 0x3ade_0000_0000;
+
 /// Addresses nobody can touch, and the bytes that stand for them.
 pub(super) struct Space {
     /// First device address.
@@ -33,7 +37,7 @@ impl Space {
                 return None;
             }
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-            let base = libc::mmap(ptr::null_mut(), SPAN, libc::PROT_NONE, flags, -1, 0);
+            let base = libc::mmap(ptr::without_provenance_mut(WISH), SPAN, libc::PROT_NONE, flags, -1, 0);
             let flags = libc::MAP_SHARED | libc::MAP_NORESERVE;
             let view = libc::mmap(ptr::null_mut(), SPAN, libc::PROT_NONE, flags, file, 0);
             if base == libc::MAP_FAILED || view == libc::MAP_FAILED {
