@@ -114,6 +114,18 @@ fn answers_that_are_silently_wrong_are_found() {
     assert!(parallel["reasons"].to_string().contains("gave a wrong answer (detection)"), "{parallel}");
 }
 
+/// Answers are compared with the engine's own: that these are right is for the recorded ones to say.
+#[test]
+fn engines_that_are_wrong_even_alone_are_refused_at_once() {
+    let _alone = alone();
+    let rig = Production::new();
+    let faults = r#"{"tensorrt":{"wrong_outputs":true,"engine":"reid"}}"#;
+    let output = stress(&rig, faults, &["--models", "detection,reid", "--seconds", "60"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(69), 0), "{}", words(&output));
+    let words = words(&output);
+    assert!(words.lines().any(|line| line.starts_with("GPU contract failed: golden reid: ")), "{words}");
+}
+
 #[test]
 fn a_device_that_fails_for_good_ends_it_with_71_and_a_report() {
     let _alone = alone();

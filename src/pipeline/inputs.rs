@@ -13,7 +13,7 @@ use crate::vision::mapping::Mapping;
 use crate::vision::{Crop, PictureError};
 
 /// The inputs of a model that looks at whole frames.
-pub(super) struct FrameInput {
+pub struct FrameInput {
     model: Arc<Model>,
     input: PictureInput,
     sizes: Option<SizeInput>,
@@ -21,12 +21,17 @@ pub(super) struct FrameInput {
 }
 
 impl FrameInput {
-    pub(super) fn new(model: &Arc<Model>, decoder: &Decoder) -> Self {
+    /// Of a model that `decoder` reads.
+    #[must_use]
+    pub fn new(model: &Arc<Model>, decoder: &Decoder) -> Self {
         Self { model: Arc::clone(model), input: decoder.input(), sizes: decoder.size_input(), letterbox: None }
     }
 
     /// Fills them; answers where the frame lies.
-    pub(super) fn fill(&mut self, context: &mut dyn Context, frame: &FrameRef<'_>) -> Result<Mapping, InferenceError> {
+    ///
+    /// # Errors
+    /// Where the frame cannot be read, or the device fails.
+    pub fn fill(&mut self, context: &mut dyn Context, frame: &FrameRef<'_>) -> Result<Mapping, InferenceError> {
         let (input, picture) = (self.input, &frame.picture);
         let fit = self.model.input.fit;
         let mapping = Mapping::new(picture.width, picture.height, input.width, input.height, fit);
@@ -61,22 +66,29 @@ fn placement(mapping: &Mapping, input: PictureInput) -> Placement {
 }
 
 /// The input of a model that looks at crops.
-pub(super) struct CropInput {
+pub struct CropInput {
     model: Arc<Model>,
     input: PictureInput,
     crop: Crop,
 }
 
 impl CropInput {
-    pub(super) fn new(model: &Arc<Model>, embedder: &Embedder) -> Result<Self, InferenceError> {
+    /// Of a model that `embedder` reads.
+    ///
+    /// # Errors
+    /// Where the input has an impossible size.
+    pub fn new(model: &Arc<Model>, embedder: &Embedder) -> Result<Self, InferenceError> {
         let input = embedder.input();
         let crop = Crop::new(input.width, input.height, &model.input)
             .map_err(|error| InferenceError::Head { model: model.name.clone(), reason: error.to_string() })?;
         Ok(Self { model: Arc::clone(model), input, crop })
     }
 
-    /// Fills it with these boxes of the frame, as many as the context's batch.
-    pub(super) fn fill(
+    /// Sets the context's batch, a power of two, to the number of boxes and fills it with them.
+    ///
+    /// # Errors
+    /// Where there are too many, a box has no part in the picture, the frame cannot be read, or the device fails.
+    pub fn fill(
         &mut self,
         context: &mut dyn Context,
         frame: &FrameRef<'_>,

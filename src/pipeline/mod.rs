@@ -40,6 +40,7 @@ use crate::vision::heads::{Decoder, Embedder};
 
 pub use fed::FedCamera;
 pub use hub::{Hub, Observer};
+pub use inputs::{CropInput, FrameInput};
 pub use proofs::proofs;
 
 /// Results that may wait for the hub, all cameras together.

@@ -18,10 +18,9 @@ use anyhow::Context as _;
 use super::workbench::{self, About, Mode, OpenDevice};
 use super::{ConfigArg, Exit};
 use crate::config::Config;
-use crate::inference::ModelManager;
+use crate::source;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
-use crate::{pipeline, source};
 use cell::Cells;
 use feed::Feed;
 use report::Report;
@@ -121,7 +120,7 @@ impl Run<'_> {
     fn mode(&mut self, mode: Mode, config: &Config, out: &mut impl Write) -> anyhow::Result<Option<String>> {
         let args = self.args;
         let (config, metrics) = (mode.of(config), Metrics::default());
-        let models = match ModelManager::load(&config, &metrics, &pipeline::fits_head) {
+        let models = match workbench::models(&config, &metrics) {
             Ok(models) => Arc::new(models),
             // What is known of the modes before is not thrown away.
             Err(error) if self.report.is_some() => {

@@ -60,7 +60,7 @@ impl Output {
             TensorData::I64(data) => Values::I64(data.to_vec()),
             TensorData::I32(data) => Values::I32(data.to_vec()),
             TensorData::U8(data) => Values::U8(data.to_vec()),
-            // Nobody asks for them here.
+            // Contexts here look through nothing on the device; if one did, its rows would be its answer.
             TensorData::Survivors(survivors) => Values::F32(survivors.rows.to_vec()),
         };
         let floor = match &values {

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::workbench::{About, Mode, ModelUser, OpenDevice, Progress, sequence};
+use super::super::workbench::{self, About, Mode, ModelUser, OpenDevice, Progress, sequence};
 use super::hammer::{self, Work};
 use super::reference::Reference;
 use super::report::{Failures, ModeReport, ModelReport, Words};
 use super::tally::Tallies;
 use crate::config::Config;
 use crate::inference::{InferenceError, ModelManager};
-use crate::pipeline;
 use crate::telemetry::metrics::Metrics;
 
 /// Pictures: 5, so that threads that take one after the other do not fall into step with batches of 1, 2, 4 and 8.
@@ -42,7 +41,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, InferenceError> {
     let (config, metrics) = (mode.of(config), Metrics::default());
-    let models = ModelManager::load(&config, &metrics, &pipeline::fits_head)?;
+    let models = workbench::models(&config, &metrics)?;
     *device = device.take().or_else(|| OpenDevice::of(&models));
     let about = About::new(&config, &models);
     let report = match prepare(&models, config.models.len(), settings) {

@@ -15,6 +15,9 @@ pub(super) use scene::{Image, sequence};
 pub(super) use user::ModelUser;
 
 use crate::config::{Concurrency, Config};
+use crate::inference::{ContractReport, InferenceError, ModelManager, Proofs};
+use crate::pipeline;
+use crate::telemetry::metrics::Metrics;
 
 /// How the contexts of an engine take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
@@ -51,6 +54,12 @@ pub(super) fn config(path: &Path, models: Option<&[String]>) -> anyhow::Result<C
     config.models = super::chosen_models(&config, models)?;
     config.cameras.clear();
     Ok(config)
+}
+
+/// Loads the models of a configuration, which prove what they answer. Decoders are not asked for.
+pub(super) fn models(config: &Config, metrics: &Metrics) -> Result<ModelManager, InferenceError> {
+    let proofs = Proofs { decoder: None, ..pipeline::proofs() };
+    ModelManager::load_with(config, metrics, &proofs, &mut ContractReport::new(config))
 }
 
 /// A number of the command line within bounds.

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use crate::config::Task;
-use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager, Pending, Placement};
+use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager, Pending};
+use crate::pipeline::{CropInput, FrameInput};
 use crate::types::geometry::BBox;
 use crate::types::tensor::TensorRef;
-use crate::vision::{Crop, Decoder, Embedder, Letterbox, Mapping, PictureInput};
+use crate::vision::{Decoder, Embedder};
 
 /// A model with one context of a lane, which prepares its inputs as the pipeline does.
 pub(in crate::cli) struct ModelUser {
     pub(in crate::cli) model: Arc<LoadedModel>,
-    input: PictureInput,
     kind: Kind,
     state: State,
 }
 
 enum Kind {
-    Frames { decoder: Box<Decoder>, letterbox: Option<Letterbox> },
-    Crops { crop: Crop, boxes: Vec<BBox> },
+    Frames { decoder: Box<Decoder>, input: Box<FrameInput> },
+    Crops { input: CropInput, boxes: Vec<BBox> },
 }
 
 enum State {
@@ -35,19 +35,17 @@ impl ModelUser {
         model: &Arc<LoadedModel>,
     ) -> Result<Self, InferenceError> {
         let misfit = |reason: String| InferenceError::Head { model: model.model.name.clone(), reason };
-        let (input, kind) = if model.model.task == Task::Reid {
+        let kind = if model.model.task == Task::Reid {
             let head = Embedder::new(&model.model, model.io()).map_err(|error| misfit(error.to_string()))?;
-            let input = head.input();
-            let crop = Crop::new(input.width, input.height, &model.model.input);
-            let crop = crop.map_err(|error| misfit(error.to_string()))?;
-            (input, Kind::Crops { crop, boxes: Vec::new() })
+            Kind::Crops { input: CropInput::new(&model.model, &head)?, boxes: Vec::new() }
         } else {
-            let head = Decoder::new(&model.model, model.io()).map_err(|error| misfit(error.to_string()))?;
-            (head.input(), Kind::Frames { decoder: Box::new(head), letterbox: None })
+            let decoder = Decoder::new(&model.model, model.io()).map_err(|error| misfit(error.to_string()))?;
+            let input = Box::new(FrameInput::new(&model.model, &decoder));
+            Kind::Frames { decoder: Box::new(decoder), input }
         };
         let context = models.create_pipeline_contexts(lane, model, 1)?.free.pop_front();
         let state = context.map_or(State::Gone, State::Idle);
-        Ok(Self { model: Arc::clone(model), input, kind, state })
+        Ok(Self { model: Arc::clone(model), kind, state })
     }
 
     pub(in crate::cli) fn name(&self) -> &str {
@@ -87,43 +85,16 @@ impl ModelUser {
 
     /// Puts the frame into the model's input, or `batch` boxes of it where the model looks at crops.
     pub(in crate::cli) fn prepare(&mut self, frame: &FrameRef<'_>, batch: usize) -> Result<(), InferenceError> {
-        let failed = |reason: String| InferenceError::Run { model: self.model.model.name.clone(), reason };
         let State::Idle(context) = &mut self.state else { return Err(self.gone()) };
-        let (input, picture) = (self.input, &frame.picture);
         match &mut self.kind {
-            Kind::Frames { decoder, letterbox } => {
-                let settings = &self.model.model.input;
-                let mapping = Mapping::new(picture.width, picture.height, input.width, input.height, settings.fit);
-                if !context.letterbox(input.index, frame, placement(&mapping, input))? {
-                    let mut fitting = match letterbox.take().filter(|letterbox| letterbox.fits(picture)) {
-                        Some(letterbox) => letterbox,
-                        None => Letterbox::new(picture, input.width, input.height, settings)
-                            .map_err(|error| failed(error.to_string()))?,
-                    };
-                    let tensor = context.input_f32(input.index)?;
-                    fitting.run(picture, tensor).map_err(|error| failed(error.to_string()))?;
-                    *letterbox = Some(fitting);
-                }
-                if let Some(sizes) = decoder.size_input() {
-                    for (element, value) in context.input_i64(sizes.index)?.iter_mut().zip(sizes.size) {
-                        *element = value;
-                    }
-                }
-            }
-            Kind::Crops { crop, boxes } => {
-                context.set_batch(batch)?;
+            Kind::Frames { input, .. } => input.fill(context.as_mut(), frame).map(|_| ()),
+            Kind::Crops { input, boxes } => {
+                let (width, height) = (frame.picture.width as f32, frame.picture.height as f32);
                 boxes.clear();
-                boxes.extend((0..batch).map(|n| cut_out(n, picture.width as f32, picture.height as f32)));
-                if !context.crops(input.index, frame, boxes)? {
-                    let tensor = context.input_f32(input.index)?;
-                    let one = 3 * input.width * input.height;
-                    for (bbox, tensor) in boxes.iter().zip(tensor.chunks_exact_mut(one)) {
-                        crop.run(picture, *bbox, tensor).map_err(|error| failed(error.to_string()))?;
-                    }
-                }
+                boxes.extend((0..batch).map(|n| cut_out(n, width, height)));
+                input.fill(context.as_mut(), frame, boxes)
             }
         }
-        Ok(())
     }
 
     /// Starts a run.
@@ -153,11 +124,6 @@ impl ModelUser {
     fn gone(&self) -> InferenceError {
         InferenceError::Run { model: self.name().to_owned(), reason: "its context is gone".to_owned() }
     }
-}
-
-fn placement(mapping: &Mapping, input: PictureInput) -> Placement {
-    let ((left, top), (columns, rows)) = (mapping.offset(), mapping.inner_size());
-    Placement { left, top, columns, rows, width: input.width, height: input.height }
 }
 
 /// The n-th box: upright, each at another place.
