@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,15 @@ impl Machine {
         command.args(words.split(' ')).args(["--config", "config.toml"]);
         command.current_dir(self.folder.path()).stdin(Stdio::null()).env("WATCHKEEPER__LOG__FILTER", "off");
         command
+    }
+
+    /// Runs a command to its end; answers also what its process had the loader open, in this order.
+    fn loads(&self, mut command: Command) -> (Output, String) {
+        let child = command.env("LD_DEBUG", "files").env("LD_DEBUG_OUTPUT", self.path("ld")).stderr(Stdio::piped());
+        let child = child.stdout(Stdio::piped()).spawn().unwrap();
+        let log = self.path(&format!("ld.{}", child.id()));
+        let output = child.wait_with_output().unwrap();
+        (output, fs::read_to_string(log).unwrap())
     }
 
     fn report(&self) -> Value {
@@ -223,6 +232,11 @@ fn without_a_hardware_decoder_for_h264_there_is_no_start() {
     machine.refuses(without, "decoder", &["no hardware H.264 decoder", "avdec_h264", "; install GStreamer's plugins"]);
     let failing = machine.run(r#"{"decoder":{"element":"nvh264dec","fail":true}}"#);
     machine.refuses(failing, "decoder", &["nvh264dec does not open its device"]);
+    // GStreamer's plugins touch CUDA too, and must not be the first.
+    let failing = machine.run(r#"{"decoder":{"element":"nvh264dec","fail":true}}"#);
+    let (_, loaded) = machine.loads(failing);
+    let at = |library: &str| loaded.find(library).unwrap();
+    assert!(at("libcuda.so.1") < at("libnvinfer.so.10") && at("libnvinfer.so.10") < at("libgstsimdecoder.so"));
 }
 
 #[test]
@@ -242,12 +256,23 @@ fn a_decoder_that_only_some_cameras_need_is_a_warning() {
 fn an_engine_that_computes_wrongly_ends_the_start_under_either_policy() {
     let machine = Machine::new();
     let wrong = r#"{"tensorrt":{"engine":"reid","wrong_outputs":true}}"#;
-    let words = ["engine \"reid\" computes wrongly: ", "off the recording", "; build it anew from "];
+    let words = ["engine \"reid\" computes wrongly: ", "; build it anew from "];
     machine.refuses(machine.run(wrong), "golden reid", &words);
     let wrong = r#"{"tensorrt":{"wrong_outputs":true}}"#;
     machine.refuses(machine.run(wrong), "golden detection", &["output \"output0\""]);
     machine.config("policy = \"any\"", "");
     machine.refuses(machine.run(wrong), "golden detection", &["output \"output0\""]);
+
+    // Some weights of the plan are other ones: it loads, fits and runs, and boxes are where they were.
+    let onnx = fs::read(machine.path("detection/model.onnx")).unwrap();
+    let mut other = onnx.clone();
+    let middle = other.len() / 2;
+    other[middle..middle + 60_000].fill(0);
+    fs::write(machine.path("detection/model.onnx"), other).unwrap();
+    machine.plan("detection", "10.16.1", "8.7");
+    fs::write(machine.path("detection/model.onnx"), onnx).unwrap();
+    let words = ["scores of output \"output0\" are ", "off the recording, 6e-2 is allowed for fp16"];
+    machine.refuses(machine.run("{}"), "golden detection", &words);
 }
 
 #[test]
@@ -285,28 +310,18 @@ fn an_engine_without_a_recording_starts_with_a_warning_until_one_is_made() {
 #[test]
 fn a_machine_without_a_gpu_is_told_so_at_once_and_nothing_runs_on_its_cpu() {
     let machine = Machine::new();
-    let loads = |mut command: Command| {
-        let log = machine.path("ld");
-        command.env("LD_DEBUG", "files").env("LD_DEBUG_OUTPUT", &log);
-        let began = Instant::now();
-        let output = command.output().unwrap();
-        let took = began.elapsed();
-        let mut text = String::new();
-        for entry in fs::read_dir(machine.folder.path()).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.file_name().unwrap().to_str().unwrap().starts_with("ld.") {
-                text += &fs::read_to_string(&entry).unwrap();
-                fs::remove_file(entry).unwrap();
-            }
-        }
-        (output, took, text)
-    };
-    let (output, took, loaded) = loads(machine.command("run"));
+    let mut run = machine.command("run");
+    run.env("GST_REGISTRY", machine.path("registry.bin"));
+    let began = Instant::now();
+    let (output, loaded) = machine.loads(run);
+    let took = began.elapsed();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{said}");
     assert!(said.starts_with("GPU contract failed: driver: libcuda.so.1: ") && said.lines().count() == 1, "{said}");
     assert!(said.contains("; install the NVIDIA driver"), "{said}");
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert!(loaded.contains("libgstreamer"), "the loader tells nothing");
+    assert!(!machine.path("registry.bin").exists(), "GStreamer came before the GPU");
     assert!(!loaded.contains("libonnxruntime"), "{loaded}");
     assert!(machine.camera.accept().is_err(), "a camera was opened");
     let report = machine.report();
@@ -315,7 +330,7 @@ fn a_machine_without_a_gpu_is_told_so_at_once_and_nothing_runs_on_its_cpu() {
     assert_eq!((&report["device"], &report["tensorrt"]), (&Value::Null, &Value::Null));
     // What would have been seen.
     machine.config("policy = \"any\"", "backend = \"onnxruntime\"");
-    let (output, _, loaded) = loads(machine.command("engine golden"));
+    let (output, loaded) = machine.loads(machine.command("engine golden"));
     assert!(output.status.success() && loaded.contains("libonnxruntime"), "{loaded}");
 }
 
