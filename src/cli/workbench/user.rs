@@ -18,7 +18,7 @@ pub(in crate::cli) struct ModelUser {
 
 enum Kind {
     Frames { decoder: Box<Decoder>, input: Box<FrameInput> },
-    Crops { input: CropInput, boxes: Vec<BBox> },
+    Crops { input: Box<CropInput>, boxes: Vec<BBox> },
 }
 
 enum State {
@@ -37,7 +37,7 @@ impl ModelUser {
         let misfit = |reason: String| InferenceError::Head { model: model.model.name.clone(), reason };
         let kind = if model.model.task == Task::Reid {
             let head = Embedder::new(&model.model, model.io()).map_err(|error| misfit(error.to_string()))?;
-            Kind::Crops { input: CropInput::new(&model.model, &head)?, boxes: Vec::new() }
+            Kind::Crops { input: Box::new(CropInput::new(&model.model, &head)?), boxes: Vec::new() }
         } else {
             let decoder = Decoder::new(&model.model, model.io()).map_err(|error| misfit(error.to_string()))?;
             let input = Box::new(FrameInput::new(&model.model, &decoder));

@@ -30,7 +30,7 @@ fn small(device: &Device, major: (&'static str, &str)) -> Arc<Engine> {
     support::camera::engine(device, major, test_models::blob_detector(64, 64, 32))
 }
 
-const SMALL_PICTURE: [f32; 3 * 64 * 64] = [0.3; 3 * 64 * 64];
+static SMALL_PICTURE: [f32; 3 * 64 * 64] = [0.3; 3 * 64 * 64];
 
 fn by_onnx_runtime(pictures: &[Vec<f32>]) -> Vec<Vec<f32>> {
     let beside = || {
