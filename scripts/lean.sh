@@ -5,7 +5,8 @@
 #   scripts/lean.sh FOLDER --fetch    fetch only, and print TENSORRT_LEAN for `make test-gpu`
 #
 # They are NVIDIA's, under its own licence, which lies beside them: do not put them into the repository. They need no
-# GPU to load; without one the test sees that their failure is reported. Both versions are for CUDA 13.
+# GPU to load; without one the test sees that their failure is reported. Both versions are for CUDA 13:
+# with an older driver (JetPack 6) they make no runtime.
 set -euo pipefail
 
 versions=(10.16.1.11 11.4.0.106)
