@@ -83,7 +83,7 @@ impl Folders {
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         for (folder, on_loader_path) in &self.0 {
             for name in machine.names(folder) {
-                let Some(suffix) = name.strip_prefix(&prefix) else { continue };
+                let Some(suffix) = name.strip_prefix(&prefix).filter(|suffix| is_number(suffix)) else { continue };
                 let path = folder.join(&name);
                 let Some(real) = machine.resolve(&path) else { continue };
                 let Some(mut file) = machine.file(&path) else { continue };
@@ -95,7 +95,7 @@ impl Folders {
                 }
                 let behind =
                     real.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(&prefix));
-                let suffix = behind.filter(|behind| Version::parse(behind).is_some()).unwrap_or(suffix).to_owned();
+                let suffix = behind.filter(|behind| is_number(behind)).unwrap_or(suffix).to_owned();
                 let version = Version::parse(&suffix).or(Some(version));
                 let needed = elf.map(|elf| elf.needed).unwrap_or_default();
                 found.push(Library { path, version, suffix, on_loader_path: *on_loader_path, needed, error: None });
@@ -108,6 +108,11 @@ impl Folders {
     pub(super) fn has(&self, machine: &Machine, name: &str) -> bool {
         self.0.iter().any(|(folder, loader)| *loader && machine.exists(folder.join(name)))
     }
+}
+
+/// Not `9.bak`, `9.debug` or what a package manager leaves.
+fn is_number(suffix: &str) -> bool {
+    suffix.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 fn is_ours(machine: u16) -> bool {
@@ -172,7 +177,11 @@ mod tests {
     fn each_real_file_is_found_once_with_its_whole_version() {
         let lib = "usr/lib/aarch64-linux-gnu";
         let cudnn = format!("{lib}/libcudnn.so.9.3.0");
-        let (folder, machine) = lay_out(&[(&cudnn, &["libc.so.6"]), (&format!("{lib}/libcudnn_ops.so.9.3.0"), &[])]);
+        let others = ["libcudnn_ops.so.9.3.0", "libcudnn.so.8.bak", "libcudnn.so.9.3.0.dpkg-new", "libcudnn.so.c"];
+        let others = others.map(|name| format!("{lib}/{name}"));
+        let mut files: Vec<(&str, &[&str])> = vec![(&cudnn, &["libc.so.6"])];
+        files.extend(others.iter().map(|name| (name.as_str(), &[][..])));
+        let (folder, machine) = lay_out(&files);
         let at = |path: &str| folder.path().join(path);
         symlink("libcudnn.so.9.3.0", at(&format!("{lib}/libcudnn.so.9"))).unwrap();
         symlink("libcudnn.so.9", at(&format!("{lib}/libcudnn.so"))).unwrap();

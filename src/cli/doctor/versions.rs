@@ -1,5 +1,7 @@
 //! The version picture: one line for each part between the kernel and the decoder.
 
+use std::path::Path;
+
 use super::access::Opened;
 use super::check::{self, Check, Then as _};
 use super::facts::{Candidate, Facts};
@@ -90,6 +92,11 @@ fn cuda_driver(facts: &Facts) -> Check {
     }
 }
 
+/// An error with what it is about, once.
+fn named(what: &str, path: &Path, error: &str) -> String {
+    if error.contains(&*path.to_string_lossy()) { error.to_owned() } else { format!("{what}: {error}") }
+}
+
 /// Errors of the crates end with what to do, behind a semicolon.
 fn split_advice(error: &str) -> (&str, Option<&str>) {
     error.rsplit_once("; ").map_or((error, None), |(found, next)| (found, Some(next)))
@@ -129,7 +136,7 @@ fn describe(library: &Library) -> String {
 fn libraries(name: &str, found: &[Library], absent: &str) -> Check {
     let Some(first) = found.first() else { return check::skipped(name, format!("none; {absent}")) };
     if let Some((library, error)) = found.iter().find_map(|library| Some((library, library.error.as_ref()?))) {
-        let found = format!("{}: {error}", describe(library));
+        let found = named(&describe(library), &library.path, error);
         return check::failed(name, found).then("reinstall it, all its packages in one version, or take it out");
     }
     let list = found.iter().map(describe).collect::<Vec<_>>().join("; ");
@@ -176,7 +183,7 @@ fn libnvinfer(candidate: &Candidate, taken: bool) -> Check {
             let runs = if told.builder { "" } else { ", runs plans and builds none" };
             check::ok(name, format!("{}{build} at {place}{runs}, {role}", told.version))
         }
-        Some(Err(error)) => check::failed(name, format!("{place}: {error}"))
+        Some(Err(error)) => check::failed(name, named(&place, &candidate.name, error))
             .then("reinstall TensorRT, or name a library that loads with runtime.tensorrt_library"),
         None if candidate.file.as_ref().and_then(Library::major).is_some_and(|major| major < 10) => {
             check::warning(name, format!("{}, too old", candidate.file.as_ref().map(describe).unwrap_or_default()))
