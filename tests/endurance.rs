@@ -32,11 +32,12 @@ const SOON: Duration = Duration::from_secs(60);
 /// Lanes with contexts of all four models; a camera's part on the device.
 const LANES: usize = 1000;
 /// Whole cameras, decoder and threads included.
-const CAMERAS: usize = 100;
-/// How much more resident memory the second half of the lanes may have, on average, than the first: 2 kB a lane.
-const LANES_ROOM: u64 = 1 << 20;
-/// The same for cameras: a third of a megabyte each. Decoders leave their memory to the allocator, which has 220 MB
-/// by then and breathes by 5; a camera's contexts alone would be ten times as much.
+const CAMERAS: usize = 40;
+/// How much more resident memory the second half of the lanes may have, on average, than the first: 16 kB a lane, where
+/// its contexts have some hundreds. The camera that runs beside them breathes by one or two megabytes itself.
+const LANES_ROOM: u64 = 8 << 20;
+/// The same for cameras: less than a megabyte each. Decoders leave their memory to the allocator, which has 220 MB by
+/// then and breathes by 5 (over 240 cameras: 224 MB, then 225); a camera's contexts alone are ten times as much.
 const CAMERAS_ROOM: u64 = 16 << 20;
 
 /// Runs `test` of this program again, in a process that finds the simulator's libraries.
@@ -120,14 +121,16 @@ impl House {
         camera
     }
 
-    /// All contexts of a camera, and a run of each.
-    fn lane(&self) {
+    /// All contexts of a camera, and a run of each where asked for.
+    fn lane(&self, run: bool) {
         let lane = self.models.lane("guest").unwrap();
         for index in 0..self.config.models.len() {
             let model = self.models.model(index).unwrap();
             let mut contexts = self.models.create_pipeline_contexts(&lane, model, 1).unwrap();
-            let (_, result) = contexts.free.pop_front().unwrap().submit().wait().unwrap();
-            result.unwrap();
+            if run {
+                let (_, result) = contexts.free.pop_front().unwrap().submit().wait().unwrap();
+                result.unwrap();
+            }
         }
     }
 
@@ -176,7 +179,7 @@ fn cameras_come_and_go_and_leave_nothing() {
     let house = House::new();
     let keeper = house.at_work("keeper");
     // What is made once is made now.
-    (0..20).for_each(|_| house.lane());
+    (0..20).for_each(|_| house.lane(true));
     stop(house.at_work("guest"));
     let (device, baseline) = (house.device(), threads());
     assert!(device.contains_key("camera keeper") && !device.contains_key("camera guest"), "{device:?}");
@@ -184,7 +187,7 @@ fn cameras_come_and_go_and_leave_nothing() {
     let (mut resident, mut open, began) = (Resident::default(), files(), Instant::now());
     let answered = keeper.metrics().inferred.get();
     for cycle in 1..=LANES {
-        house.lane();
+        house.lane(cycle % 10 == 0);
         assert_eq!(house.device(), device, "cycle {cycle}");
         resident.note();
     }
@@ -192,7 +195,8 @@ fn cameras_come_and_go_and_leave_nothing() {
     resident.assert_flat("lanes", LANES_ROOM);
     assert!(wait_for(SOON, || threads() <= baseline), "{} threads, and {baseline} before", threads());
     assert!(files() <= open + 2, "{} files, and {open} before", files());
-    assert!(keeper.metrics().inferred.get() > answered + 10, "the camera that stays hardly ran");
+    let kept_on = || keeper.metrics().inferred.get() > answered + 10;
+    assert!(wait_for(SOON, kept_on), "the camera that stays hardly ran");
 
     (resident, open) = (Resident::default(), files());
     let began = Instant::now();
@@ -210,6 +214,6 @@ fn cameras_come_and_go_and_leave_nothing() {
     let (counters, before) = (keeper.metrics(), keeper.metrics().inferred.get());
     assert!(wait_for(SOON, || counters.inferred.get() > before), "the camera that stays no longer runs");
     assert_eq!((counters.failed.get(), counters.unanswered.get(), counters.panics.get()), (0, 0, 0));
-    assert_eq!(counters.status().run, 1, "{:?}", counters.status());
+    assert!(counters.status().online, "{:?}", counters.status());
     stop(keeper);
 }
