@@ -271,7 +271,7 @@ fn an_engine_that_computes_wrongly_ends_the_start_under_either_policy() {
     fs::write(machine.path("detection/model.onnx"), other).unwrap();
     machine.plan("detection", "10.16.1", "8.7");
     fs::write(machine.path("detection/model.onnx"), onnx).unwrap();
-    let words = ["scores of output \"output0\" are ", "off the recording, 6e-2 is allowed for fp16"];
+    let words = ["scores of output \"output0\" are ", "off the recording, 0.060 is allowed for fp16"];
     machine.refuses(machine.run("{}"), "golden detection", &words);
 }
 

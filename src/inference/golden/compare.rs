@@ -30,7 +30,7 @@ pub(super) struct Allowed {
 
 impl fmt::Display for Allowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.0e} allowed for {}", self.share, self.why)
+        write!(f, "{:.3} is allowed for {}", self.share, self.why)
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn difference(recording: &Recording, answers: &[Answer], allowed: &Al
             let (off, most) = (sum.share(), allowed.share * OF_A_PART);
             if off > most {
                 return Err(format!(
-                    "{} of output {name:?} are {off:.2} off the recording, {most:.0e} is allowed for {}",
+                    "{} of output {name:?} are {off:.3} off the recording, {most:.3} is allowed for {}",
                     part.name, allowed.why
                 ));
             }
@@ -93,7 +93,7 @@ pub(super) fn difference(recording: &Recording, answers: &[Answer], allowed: &Al
         let norm = recorded.l2.map_or(0.0, |right| (answer.l2() - right).abs() / right.max(least));
         let off = whole.share().max(norm);
         if off > allowed.share {
-            return Err(format!("output {name:?} is {off:.2} off the recording, {allowed}"));
+            return Err(format!("output {name:?} is {off:.3} off the recording, {allowed}"));
         }
         largest = largest.max(off);
     }
