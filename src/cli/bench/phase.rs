@@ -125,18 +125,27 @@ impl Stage<'_> {
     ) {
         while Instant::now() < until && self.models.device_lost().is_none() {
             let left = until.saturating_duration_since(Instant::now());
-            if let Ok(Report::Frame(result)) = self.incoming.recv_timeout(left.min(LOOK)) {
-                let now = Instant::now();
-                if let Some(&camera) = self.numbers.get(&*result.camera) {
-                    if let Some(figures) = figures.as_deref_mut() {
-                        figures.see(camera, self.time(&result, ends[camera], now), &result, self.max_batch);
-                    }
-                    ends[camera] = now;
-                }
-                let _ = result.recycle.try_send(result.objects);
+            if let Ok(report) = self.incoming.recv_timeout(left.min(LOOK)) {
+                self.take(report, ends, figures.as_deref_mut());
             }
             progress.step(String::new);
         }
+        // What is there already belongs to the time that has passed.
+        for report in self.incoming.try_iter().take(self.incoming.len()) {
+            self.take(report, ends, figures.as_deref_mut());
+        }
+    }
+
+    fn take(&self, report: Report, ends: &mut [Instant], figures: Option<&mut Figures>) {
+        let Report::Frame(result) = report else { return };
+        let now = Instant::now();
+        if let Some(&camera) = self.numbers.get(&*result.camera) {
+            if let Some(figures) = figures {
+                figures.see(camera, self.time(&result, ends[camera], now), &result, self.max_batch);
+            }
+            ends[camera] = now;
+        }
+        let _ = result.recycle.try_send(result.objects);
     }
 
     /// From leaving the decoder to the result. Where frames lie ready all the time, a frame's time begins when its camera is
