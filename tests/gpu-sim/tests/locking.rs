@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 
@@ -120,14 +121,19 @@ fn rounds(major: (&'static str, &str), discipline: Discipline) -> (u32, u32) {
                         break;
                     }
                     together.wait();
-                    match frame(camera, picture, discipline, all, &own) {
-                        Ok(answer) if answer == expected => {
+                    let result = catch_unwind(AssertUnwindSafe(|| {
+                        frame(camera, picture, discipline, all, &own).map(<[f32]>::to_vec)
+                    }));
+                    match result {
+                        Ok(Ok(answer)) if answer == *expected => {
                             well.fetch_add(1, Ordering::SeqCst);
                         }
-                        Err(error) if is_myelin_failure(&error) => {
+                        Ok(Err(error)) if is_myelin_failure(&error) => {
                             failed.fetch_add(1, Ordering::SeqCst);
                         }
-                        other => lock(wrong).push(format!("{:?}", other.map(|_| "a wrong answer"))),
+                        Ok(Ok(_)) => lock(wrong).push("a wrong answer".to_owned()),
+                        Ok(Err(error)) => lock(wrong).push(error.to_string()),
+                        Err(_) => lock(wrong).push("a panic".to_owned()),
                     }
                 }
             });
