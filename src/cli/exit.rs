@@ -48,11 +48,17 @@ impl Exit {
             if let Some(error) = cause.downcast_ref::<InferenceError>() {
                 return match error {
                     InferenceError::Library { .. } | InferenceError::File { .. } => Self::Config,
-                    InferenceError::Gpu { .. } | InferenceError::Plan { .. } | InferenceError::Contract(_) => Self::Gpu,
+                    InferenceError::Gpu { .. }
+                    | InferenceError::Plan { .. }
+                    | InferenceError::Manifest { .. }
+                    | InferenceError::Contract(_) => Self::Gpu,
                     InferenceError::DeviceLost { .. } => Self::DeviceLost,
                     InferenceError::Load { .. } | InferenceError::Head { .. } => Self::Data,
                     InferenceError::Run { .. } | InferenceError::Reloading { .. } => Self::Internal,
                 };
+            }
+            if cause.is::<Busy>() {
+                return Self::TryAgain;
             }
             if cause.is::<BadInput>() {
                 return Self::Data;
@@ -69,6 +75,11 @@ impl Exit {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct BadInput(pub(super) String);
+
+/// Somebody else is at it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Busy(pub(super) String);
 
 /// The whole chain, once, on stderr.
 pub(super) fn print(error: &anyhow::Error) {

@@ -71,6 +71,10 @@ pub(super) struct Runtime {
     /// The file of the TensorRT library (`libnvinfer.so.10` or `.11`). Default: looked for where the system's loader does.
     #[schemars(length(min = 1))]
     pub tensorrt_library: Option<String>,
+    /// Least agreement of a TensorRT engine with its model file, as `watchkeeper engine verify` measured it, 0 to 1: an
+    /// engine below it, or one that nobody verified, is not used. Default: nobody asks.
+    #[schemars(range(min = 0, max = 1))]
+    pub require_verified: Option<f64>,
 }
 
 impl Default for Runtime {
@@ -85,6 +89,7 @@ impl Default for Runtime {
             threads_per_inference: 1,
             onnxruntime_library: None,
             tensorrt_library: None,
+            require_verified: None,
         }
     }
 }

@@ -23,7 +23,20 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong, found in one pass.
 pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    load_into(path, Report::new())
+}
+
+/// As [`load`], where plans need not be there: for whoever builds them, or does without.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_plans(path: &Path) -> Result<Loaded, Problems> {
     let mut report = Report::new();
+    report.plans_may_be_missing = true;
+    load_into(path, report)
+}
+
+fn load_into(path: &Path, mut report: Report) -> Result<Loaded, Problems> {
     let mut variables = Variables::new();
     for (name, value) in std::env::vars_os() {
         let Ok(name) = name.into_string() else { continue };

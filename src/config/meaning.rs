@@ -15,6 +15,8 @@ use crate::types::secret::Secret;
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// Where it was read from.
+    pub path: PathBuf,
     /// The process.
     pub runtime: Runtime,
     /// Where log lines go.
@@ -60,6 +62,8 @@ pub struct Runtime {
     pub onnxruntime_library: Option<PathBuf>,
     /// The library file; `None`: look in the usual places.
     pub tensorrt_library: Option<PathBuf>,
+    /// Least agreement of an engine with its model file, 0..1; `None`: nobody asks.
+    pub require_verified: Option<f64>,
 }
 
 /// May anything run on the CPU?

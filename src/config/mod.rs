@@ -18,7 +18,7 @@ mod resolve;
 mod schema;
 mod words;
 
-pub use load::{Loaded, load, load_with_env};
+pub use load::{Loaded, load, load_with_env, load_without_plans};
 pub use meaning::*;
 pub use problem::{Location, Problem, Problems};
 pub use resolve::{camera_from_url, models_by_name};

@@ -12,6 +12,8 @@ pub(super) struct Report {
     pub files: Vec<PathBuf>,
     /// A file could not be read to its end, so that a missing name may stand there.
     pub incomplete: bool,
+    /// Whoever asks is about to build the plans that are not there.
+    pub plans_may_be_missing: bool,
     places: BTreeMap<String, Location>,
     faulty: BTreeSet<String>,
     problems: Vec<Problem>,
@@ -23,6 +25,7 @@ impl Report {
         Self {
             files: Vec::new(),
             incomplete: false,
+            plans_may_be_missing: false,
             places: BTreeMap::new(),
             faulty: BTreeSet::new(),
             problems: Vec::new(),

@@ -4,9 +4,8 @@ use std::io;
 use std::path::Path;
 
 use process::MappedFile;
-use sha2::{Digest, Sha256};
 
-use super::InferenceError;
+use super::{InferenceError, artefact};
 
 /// A plan in memory. Dropped, its pages go back to the system: the engine does not need them, and on a Jetson they
 /// would take room from it.
@@ -29,22 +28,15 @@ impl PlanFile {
 /// Maps a plan and takes its digest.
 pub(super) fn open_plan(model: &str, path: &Path) -> Result<PlanFile, InferenceError> {
     let map = MappedFile::open(path).map_err(|error| unreadable(model, path, &error))?;
-    let sha256 = hexadecimal(Sha256::digest(map.bytes()).as_slice());
+    let sha256 = artefact::sha256_of_bytes(map.bytes());
     Ok(PlanFile { map, sha256 })
 }
 
 /// Digest of a file, hexadecimal.
 pub(super) fn digest(model: &str, path: &Path) -> Result<String, InferenceError> {
-    let mut hasher = Sha256::new();
-    let read = std::fs::File::open(path).and_then(|mut file| io::copy(&mut file, &mut hasher));
-    read.map_err(|error| unreadable(model, path, &error))?;
-    Ok(hexadecimal(hasher.finalize().as_slice()))
+    artefact::sha256_of_file(path).map_err(|error| unreadable(model, path, &error))
 }
 
 fn unreadable(model: &str, path: &Path, error: &io::Error) -> InferenceError {
     InferenceError::File { model: model.to_owned(), path: path.to_owned(), reason: error.to_string() }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

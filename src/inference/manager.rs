@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
+use super::artefact::Manifest;
+use super::certificate::{self, Certificate};
 use super::contract::{self, Check, ContractReport, Outcome};
 use super::device::Gpu;
 use super::golden::{self, Prepare, Recording};
@@ -26,6 +28,10 @@ pub struct LoadedModel {
     /// Digest of the model file, hexadecimal.
     pub sha256: String,
     pub(super) onnx_sha256: String,
+    /// What is known of its plan; `None`: nothing, or there is no plan.
+    pub manifest: Option<Manifest>,
+    /// What is worth a warning about it.
+    pub(super) remarks: Vec<String>,
     pub(super) engine: Box<dyn Engine>,
 }
 
@@ -387,11 +393,14 @@ fn load_one(
             ..ModelMetrics::default()
         })
     };
+    let mut certificate = Certificate { manifest: None, remarks: Vec::new() };
     let (sha256, engine): (String, Box<dyn Engine>) = match model.backend {
         Backend::Tensorrt => {
             let plan = file::open_plan(&model.name, &model.plan)?;
+            let tensorrt = backends.tensorrt()?;
+            certificate = certificate::check(model, backends.config, tensorrt.platform(), &of_onnx, plan.sha256())?;
             let counters = counters(plan.sha256(), "tensorrt");
-            let engine = TrtEngine::open(&backends.tensorrt()?, model, &plan, counters)?;
+            let engine = TrtEngine::open(&tensorrt, model, &plan, counters)?;
             (plan.sha256().to_owned(), Box::new(engine))
         }
         Backend::OnnxruntimeCpu => {
@@ -422,5 +431,6 @@ fn load_one(
         load_ms = began.elapsed().as_millis(),
         "engine loaded"
     );
-    Ok(LoadedModel { model: Arc::clone(model), sha256, onnx_sha256: of_onnx, engine })
+    let Certificate { manifest, remarks } = certificate;
+    Ok(LoadedModel { model: Arc::clone(model), sha256, onnx_sha256: of_onnx, manifest, remarks, engine })
 }

@@ -5,6 +5,8 @@
 //! [`Context::submit`] gives the context away until [`Pending::wait`] hands it back, so nobody can touch
 //! buffers that are in use.
 
+pub mod artefact;
+mod certificate;
 mod contract;
 mod device;
 mod file;
@@ -199,6 +201,16 @@ pub enum InferenceError {
         /// The file.
         path: PathBuf,
         /// TensorRT's words.
+        reason: String,
+    },
+    /// The plan is for another machine, of another model, or not good enough.
+    #[error("model {model:?}: {path}: {reason}")]
+    Manifest {
+        /// Name in the config.
+        model: String,
+        /// The plan.
+        path: PathBuf,
+        /// What does not fit, and what to do.
         reason: String,
     },
     /// The model does not fit the head.

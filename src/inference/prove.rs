@@ -24,7 +24,13 @@ pub(super) fn prove(
     let runs = (0..model.engine_copies.max(1)).map(|_| first_run(loaded, gpu, prepare));
     let answers = runs.collect::<Result<Vec<_>, _>>()?;
     tracing::info!(model = %model.name, took_ms = began.elapsed().as_millis(), "engine warm");
-    report.passed(&contract::engine(&model.name), &describe(loaded.io()));
+    let name = contract::engine(&model.name);
+    if loaded.remarks.is_empty() {
+        report.passed(&name, &describe(loaded.io()));
+    } else {
+        let remarks = loaded.remarks.join("; ");
+        report.set(Check::new(&name, Outcome::Warning, &format!("{}: {remarks}", describe(loaded.io())), None));
+    }
     let check = match (prepare, gpu) {
         (Some(_), Some(gpu)) => {
             golden::check(model, &loaded.onnx_sha256, gpu.device.info().compute_capability, &answers)

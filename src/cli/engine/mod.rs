@@ -1,6 +1,10 @@
 //! `watchkeeper engine`: what is done with the models' engines outside of the daemon.
 
+mod gc;
 mod golden;
+mod list;
+mod rollback;
+mod stores;
 
 use clap::Subcommand;
 
@@ -16,10 +20,19 @@ pub(super) struct Args {
 enum Command {
     /// Records what models answer on the CPU, for engines to be compared with
     Golden(golden::Args),
+    /// Lists the engines that were built, and which of them are in use
+    List(list::Args),
+    /// Goes back to the engine that a model had before
+    Rollback(rollback::Args),
+    /// Deletes engines that nothing uses any more
+    Gc(gc::Args),
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         Command::Golden(args) => golden::main(args),
+        Command::List(args) => list::main(args),
+        Command::Rollback(args) => rollback::main(args),
+        Command::Gc(args) => gc::main(args),
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn resolve(file: &File, variables: &Variables, report: &mut Report) -
     let models = models::resolve(&file.models, report);
     policy::check(file, report);
     Config {
+        path: report.files.first().cloned().unwrap_or_default(),
         runtime: runtime(&file.runtime, report),
         log: log(&file.log, report),
         http: file.http.as_ref().map(|http| listener(http, report)),
@@ -51,6 +52,7 @@ fn runtime(written: &file::Runtime, report: &mut Report) -> Runtime {
         threads_per_inference: written.threads_per_inference as usize,
         onnxruntime_library,
         tensorrt_library,
+        require_verified: written.require_verified,
     }
 }
 

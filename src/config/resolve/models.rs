@@ -32,7 +32,7 @@ fn model(name: &str, written: &file::Model, report: &mut Report) -> Model {
     Model {
         name: name.to_owned(),
         backend,
-        plan: plan(written, backend, &onnx, &key, report),
+        plan: plan(name, written, backend, &onnx, report),
         precision: precision(written, backend, &key, report),
         task,
         head,
@@ -121,30 +121,31 @@ fn cadence(written: &file::Model, task: Task, key: &str, report: &mut Report) ->
     }
 }
 
-fn plan(written: &file::Model, backend: meaning::Backend, onnx: &Path, key: &str, report: &mut Report) -> PathBuf {
-    let plan_key = format!("{key}.plan");
-    match (backend, written.plan.as_deref()) {
-        (meaning::Backend::Tensorrt, Some(path)) => existing_file(path, &plan_key, report),
-        (meaning::Backend::Tensorrt, None) => {
-            let path = onnx.with_extension("plan");
-            if !onnx.as_os_str().is_empty() && !report.has(&format!("{key}.onnx")) && !path.exists() {
-                let message = format!(
-                    "missing, and there is no {} either; TensorRT runs a plan that was built on this device, \
-                     such as by trtexec --onnx={} --saveEngine={}",
-                    path.display(),
-                    onnx.display(),
-                    path.display()
-                );
-                report.problem(plan_key, message);
-            }
-            path
-        }
-        (_, Some(_)) => {
+fn plan(name: &str, written: &file::Model, backend: meaning::Backend, onnx: &Path, report: &mut Report) -> PathBuf {
+    let (key, plan_key) = (format!("models.{name}"), format!("models.{name}.plan"));
+    if backend != meaning::Backend::Tensorrt {
+        if written.plan.is_some() {
             report.problem(plan_key, "is for backend = \"tensorrt\"; take it out");
-            PathBuf::new()
         }
-        (_, None) => PathBuf::new(),
+        return PathBuf::new();
     }
+    let said = written.plan.as_deref();
+    let path = said.map_or_else(|| onnx.with_extension("plan"), |path| super::beside(path, &plan_key, report));
+    // Without a model file there is no telling where the plan would be.
+    let known = said.is_some() || !(onnx.as_os_str().is_empty() || report.has(&format!("{key}.onnx")));
+    if known && !path.exists() {
+        if !report.plans_may_be_missing {
+            let config = report.files.first().map(|file| format!(" --config {}", file.display())).unwrap_or_default();
+            let message = format!(
+                "{} is not there; build it, on the device it is for: watchkeeper engine build {name}{config}",
+                path.display()
+            );
+            report.problem(plan_key, message);
+        }
+    } else if let Some(said) = said {
+        return existing_file(said, &plan_key, report);
+    }
+    path
 }
 
 fn engine_copies(written: &file::Model, backend: meaning::Backend, key: &str, report: &mut Report) -> usize {

@@ -15,6 +15,7 @@ use bind::Broken;
 pub(super) use engine::TrtEngine;
 
 use super::InferenceError;
+use super::artefact::Platform;
 use super::contract::{self, ContractReport};
 use super::device::{Gpu, refused};
 use crate::config::Concurrency;
@@ -29,6 +30,7 @@ pub(super) struct TensorRt {
     /// Activation memory that all contexts share in serial mode.
     scratch: Mutex<Option<Scratch>>,
     gpu: Arc<Gpu>,
+    platform: Platform,
 }
 
 impl TensorRt {
@@ -43,12 +45,19 @@ impl TensorRt {
     ) -> Result<Arc<Self>, InferenceError> {
         report.begin(contract::TENSORRT);
         let library = load(library)?;
-        tracing::info!(path = %library.path().display(), version = %library.version(), "TensorRT loaded");
+        let version = version(&library);
+        tracing::info!(path = %library.path().display(), version, "TensorRT loaded");
         gpu.device.bind().map_err(|error| refused(&error))?;
-        report.tensorrt = Some(library.version().to_string());
+        report.tensorrt = Some(version.clone());
         let runtime = Runtime::new(&library, &RuntimeOptions::default()).map_err(|error| refused(&error))?;
-        report.passed(contract::TENSORRT, &format!("{} of {}", library.version(), library.path().display()));
-        Ok(Arc::new(Self { runtime, scratch: Mutex::default(), gpu: Arc::clone(gpu) }))
+        report.passed(contract::TENSORRT, &format!("{version} of {}", library.path().display()));
+        let platform = Platform::here(gpu.device.info(), &version);
+        Ok(Arc::new(Self { runtime, scratch: Mutex::default(), gpu: Arc::clone(gpu), platform }))
+    }
+
+    /// What plans must have been built for.
+    pub(super) fn platform(&self) -> &Platform {
+        &self.platform
     }
 
     /// With `concurrency = "serial"`: the block that contexts share, of at least `bytes`. Contexts that have a smaller one
@@ -72,6 +81,11 @@ impl TensorRt {
         *shared = Some(scratch.clone());
         Ok(Some(scratch))
     }
+}
+
+/// With the build number, on which plans depend too.
+fn version(library: &Library) -> String {
+    library.build().map_or_else(|| library.version().to_string(), |build| format!("{}.{build}", library.version()))
 }
 
 fn load(configured: Option<&Path>) -> Result<Library, InferenceError> {

@@ -1,0 +1,80 @@
+//! What a plan's manifest says against using it, asked before TensorRT sees the plan.
+
+use super::InferenceError;
+use super::artefact::{Manifest, Platform, Shown};
+use crate::config::{Config, Model};
+
+/// A plan's manifest and what is worth a warning about it.
+#[derive(Debug)]
+pub(super) struct Certificate {
+    pub(super) manifest: Option<Manifest>,
+    pub(super) remarks: Vec<String>,
+}
+
+/// Reads the manifest beside the model's plan and compares it with this machine and with both files.
+///
+/// # Errors
+/// [`InferenceError::Manifest`] with both values and the command that mends it.
+pub(super) fn check(
+    model: &Model,
+    config: &Config,
+    here: &Platform,
+    onnx_sha256: &str,
+    plan_sha256: &str,
+) -> Result<Certificate, InferenceError> {
+    let command = |verb: &str| {
+        let place = if config.path.as_os_str().is_empty() {
+            String::new()
+        } else {
+            format!(" --config {}", config.path.display())
+        };
+        format!("watchkeeper engine {verb} {}{place}", model.name)
+    };
+    let refused =
+        |reason: String| Err(InferenceError::Manifest { model: model.name.clone(), path: model.plan.clone(), reason });
+    let beside = Manifest::path(&model.plan);
+    let manifest = match Manifest::read(&model.plan) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            return refused(format!("{}: {error}; build the engine anew: {}", beside.display(), command("build")));
+        }
+    };
+    let mut remarks = Vec::new();
+    if let Some(manifest) = &manifest {
+        let found = manifest.mismatches(here, onnx_sha256, plan_sha256);
+        if !found.is_empty() {
+            return refused(format!("it is not for here: {}; build it here: {}", Shown(&found), command("build")));
+        }
+        let found = manifest.remarks(here);
+        if !found.is_empty() {
+            let words = format!("{}; build it anew to be sure: {}", Shown(&found), command("build"));
+            remarks.push(words);
+        }
+    }
+    if let Some(bound) = config.runtime.require_verified {
+        match manifest.as_ref().and_then(|manifest| manifest.verified.as_ref()) {
+            None => {
+                let next = if manifest.is_some() { "verify" } else { "build" };
+                return refused(format!(
+                    "runtime.require_verified asks for an agreement of {bound}, and nobody verified this engine; do it: {}",
+                    command(next)
+                ));
+            }
+            Some(verified) if verified.agreement < bound => {
+                let figures: Vec<String> =
+                    verified.agreements.iter().map(|(part, value)| format!("{part} {value:.3}")).collect();
+                return refused(format!(
+                    "its agreement with the model file is {:.3} ({}, {} pictures of {}), and runtime.require_verified asks \
+                     for {bound}; build it in a higher precision or with other calibration pictures: {}",
+                    verified.agreement,
+                    figures.join(", "),
+                    verified.pictures,
+                    verified.data,
+                    command("build")
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(Certificate { manifest, remarks })
+}
