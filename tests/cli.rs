@@ -338,7 +338,11 @@ fn a_bad_configuration_is_refused_alike_by_every_command_that_reads_it() {
             model("m"),
             "runtime.onnxruntime_library: /nowhere/libonnxruntime.so: no such file; create it or correct the path",
         ),
-        ("", model("m").replace("\"onnxruntime\"", "\"tensorrt\""), "models.m.plan: missing"),
+        (
+            "",
+            model("m").replace("\"onnxruntime\"", "\"tensorrt\""),
+            "/model.plan is not there; build it, on the device it is for: watchkeeper engine build m --config ",
+        ),
         ("", "[[cameras]]\nid = \"Gate 1\"\nurl = \"test://ball\"\n".to_owned(), "cameras[0].id: "),
     ];
     let refused = |config: &str, message: &str| {
