@@ -71,7 +71,7 @@ fn each_number_of_cameras_in_each_mode_gets_a_line_and_a_row() {
     assert_eq!((&report["schema"], &report["fps"]), (&"bench/1".into(), &Value::Null));
     assert_eq!((&report["width"], &report["height"], &report["seconds"]), (&640.into(), &360.into(), &1.0.into()));
     let about = &report["about"];
-    assert_eq!((&about["simulated"], &about["tensorrt"]), (&true.into(), &"10.16.1".into()), "{about}");
+    assert_eq!((&about["simulated"], &about["tensorrt"]), (&true.into(), &"10.16.1.0".into()), "{about}");
 
     assert!(text.starts_with("device      Simulated GPU") && text.contains("not those of a GPU"), "{text}");
     let rows = report["rows"].as_array().unwrap();
