@@ -8,6 +8,7 @@ mod doctor;
 mod engine;
 mod eval;
 mod exit;
+mod models;
 mod probe;
 mod recording;
 mod run;
@@ -48,6 +49,8 @@ enum Command {
     Analyze(analyze::Args),
     /// Works on the models' engines
     Engine(engine::Args),
+    /// Fetches well-known models and makes them ready for use
+    Models(models::Args),
     /// Says how good answers are against ground truth
     Eval(eval::Args),
     /// Finds out whether contexts of one engine may run at once on this machine
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Probe(args) => probe::main(&args),
         Command::Analyze(args) => analyze::main(&args),
         Command::Engine(args) => engine::main(&args),
+        Command::Models(args) => models::main(&args),
         Command::Eval(args) => eval::main(&args),
         Command::Stress(args) => stress::main(&args),
         Command::Bench(args) => bench::main(&args),
