@@ -47,7 +47,7 @@ pub fn quantise(model: &Model, ranges: &Ranges, skip: &[&str]) -> Result<(Model,
         return Err(Error::refused("the model is quantised already; quantise the one in float that it was made from"));
     }
     let mut model = model.clone();
-    opset::raise(&mut model)?;
+    opset::raise(&mut model, opset::PER_CHANNEL)?;
     let mut work = Work::new(&model, skip)?;
     for layer in layers(model.graph()) {
         work.quantise_layer(model.graph(), &layer, ranges)?;

@@ -1,9 +1,10 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use onnx::Model;
+use onnx::{Calibration, Histogram, Model, Ranges};
 use onnxruntime::{Runtime, Session, SessionOptions};
 use streetscene::truth::Class;
 use streetscene::{Options, View, World};
@@ -150,4 +151,70 @@ pub fn relative_l2(a: &[f32], b: &[f32]) -> f64 {
     let difference: f64 = a.iter().zip(b).map(|(a, b)| square(f64::from(*a) - f64::from(*b))).sum();
     let length: f64 = a.iter().map(|a| square(f64::from(*a))).sum();
     (difference / length.max(1e-30)).sqrt()
+}
+
+/// Ranges of a model's activations over pictures.
+pub fn calibrate(model: &Model, dims: &[i64], pictures: &[Vec<f32>], method: Calibration) -> Ranges {
+    let points = onnx::conv_inputs(model);
+    let mut histograms: BTreeMap<String, Histogram> = BTreeMap::new();
+    for point in points.iter().filter(|point| point.input) {
+        let histogram = histograms.entry(point.tensor.clone()).or_default();
+        pictures.iter().for_each(|picture| histogram.add(picture));
+    }
+    let inner: Vec<_> = points.iter().filter(|point| !point.input).map(|point| point.tensor.as_str()).collect();
+    let own = model.facts().outputs.len();
+    // A session has 16 outputs at most.
+    for group in inner.chunks(12) {
+        let more = onnx::with_outputs(model, group).expect("the tensors are computed");
+        let given: Vec<_> = more.facts().outputs.into_iter().map(|output| output.name).collect();
+        for answer in run(&more, dims, pictures) {
+            for (name, values) in given.iter().zip(&answer).skip(own) {
+                histograms.entry(name.clone()).or_default().add(values);
+            }
+        }
+    }
+    Ranges(histograms.into_iter().map(|(name, histogram)| (name, histogram.amax(method))).collect())
+}
+
+/// Dimensions of one picture.
+pub fn dims(task: &str) -> Vec<i64> {
+    let &(_, width, height) = SHIPPED.iter().find(|(name, _, _)| *name == task).expect("a shipped model");
+    vec![1, 3, i64::from(height), i64::from(width)]
+}
+
+/// The parts of a model's answer that are of one kind, from the outputs: boxes in pixels, scores from 0 to 1, and so on.
+pub fn parts(task: &str, outputs: &[Vec<f32>]) -> Vec<(&'static str, Vec<f32>)> {
+    let rows: &[(&str, usize, usize)] = match task {
+        "detection" => &[("boxes", 0, 4), ("scores", 4, 7)],
+        "segmentation" => &[("boxes", 0, 4), ("scores", 4, 7), ("coefficients", 7, 39)],
+        "pose" => &[("boxes", 0, 4), ("scores", 4, 5), ("keypoints", 5, 56)],
+        _ => return vec![("embedding", outputs[0].clone())],
+    };
+    let all = rows.last().map_or(0, |row| row.2);
+    assert_eq!(outputs[0].len() % all, 0, "{task}: {} values in {all} rows", outputs[0].len());
+    let candidates = outputs[0].len() / all;
+    let part = |from: usize, to: usize| outputs[0][from * candidates..to * candidates].to_vec();
+    let mut parts: Vec<_> = rows.iter().map(|&(name, from, to)| (name, part(from, to))).collect();
+    if task == "segmentation" {
+        parts.push(("prototypes", outputs[1].clone()));
+    }
+    parts
+}
+
+/// The parts of all answers of `b` that are farthest from those of `a`, as relative L2.
+pub fn compare(task: &str, a: &[Vec<Vec<f32>>], b: &[Vec<Vec<f32>>]) -> Vec<(&'static str, f64)> {
+    let join = |answers: &[Vec<Vec<f32>>]| {
+        let mut joined: Vec<(&'static str, Vec<f32>)> = Vec::new();
+        for (index, (name, values)) in answers.iter().flat_map(|outputs| parts(task, outputs)).enumerate() {
+            let count = parts(task, &answers[0]).len();
+            if index < count {
+                joined.push((name, values));
+            } else {
+                joined[index % count].1.extend(values);
+            }
+        }
+        joined
+    };
+    let pairs = join(a).into_iter().zip(join(b));
+    pairs.map(|((name, a), (_, b))| (name, relative_l2(&a, &b))).collect()
 }

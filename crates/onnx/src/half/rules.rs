@@ -1,0 +1,132 @@
+//! Which operators take `f16`, and where.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::element::FLOAT;
+use crate::opset::HALF_SCALES;
+use crate::proto::{Attribute, GraphProto, NodeProto, TensorProto};
+use crate::types::{Types, infer};
+
+/// Under this, `f16` has less than its full precision.
+const LEAST_NORMAL: f32 = 6.103_515_6e-5;
+
+/// What a node's floats are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// `f16` in and out.
+    Half,
+    /// `f32` in and out.
+    Full,
+    /// In: whatever comes. Out: `f16`.
+    Cast,
+}
+
+/// Names known at a place in a graph.
+#[derive(Clone, Default)]
+pub(super) struct Scope {
+    pub(super) types: Types,
+    /// Tensors with numbers from shapes and indices alone.
+    pub(super) exact: HashSet<String>,
+    /// Constant tensors.
+    pub(super) constants: HashSet<String>,
+    /// Constants of `f32` that are scales of quantised tensors and too small for `f16`.
+    pub(super) small: HashSet<String>,
+}
+
+impl Scope {
+    /// What can be known of a graph inside this scope, before any node is changed.
+    pub(super) fn of(&self, graph: &GraphProto) -> Self {
+        let mut scope = self.clone();
+        scope.types = infer(graph, &self.types);
+        let least: HashMap<_, _> = graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).collect();
+        scope.constants.extend(graph.initializer.iter().map(|tensor| tensor.name().to_owned()));
+        for node in &graph.node {
+            if node.op() == "Constant" {
+                scope.constants.extend(node.output.iter().cloned());
+            } else if scope.is_exact(node) {
+                scope.exact.extend(node.output.iter().cloned());
+            }
+            let scale = node.input.get(1).filter(|_| matches!(node.op(), "QuantizeLinear" | "DequantizeLinear"));
+            if let Some(tensor) = scale.and_then(|name| least.get(name.as_str()))
+                && is_small(tensor)
+            {
+                scope.small.insert(tensor.name().to_owned());
+            }
+        }
+        scope
+    }
+
+    pub(super) fn is_float(&self, name: &str) -> bool {
+        self.types.get(name) == Some(&FLOAT)
+    }
+
+    pub(super) fn mode(&self, node: &NodeProto, opset: i64) -> Mode {
+        if !node.is_standard() {
+            return Mode::Full;
+        }
+        let small = || node.input.get(1).is_some_and(|scale| self.small.contains(scale));
+        match node.op() {
+            _ if node.output.iter().any(|output| self.exact.contains(output)) => Mode::Full,
+            "Cast" => Mode::Cast,
+            "QuantizeLinear" | "DequantizeLinear" if opset < HALF_SCALES || small() => Mode::Full,
+            "CumSum" if opset < 14 => Mode::Full,
+            "IsInf" if opset < 20 => Mode::Full,
+            "Range"
+            | "NonMaxSuppression"
+            | "DynamicQuantizeLinear"
+            | "QLinearConv"
+            | "QLinearMatMul"
+            | "ConvInteger"
+            | "MatMulInteger"
+            | "HannWindow"
+            | "HammingWindow"
+            | "BlackmanWindow"
+            | "MelWeightMatrix"
+            | "TfIdfVectorizer"
+            | "ImageDecoder" => Mode::Full,
+            _ => Mode::Half,
+        }
+    }
+
+    /// Numbers that come from shapes and indices, and from nothing but those and constants.
+    fn is_exact(&self, node: &NodeProto) -> bool {
+        if !node.is_standard() || node.attribute.iter().any(|attribute| attribute.graphs_in().next().is_some()) {
+            return false;
+        }
+        if matches!(node.op(), "Shape" | "Size" | "NonZero" | "ArgMax" | "ArgMin") {
+            return true;
+        }
+        let computed = || node.input.iter().filter(|name| !name.is_empty() && !self.constants.contains(*name));
+        computed().next().is_some() && computed().all(|name| self.exact.contains(name))
+    }
+}
+
+fn is_small(tensor: &TensorProto) -> bool {
+    tensor.floats().is_ok_and(|scales| scales.iter().any(|scale| scale.abs() < LEAST_NORMAL))
+}
+
+/// Whether an input of a node in mode `Half` has to be `f32` all the same.
+pub(super) fn wants_full(node: &NodeProto, input: usize) -> bool {
+    matches!((node.op(), input), ("Resize", 1 | 2) | ("Upsample", 1))
+}
+
+/// Whether an output of a node in mode `Half` is `f32` all the same: statistics of the normalisation.
+pub(super) fn gives_full(node: &NodeProto, output: usize) -> bool {
+    matches!((node.op(), output), ("LayerNormalization", 1 | 2))
+}
+
+/// Constants that some node wants as `f32`.
+pub(super) fn wanted_full(graph: &GraphProto, outer: &Scope, opset: i64, wanted: &mut HashSet<String>) {
+    let scope = outer.of(graph);
+    for node in &graph.node {
+        let mode = scope.mode(node, opset);
+        for (index, input) in node.input.iter().enumerate() {
+            if mode == Mode::Full || (mode == Mode::Half && wants_full(node, index)) {
+                wanted.insert(input.clone());
+            }
+        }
+        for inner in node.attribute.iter().flat_map(Attribute::graphs_in) {
+            wanted_full(inner, &scope, opset, wanted);
+        }
+    }
+}
