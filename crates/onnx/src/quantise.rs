@@ -52,6 +52,11 @@ pub fn quantise(model: &Model, ranges: &Ranges, skip: &[&str]) -> Result<(Model,
     for layer in layers(model.graph()) {
         work.quantise_layer(model.graph(), &layer, ranges)?;
     }
+    if work.report.layers.is_empty() && !skip.is_empty() {
+        return Err(Error::refused(
+            "skip names every layer, and nothing would be INT8; name fewer, or build it with FP16",
+        ));
+    }
     if work.report.layers.is_empty() {
         let next = "build it with another precision";
         return Err(Error::refused(format!(

@@ -71,7 +71,7 @@ impl Work {
         if node.op() == "Constant" {
             return self.constant(node, place);
         }
-        if mode != Mode::Cast {
+        if mode != Mode::Any {
             for index in 0..node.input.len() {
                 let full = mode == Mode::Full || wants_full(node, index);
                 node.input[index] = self.as_wanted(&node.input[index], full, place, before);

@@ -7,8 +7,29 @@ use crate::opset::HALF_SCALES;
 use crate::proto::{Attribute, GraphProto, NodeProto, TensorProto};
 use crate::types::{Types, infer};
 
-/// Under this, `f16` has less than its full precision.
-const LEAST_NORMAL: f32 = 6.103_515_6e-5;
+/// Least scale that is `f16`: there its steps (2^-24) are 1/64 of it, so it is off by 0.8 % at most, which is twice
+/// what INT8 itself is off at the end of its range.
+const LEAST_SCALE: f32 = 1.0 / 262_144.0;
+
+/// Operators that give indices, whatever they take.
+const INDICES: [&str; 3] = ["NonZero", "ArgMax", "ArgMin"];
+
+/// Operators that give the numbers of their first input in another arrangement.
+const REARRANGING: [&str; 13] = [
+    "Expand",
+    "Gather",
+    "GatherElements",
+    "GatherND",
+    "Pad",
+    "Reshape",
+    "Resize",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+];
 
 /// What a node's floats are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +38,8 @@ pub(super) enum Mode {
     Half,
     /// `f32` in and out.
     Full,
-    /// In: whatever comes. Out: `f16`.
-    Cast,
+    /// In: whatever comes. Out: `f16`, where it is a float at all.
+    Any,
 }
 
 /// Names known at a place in a graph.
@@ -41,7 +62,7 @@ impl Scope {
         let least: HashMap<_, _> = graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).collect();
         scope.constants.extend(graph.initializer.iter().map(|tensor| tensor.name().to_owned()));
         for node in &graph.node {
-            if node.op() == "Constant" {
+            if matches!(node.op(), "Constant" | "ConstantOfShape") {
                 scope.constants.extend(node.output.iter().cloned());
             } else if scope.is_exact(node) {
                 scope.exact.extend(node.output.iter().cloned());
@@ -66,8 +87,10 @@ impl Scope {
         }
         let small = || node.input.get(1).is_some_and(|scale| self.small.contains(scale));
         match node.op() {
+            "Shape" | "Size" => Mode::Any,
+            op if INDICES.contains(&op) => Mode::Half,
             _ if node.output.iter().any(|output| self.exact.contains(output)) => Mode::Full,
-            "Cast" => Mode::Cast,
+            "Cast" => Mode::Any,
             "QuantizeLinear" | "DequantizeLinear" if opset < HALF_SCALES || small() => Mode::Full,
             "CumSum" if opset < 14 => Mode::Full,
             "IsInf" if opset < 20 => Mode::Full,
@@ -93,16 +116,19 @@ impl Scope {
         if !node.is_standard() || node.attribute.iter().any(|attribute| attribute.graphs_in().next().is_some()) {
             return false;
         }
-        if matches!(node.op(), "Shape" | "Size" | "NonZero" | "ArgMax" | "ArgMin") {
+        if matches!(node.op(), "Shape" | "Size") || INDICES.contains(&node.op()) {
             return true;
         }
-        let computed = || node.input.iter().filter(|name| !name.is_empty() && !self.constants.contains(*name));
+        // Of these, the other inputs say where and how much, not what.
+        let what = if REARRANGING.contains(&node.op()) { 1 } else { usize::MAX };
+        let inputs = || node.input.iter().take(what);
+        let computed = || inputs().filter(|name| !name.is_empty() && !self.constants.contains(*name));
         computed().next().is_some() && computed().all(|name| self.exact.contains(name))
     }
 }
 
 fn is_small(tensor: &TensorProto) -> bool {
-    tensor.floats().is_ok_and(|scales| scales.iter().any(|scale| scale.abs() < LEAST_NORMAL))
+    tensor.floats().is_ok_and(|scales| scales.iter().any(|scale| scale.abs() < LEAST_SCALE))
 }
 
 /// Whether an input of a node in mode `Half` has to be `f32` all the same.

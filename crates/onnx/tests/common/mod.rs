@@ -1,5 +1,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod build;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
