@@ -7,6 +7,7 @@
 //! tracking   HOTA, CLEAR MOT and identity scores          (TrackEval)
 //! cross_camera   IDF1 of identities over all cameras of a site
 //! reid       rank-k and mAP of embeddings                 (Market-1501)
+//! divergence how far two engines' answers are from each other, without any truth
 //!    | numbers
 //! report     one table, one JSON document
 //! ```
@@ -18,6 +19,7 @@ pub mod assignment;
 pub mod boxes;
 pub mod coco;
 pub mod cross_camera;
+pub mod divergence;
 pub mod polygon;
 pub mod reid;
 pub mod report;

@@ -5,6 +5,7 @@ mod golden;
 mod list;
 mod rollback;
 mod stores;
+mod verify;
 
 use clap::Subcommand;
 
@@ -20,6 +21,8 @@ pub(super) struct Args {
 enum Command {
     /// Records what models answer on the CPU, for engines to be compared with
     Golden(golden::Args),
+    /// Says how far engines are from their model files, and keeps it in their manifests
+    Verify(Box<verify::Args>),
     /// Lists the engines that were built, and which of them are in use
     List(list::Args),
     /// Goes back to the engine that a model had before
@@ -31,6 +34,7 @@ enum Command {
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         Command::Golden(args) => golden::main(args),
+        Command::Verify(args) => verify::main(args),
         Command::List(args) => list::main(args),
         Command::Rollback(args) => rollback::main(args),
         Command::Gc(args) => gc::main(args),

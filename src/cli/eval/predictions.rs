@@ -9,9 +9,7 @@ use crate::eval::report::Report;
 use crate::eval::tracking::Object;
 use crate::eval::truth::Dataset;
 use crate::pipeline::FrameResult;
-use crate::types::found::Found;
 use crate::types::geometry::BBox;
-use crate::types::mask::Rle;
 
 /// Most predictions of one model in a picture, best first: COCO counts no more of a category.
 const MOST: usize = 100;
@@ -38,13 +36,14 @@ impl Predictions {
             self.ran.extend((*task == Task::Pose).then_some(Kind::Keypoints));
             for at in 0..found.detections.len().min(MOST) {
                 let Some(category) = category(model, found.detections[at].class) else { continue };
-                let prediction = prediction(image, category, found, at);
+                let prediction = Prediction::of(found, at, (image, category), size);
                 if boxes {
-                    self.boxes.push(prediction.clone());
+                    let (mask, keypoints) = (None, None);
+                    self.boxes.push(Prediction { mask, keypoints, ..prediction.clone() });
                 }
                 match task {
-                    Task::Segmentation => self.masks.push(Prediction { mask: mask(found, at, size), ..prediction }),
-                    Task::Pose => self.keypoints.push(Prediction { keypoints: keypoints(found, at), ..prediction }),
+                    Task::Segmentation => self.masks.push(prediction),
+                    Task::Pose => self.keypoints.push(prediction),
                     Task::Detection | Task::Reid => {}
                 }
             }
@@ -95,25 +94,4 @@ pub(super) fn objects(result: &FrameResult, class: impl Fn(u16) -> Option<u32>) 
 
 pub(super) fn xywh(bbox: &BBox) -> [f64; 4] {
     [bbox.x1, bbox.y1, bbox.width(), bbox.height()].map(f64::from)
-}
-
-fn prediction(image: u64, category: u32, found: &Found, at: usize) -> Prediction {
-    let detection = &found.detections[at];
-    Prediction {
-        image,
-        category,
-        score: f64::from(detection.score),
-        bbox: xywh(&detection.bbox),
-        mask: None,
-        keypoints: None,
-    }
-}
-
-fn mask(found: &Found, at: usize, (width, height): (u32, u32)) -> Option<Rle> {
-    Some(found.mask(at)?.rle(width, height))
-}
-
-fn keypoints(found: &Found, at: usize) -> Option<Vec<[f64; 3]>> {
-    let points = found.pose(at)?;
-    Some(points.iter().map(|point| [point.x, point.y, point.score].map(f64::from)).collect())
 }

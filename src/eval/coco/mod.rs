@@ -1,11 +1,13 @@
 //! Average precision and recall of boxes, masks and keypoints, number for number as pycocotools' `COCOeval`.
 
 mod curve;
+mod found;
 mod matching;
 mod similarity;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(in crate::eval) use self::similarity::similarity;
 use super::boxes::{self, Xywh};
 use crate::types::mask::Rle;
 

@@ -10,7 +10,7 @@ const SIGMAS: [f64; 17] = [
 ];
 
 /// Similarity by kind; 0 where one side lacks what is compared.
-pub(super) fn similarity(kind: Kind, prediction: &Prediction, truth: &Truth) -> f64 {
+pub(in crate::eval) fn similarity(kind: Kind, prediction: &Prediction, truth: &Truth) -> f64 {
     match kind {
         Kind::Boxes => boxes::iou(&prediction.bbox, &truth.bbox, truth.crowd),
         Kind::Masks => match (&prediction.mask, &truth.mask) {

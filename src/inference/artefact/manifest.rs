@@ -179,7 +179,7 @@ pub struct Speed {
 pub struct Verified {
     /// When, RFC 3339 UTC.
     pub at: String,
-    /// The data, as it was named, and how many pictures of it.
+    /// The data, as it was named.
     pub data: String,
     /// Pictures.
     pub pictures: u32,
@@ -187,7 +187,7 @@ pub struct Verified {
     pub agreement: f64,
     /// Parts of the answer and how far they agree, 0 to 1: `boxes`, `scores`, `keypoints`, `masks`, `embeddings`, `ap`.
     pub agreements: BTreeMap<String, f64>,
-    /// Further figures by name, such as `mean_iou` or `score_off_mean`.
+    /// Further figures by name, such as `mean_iou`, `score_off_mean`, `boxes_wanted`, `boxes_found`, `l2 <output>`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub figures: BTreeMap<String, f64>,
     /// Against ground truth, where there was some.
@@ -198,7 +198,9 @@ pub struct Verified {
 /// Accuracy of model file and plan on the same labelled pictures, 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelledAccuracy {
-    /// By name of the figure (`ap50`, `ap`, `recall`): the model file's in 32-bit floats.
+    /// What was compared with the truth: `boxes`, `masks`, `keypoints`, `embeddings`.
+    pub of: String,
+    /// By name of the figure (`ap50`, `ap`, `recall`; of embeddings `rank1`, `map`): the model file's in 32-bit floats.
     pub onnx: BTreeMap<String, f64>,
     /// The plan's.
     pub plan: BTreeMap<String, f64>,
