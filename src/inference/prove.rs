@@ -33,7 +33,8 @@ pub(super) fn prove(
     }
     let check = match (prepare, gpu) {
         (Some(_), Some(gpu)) => {
-            golden::check(model, &loaded.onnx_sha256, gpu.device.info().compute_capability, &answers)
+            let built = loaded.manifest.as_ref().and_then(|manifest| manifest.golden.as_ref());
+            golden::check(model, &loaded.onnx_sha256, gpu.device.info().compute_capability, built, &answers)
         }
         _ => {
             let why = "recordings are made with this provider";

@@ -22,6 +22,11 @@ const SMALLEST: f64 = 0.01;
 /// on, unless the builder was told not to (TensorRT's `BuilderFlag::kTF32`, on by default).
 const HAS_TF32: (u32, u32) = (8, 0);
 
+/// Between two answers of one plan on one kind of GPU. Tactics are fixed in a plan, so most answer alike to the last bit; where
+/// sums are added up in the order in which threads come, each value may be rounded otherwise. Rounding to FP16 is off by
+/// 2^-11/sqrt(3) = 2.8e-4 (RMS), two such answers by 4e-4 from each other.
+const SAME_PLAN: f64 = 1e-3;
+
 /// How far it may be, and why.
 pub(super) struct Allowed {
     share: f64,
@@ -47,6 +52,11 @@ pub(super) fn allowed(recording: &Recording, precision: Option<Precision>, capab
         Some(Precision::Best) => (EIGHT_BITS, "best, which may be int8"),
     };
     Allowed { share, why }
+}
+
+/// Whatever the precision, and whatever a recording says of others.
+pub(super) fn allowed_for_the_same_plan() -> Allowed {
+    Allowed { share: SAME_PLAN, why: "the same plan" }
 }
 
 /// Are these answers at all? If not, what is wrong with them, for a sentence.

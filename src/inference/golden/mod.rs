@@ -82,20 +82,43 @@ pub(super) fn record(
     Ok(Recording::new(model, sha256, provider, answers))
 }
 
-/// The check `golden <model>`: the answers of each copy of an engine against the recording beside the model file.
-/// `capability` is the device's.
-pub(super) fn check(model: &Model, sha256: &str, capability: (u32, u32), copies: &[Vec<Answer>]) -> Check {
+/// The check `golden <model>`: the answers of each copy of an engine against what the plan answered when it was built, and
+/// against the recording beside the model file. `capability` is the device's.
+pub(super) fn check(
+    model: &Model,
+    sha256: &str,
+    capability: (u32, u32),
+    built: Option<&Recording>,
+    copies: &[Vec<Answer>],
+) -> Check {
     let name = contract::golden(&model.name);
-    let path = Recording::path(&model.onnx);
-    let wrong = |reason: &str, next: &str| {
-        let found = format!("engine {:?} computes wrongly: {reason}", model.name);
-        Check::new(&name, Outcome::Failed, &found, Some(next))
-    };
+    let failed = |found: &str, next: &str| Check::new(&name, Outcome::Failed, found, Some(next));
+    let wrong = |reason: &str, next: &str| failed(&format!("engine {:?} computes wrongly: {reason}", model.name), next);
     let onnx = model.onnx.display();
     if let Some(reason) = copies.iter().find_map(|answers| compare::are_sound(answers).err()) {
         return wrong(&format!("it {reason}"), &format!("build it anew from {onnx}, in a higher precision"));
     }
+    let since = match built.map(|built| since_built(built, model, sha256, copies)) {
+        Some(Since::Changed(reason)) => {
+            let found = format!("engine {:?} does not answer as when it was built: {reason}", model.name);
+            let next = format!(
+                "look for a new driver, an overheated or failing memory (watchkeeper doctor), or another version of \
+                 Watchkeeper, which may prepare pictures otherwise; if it is one of these, build it anew: watchkeeper engine \
+                 build {}",
+                model.name
+            );
+            return failed(&found, &next);
+        }
+        other => other,
+    };
+    let path = Recording::path(&model.onnx);
+    // The file is of the CPU; where there is none, the plan's own first answer is better than nothing.
     let unproven = |reason: &str| {
+        if let Some(Since::Same(off)) = since {
+            let words =
+                format!("the answer is as when it was built ({off:.1e} off), and was not compared with the CPU's");
+            return Check::new(&name, Outcome::Passed, &format!("{words}: {}: {reason}", path.display()), None);
+        }
         let found = format!("the answer is finite and varies, but was not compared: {}: {reason}", path.display());
         let next = "record it with `watchkeeper engine golden` on a machine with ONNX Runtime";
         Check::new(&name, Outcome::Warning, &found, Some(next))
@@ -109,21 +132,50 @@ pub(super) fn check(model: &Model, sha256: &str, capability: (u32, u32), copies:
         return unproven(&reason);
     }
     let allowed = compare::allowed(&recording, model.precision, capability);
-    let mut off = 0.0_f64;
-    for answers in copies {
-        match compare::difference(&recording, answers, &allowed) {
-            Ok(difference) => off = off.max(difference),
-            Err(reason) => {
-                let next = format!(
-                    "build it anew from {onnx}, on this device; if it is of another precision, set models.{}.precision",
-                    model.name
-                );
-                return wrong(&reason, &next);
-            }
+    match farthest(&recording, copies, &allowed) {
+        Ok(off) => {
+            let since = match since {
+                Some(Since::Same(off)) => format!("; {off:.1e} off what it was when it was built"),
+                Some(Since::Unknown(reason)) => format!("; not compared with when it was built: {reason}"),
+                Some(Since::Changed(_)) | None => String::new(),
+            };
+            let found = format!("the answer is {off:.1e} off the recording, {allowed}{since}");
+            Check::new(&name, Outcome::Passed, &found, None)
+        }
+        Err(reason) => {
+            let next = format!(
+                "build it anew from {onnx}, on this device; if it is of another precision, set models.{}.precision",
+                model.name
+            );
+            wrong(&reason, &next)
         }
     }
-    let found = format!("the answer is {off:.1e} off the recording, {allowed}");
-    Check::new(&name, Outcome::Passed, &found, None)
+}
+
+/// A plan's answer, and the one it gave when it was built.
+enum Since {
+    /// So far off, which is little.
+    Same(f64),
+    /// Too far off.
+    Changed(String),
+    /// They cannot be compared.
+    Unknown(String),
+}
+
+fn since_built(built: &Recording, model: &Model, sha256: &str, copies: &[Vec<Answer>]) -> Since {
+    if let Err(reason) = built.is_of(model, sha256) {
+        return Since::Unknown(reason);
+    }
+    match farthest(built, copies, &compare::allowed_for_the_same_plan()) {
+        Ok(off) => Since::Same(off),
+        Err(reason) => Since::Changed(reason),
+    }
+}
+
+/// The largest difference of any copy, or what is wrong with one.
+fn farthest(recording: &Recording, copies: &[Vec<Answer>], allowed: &compare::Allowed) -> Result<f64, String> {
+    let off = copies.iter().map(|answers| compare::difference(recording, answers, allowed));
+    off.try_fold(0.0_f64, |most, off| Ok(most.max(off?)))
 }
 
 #[cfg(test)]

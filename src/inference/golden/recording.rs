@@ -105,12 +105,7 @@ impl Recording {
             return Err(io::Error::other(format!("{size} bytes; no recording is so large")));
         }
         let recording: Self = serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)?;
-        let whole = recording.outputs.iter().flat_map(|output| {
-            let fits = |part: &RecordedPart| part.places.len() == part.values.len();
-            let inside = |part: &RecordedPart| part.places.iter().all(|place| (*place as usize) < output.count);
-            output.parts.iter().map(move |part| fits(part) && inside(part))
-        });
-        if recording.schema != SCHEMA || !whole.into_iter().all(|whole| whole) {
+        if !recording.is_whole() {
             return Err(io::Error::other(format!("it is no whole {SCHEMA}")));
         }
         Ok(recording)
@@ -129,6 +124,16 @@ impl Recording {
         fs::rename(&new, path)
     }
 
+    /// Can it be compared with at all?
+    pub(super) fn is_whole(&self) -> bool {
+        let mut parts =
+            self.outputs.iter().flat_map(|output| output.parts.iter().map(move |part| (output.count, part)));
+        self.schema == SCHEMA
+            && parts.all(|(count, part)| {
+                part.places.len() == part.values.len() && part.places.iter().all(|place| (*place as usize) < count)
+            })
+    }
+
     /// How many values it keeps.
     #[must_use]
     pub fn kept(&self) -> usize {
@@ -137,6 +142,9 @@ impl Recording {
 
     /// Is it about this model, used so? If not, why.
     pub(super) fn is_of(&self, model: &Model, sha256: &str) -> Result<(), String> {
+        if !self.is_whole() {
+            return Err(format!("it is no whole {SCHEMA}"));
+        }
         if self.sha256 != sha256 {
             return Err(format!("it is of another {} (sha256 {}...)", self.file, self.sha256.get(..12).unwrap_or("?")));
         }

@@ -55,7 +55,7 @@ fn checked(head: Head, right: Answer, got: Answer, precision: Option<Precision>,
     let mut model = model(head, &folder.path().join("model.onnx"));
     record(&model, SHA256, "cpu", &[right]).unwrap().write(&folder.path().join("golden.json")).unwrap();
     model.precision = precision;
-    check(&model, SHA256, device, &[vec![got]])
+    check(&model, SHA256, device, None, &[vec![got]])
 }
 
 #[track_caller]
@@ -133,7 +133,7 @@ fn what_a_model_ranks_itself_may_come_in_another_order() {
 fn what_is_no_answer_fails_without_a_recording_too() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(Head::Yolo, &folder.path().join("model.onnx"));
-    let check = |answer: Answer| check(&model, SHA256, ORIN, &[vec![detections()], vec![answer]]);
+    let check = |answer: Answer| check(&model, SHA256, ORIN, None, &[vec![detections()], vec![answer]]);
     wrong(&check(changed(detections(), |place, value| if place == 77 { f32::NAN } else { value })), "no numbers");
     wrong(&check(changed(detections(), |_, _| 0.25)), "the same value everywhere");
     let unproven = check(detections());
@@ -148,7 +148,7 @@ fn each_copy_of_an_engine_is_checked() {
     let model = model(Head::Yolo, &folder.path().join("model.onnx"));
     record(&model, SHA256, "cpu", &[detections()]).unwrap().write(&folder.path().join("golden.json")).unwrap();
     let copies = [vec![detections()], vec![changed(detections(), |_, value| value * 2.0)]];
-    wrong(&check(&model, SHA256, ORIN, &copies), "off the recording");
+    wrong(&check(&model, SHA256, ORIN, None, &copies), "off the recording");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn another_models_recording_proves_nothing() {
     let recording = record(&right, SHA256, "cpu", &[detections()]).unwrap();
     recording.write(&path).unwrap();
     let reason = |model: &Model, sha256: &str| {
-        let check = check(model, sha256, ORIN, &[vec![detections()]]);
+        let check = check(model, sha256, ORIN, None, &[vec![detections()]]);
         assert_eq!(check.outcome, Outcome::Warning, "{check}");
         check.found
     };
@@ -172,9 +172,9 @@ fn another_models_recording_proves_nothing() {
     // Of an engine that was built from another model.
     recording.write(&path).unwrap();
     let longer = Answer { shape: vec![1, 6, 400], values: detections().values[..2400].to_vec(), ..detections() };
-    wrong(&check(&right, SHA256, ORIN, &[vec![longer]]), "is of shape [1, 6, 400], recorded is [1, 6, 500]");
+    wrong(&check(&right, SHA256, ORIN, None, &[vec![longer]]), "is of shape [1, 6, 400], recorded is [1, 6, 500]");
     wrong(
-        &check(&right, SHA256, ORIN, &[vec![Answer { name: "boxes".into(), ..detections() }]]),
+        &check(&right, SHA256, ORIN, None, &[vec![Answer { name: "boxes".into(), ..detections() }]]),
         "no output \"output0\"",
     );
 }
@@ -190,7 +190,7 @@ fn a_tolerance_that_somebody_wrote_into_a_recording_holds_and_stays() {
     std::fs::write(&path, text).unwrap();
     for _ in 0..2 {
         let louder = changed(detections(), |_, value| value * 1.4);
-        let check = check(&model, SHA256, ORIN, &[vec![louder]]);
+        let check = check(&model, SHA256, ORIN, None, &[vec![louder]]);
         assert_eq!(check.outcome, Outcome::Passed, "{check}");
         recording.write(&path).unwrap();
     }
@@ -201,4 +201,67 @@ fn a_recording_lies_beside_its_model_file() {
     let of = |onnx: &str| Recording::path(Path::new(onnx)).display().to_string();
     assert_eq!(of("engines/pose/model.onnx"), "engines/pose/golden.json");
     assert_eq!(of("engines/blob.onnx"), "engines/blob.golden.json");
+}
+
+/// The model, and what its plan answered when it was built.
+fn built() -> (Model, Recording) {
+    // Nothing lies there.
+    let model = model(Head::Yolo, Path::new("/nowhere/model.onnx"));
+    let recording = record(&model, SHA256, "tensorrt", &[detections()]).unwrap();
+    (model, recording)
+}
+
+#[test]
+fn a_plan_answers_as_when_it_was_built_whatever_its_precision_allows() {
+    let (mut model, recording) = built();
+    model.precision = Some(Precision::Int8);
+    let check = |share: f32| {
+        let noisy = |place: usize, v: f32| v * if place.is_multiple_of(2) { 1.0 + share } else { 1.0 - share };
+        check(&model, SHA256, ORIN, Some(&recording), &[vec![detections()], vec![changed(detections(), noisy)]])
+    };
+    for share in [0.0, 4e-4] {
+        let same = check(share);
+        assert_eq!(same.outcome, Outcome::Passed, "{same}");
+        assert!(
+            same.found.contains("as when it was built") && same.found.contains("not compared with the CPU's"),
+            "{same}"
+        );
+    }
+    let other = check(1e-2);
+    assert_eq!(other.outcome, Outcome::Failed, "{other}");
+    assert!(other.found.starts_with("engine \"test\" does not answer as when it was built: "), "{other}");
+    let next = other.next.unwrap();
+    assert!(
+        next.contains("driver") && next.contains("memory") && next.contains("watchkeeper engine build test"),
+        "{next}"
+    );
+}
+
+#[test]
+fn the_cpus_answer_is_asked_for_too_where_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(Head::Yolo, &folder.path().join("model.onnx"));
+    let wrong_from_the_start = || changed(detections(), |_, value| value * 1.5);
+    let recording = record(&model, SHA256, "tensorrt", &[wrong_from_the_start()]).unwrap();
+    record(&model, SHA256, "cpu", &[detections()]).unwrap().write(&folder.path().join("golden.json")).unwrap();
+    wrong(&check(&model, SHA256, ORIN, Some(&recording), &[vec![wrong_from_the_start()]]), "off the recording");
+    let both = record(&model, SHA256, "tensorrt", &[detections()]).unwrap();
+    let passed = check(&model, SHA256, ORIN, Some(&both), &[vec![detections()]]);
+    assert!(passed.outcome == Outcome::Passed && passed.found.contains("when it was built"), "{passed}");
+}
+
+#[test]
+fn an_answer_to_another_picture_is_no_proof_of_anything() {
+    let (model, recording) = built();
+    let mut text = serde_json::to_value(&recording).unwrap();
+    text["picture"] = 0.into();
+    let of_another_picture: Recording = serde_json::from_value(text.clone()).unwrap();
+    let found = check(&model, SHA256, ORIN, Some(&of_another_picture), &[vec![detections()]]);
+    assert_eq!(found.outcome, Outcome::Warning, "{found}");
+    // A manifest that somebody edited.
+    text["picture"] = picture::VERSION.into();
+    text["outputs"][0]["parts"][0]["places"][0] = 999_999.into();
+    let broken: Recording = serde_json::from_value(text).unwrap();
+    let found = check(&model, SHA256, ORIN, Some(&broken), &[vec![detections()]]);
+    assert_eq!(found.outcome, Outcome::Warning, "{found}");
 }
