@@ -58,7 +58,7 @@ fn manager() -> ModelManager {
 fn context(manager: &ModelManager, lane: &watchkeeper::inference::Lane, name: &str) -> Box<dyn Context> {
     let mut index = 0..MODELS.len();
     let model = index.find_map(|at| manager.model(at).filter(|model| model.model.name == name)).unwrap();
-    let model: &LoadedModel = model;
+    let model: &LoadedModel = &model;
     manager.create_pipeline_contexts(lane, model, 1).unwrap().free.pop_front().unwrap()
 }
 

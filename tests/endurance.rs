@@ -126,7 +126,7 @@ impl House {
         let lane = self.models.lane("guest").unwrap();
         for index in 0..self.config.models.len() {
             let model = self.models.model(index).unwrap();
-            let mut contexts = self.models.create_pipeline_contexts(&lane, model, 1).unwrap();
+            let mut contexts = self.models.create_pipeline_contexts(&lane, &model, 1).unwrap();
             if run {
                 let (_, result) = contexts.free.pop_front().unwrap().submit().wait().unwrap();
                 result.unwrap();

@@ -174,7 +174,7 @@ fn a_frame_goes_from_picture_to_tracks_without_an_allocation() {
     let (_folder, manager) = loaded(&blobs, "head = \"yolo\"\nlabels = \"labels.txt\"");
     let model = manager.model(0).unwrap();
     let mut context =
-        manager.create_pipeline_contexts(&manager.lane("test").unwrap(), model, 1).unwrap().free.pop_front();
+        manager.create_pipeline_contexts(&manager.lane("test").unwrap(), &model, 1).unwrap().free.pop_front();
     let mut decoder = Decoder::new(&model.model, model.io()).unwrap();
     let mut tracker = tracking::new(&Tracking::default());
     let mut found = Found::default();

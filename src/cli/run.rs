@@ -13,7 +13,7 @@ pub(super) fn main(path: &Path) -> anyhow::Result<Exit> {
         tracing::warn!("{warning}");
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "watchkeeper starts");
-    Ok(match daemon::run(&loaded.config, None)? {
+    Ok(match daemon::run(&loaded.config, Some(path), None)? {
         Outcome::Drained => Exit::Done,
         Outcome::Overdue => Exit::TryAgain,
         Outcome::Broken => Exit::Internal,

@@ -5,6 +5,7 @@
 
 mod check;
 mod coco;
+mod diff;
 mod document;
 mod environment;
 mod file;
@@ -18,6 +19,7 @@ mod resolve;
 mod schema;
 mod words;
 
+pub use diff::Diff;
 pub use load::{Loaded, load, load_with_env, load_without_plans};
 pub use meaning::*;
 pub use problem::{Location, Problem, Problems};

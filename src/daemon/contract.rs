@@ -20,12 +20,14 @@ pub(super) fn load(config: &Config, metrics: &Metrics) -> Result<Arc<ModelManage
         tracing::warn!("GPU contract: {check}");
     }
     write(&report, &config.runtime.state_dir);
-    show(&report, metrics);
+    if let Ok(models) = &loaded {
+        show(models, metrics);
+    }
     loaded
 }
 
 /// To `contract.json`.
-fn write(report: &ContractReport, state_dir: &Path) {
+pub(super) fn write(report: &ContractReport, state_dir: &Path) {
     let path = state_dir.join("contract.json");
     let written = fs::create_dir_all(state_dir).and_then(|()| super::state_file::write(&path, report));
     if let Err(error) = written {
@@ -35,10 +37,12 @@ fn write(report: &ContractReport, state_dir: &Path) {
 }
 
 /// 1 where a check was passed, with a warning too; 0 where it failed; absent where it was not made.
-fn show(report: &ContractReport, metrics: &Metrics) {
-    let made = report.checks.iter().filter(|check| check.outcome != Outcome::Skipped);
-    let values: Vec<_> = made.map(|check| (check.name.clone(), u64::from(check.outcome != Outcome::Failed))).collect();
+fn show(models: &Arc<ModelManager>, metrics: &Metrics) {
+    let models = Arc::downgrade(models);
     metrics.also(move |out| {
-        gauge(out, "gpu_contract", "check", values.iter().map(|(name, value)| (name.as_str(), *value)));
+        let Some(report) = models.upgrade().map(|models| models.contract()) else { return };
+        let made = report.checks.iter().filter(|check| check.outcome != Outcome::Skipped);
+        let values = made.map(|check| (check.name.as_str(), u64::from(check.outcome != Outcome::Failed)));
+        gauge(out, "gpu_contract", "check", values);
     });
 }

@@ -1,10 +1,13 @@
 //! From a configuration to a running daemon and back: build, run, drain.
 
 mod contract;
+mod reload;
 mod serial_mode;
 mod state_file;
+mod swap;
 mod systemd;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +25,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::telemetry::progress::Progress;
 use crate::telemetry::redact;
 use crate::web;
+use reload::Reloads;
 use serial_mode::Tripped;
 use systemd::{Starting, notify};
 
@@ -56,19 +60,21 @@ pub enum Outcome {
     DeviceLost,
 }
 
-/// Runs until a signal ends it; `observer` sees what cameras report.
+/// Runs until a signal ends it; `path` is where the configuration is from, to be read anew, and `observer` sees what
+/// cameras report.
 ///
 /// # Errors
 /// What keeps it from starting.
-pub fn run(config: &Config, observer: Option<Observer>) -> anyhow::Result<Outcome> {
+pub fn run(config: &Config, path: Option<&Path>, observer: Option<Observer>) -> anyhow::Result<Outcome> {
     let signals = signals()?;
     register_secrets(config);
     let starting = Starting::begin();
-    let running = Running::start(config, observer)?;
+    let running = Running::start(config, path, observer)?;
     drop(starting);
     notify(&[NotifyState::Ready]);
     tracing::info!(cameras = config.cameras.len(), models = config.models.len(), sinks = config.sinks.len(), "ready");
     let ending = running.watch(&signals);
+    running.reloads.stop();
     notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
     leave_at_the_next(signals);
     let models = Arc::clone(&running.models);
@@ -95,9 +101,9 @@ pub fn register_secrets(config: &Config) {
 }
 
 /// What an operator reaches of inference.
-fn control(models: &Arc<ModelManager>, tripped: &Arc<Tripped>) -> web::Control {
-    let [asked, told, proven] = [Arc::clone(models), Arc::clone(models), Arc::clone(models)];
-    let tripped = Arc::clone(tripped);
+fn control(models: &Arc<ModelManager>, tripped: &Arc<Tripped>, reloads: &Reloads) -> web::Control {
+    let [asked, told, proven, listed] = [(); 4].map(|()| Arc::clone(models));
+    let (tripped, reloads) = (Arc::clone(tripped), reloads.clone());
     web::Control {
         serial_mode: Box::new(move || serde_json::json!(asked.serial_mode())),
         set_serial_mode: Box::new(move |serial| {
@@ -107,6 +113,8 @@ fn control(models: &Arc<ModelManager>, tripped: &Arc<Tripped>) -> web::Control {
             news
         }),
         contract: Box::new(move || serde_json::json!(proven.contract())),
+        models: Box::new(move || serde_json::json!(listed.status())),
+        reload: Box::new(move || reloads.ask_and_wait()),
     }
 }
 
@@ -118,12 +126,13 @@ struct Running {
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
     web: Option<web::Server>,
+    reloads: Reloads,
     /// Held so that the hub lives even without cameras.
     reports: crossbeam_channel::Sender<pipeline::Report>,
 }
 
 impl Running {
-    fn start(config: &Config, observer: Option<Observer>) -> anyhow::Result<Self> {
+    fn start(config: &Config, path: Option<&Path>, observer: Option<Observer>) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::default());
         let progress = Arc::new(Progress::default());
         let models = contract::load(config, &metrics)?;
@@ -136,11 +145,12 @@ impl Running {
         let (reports, incoming) = pipeline::channel();
         let publish = observer.as_ref().map_or(Publish::Events, |observer| observer.publish);
         let hub = Hub::start(incoming, outbox, progress.stage("hub"), observer).context("the hub cannot start")?;
+        let (reloads, requests) = reload::channel(&metrics);
         let readiness = Arc::new(web::Readiness::default());
         let web = match &config.http {
             Some(http) => {
                 let (metrics, readiness) = (Arc::clone(&metrics), Arc::clone(&readiness));
-                Some(web::Server::start(http.listen, metrics, readiness, control(&models, &tripped))?)
+                Some(web::Server::start(http.listen, metrics, readiness, control(&models, &tripped, &reloads))?)
             }
             None => None,
         };
@@ -159,8 +169,16 @@ impl Running {
             cameras.push(pipeline);
             std::thread::sleep(STAGGER);
         }
+        let handovers = cameras.iter().map(|camera| Arc::clone(camera.handover())).collect();
+        requests.answer(reload::Daemon {
+            config: config.clone(),
+            path: path.map(Path::to_owned),
+            models: Arc::clone(&models),
+            metrics: Arc::clone(&metrics),
+            cameras: handovers,
+        })?;
         readiness.ready();
-        Ok(Self { models, tripped, cameras, hub, metrics, progress, web, reports })
+        Ok(Self { models, tripped, cameras, hub, metrics, progress, web, reloads, reports })
     }
 
     /// Until a signal, or until a part that everybody needs is gone.
@@ -172,7 +190,7 @@ impl Running {
         let mut stuck_told = false;
         loop {
             match signals.recv_timeout(TICK) {
-                Ok(SIGHUP) => tracing::warn!("SIGHUP: reload is not there yet; restart to read the configuration anew"),
+                Ok(SIGHUP) => self.reloads.ask(),
                 Ok(signal) => {
                     tracing::info!(signal = name(signal), "draining");
                     return Ending::Asked;
@@ -224,7 +242,7 @@ impl Running {
     /// Stops upstream; later stages end when their input does. True where all was written in time.
     fn drain(self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
-        let Self { models, tripped, cameras, hub, metrics, web, reports, .. } = self;
+        let Self { models, tripped, cameras, hub, metrics, web, reloads, reports, .. } = self;
         for camera in &cameras {
             camera.stop();
         }
@@ -240,6 +258,11 @@ impl Running {
                 tracing::warn!(camera = camera.id(), "did not end in time and is left behind");
                 in_time = false;
             }
+        }
+        // A plan that is being loaded cannot be hurried.
+        if !reloads.join(deadline) {
+            tracing::warn!("a reload did not end in time and is left behind");
+            in_time = false;
         }
         // The last frames may have broken something, and the next start must know.
         heed(&models, &tripped, &reports);

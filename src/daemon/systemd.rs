@@ -21,6 +21,31 @@ pub(super) fn notify(state: &[NotifyState<'_>]) {
     }
 }
 
+/// A reload is under way, until it drops.
+pub(super) struct Reloading {
+    // It may take as long as a start: it loads engines, too.
+    _put_off: Starting,
+}
+
+impl Reloading {
+    pub(super) fn begin() -> Self {
+        // One message: systemd wants to know when it was sent.
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::debug!("sd_notify: {error}"),
+        }
+        Self { _put_off: Starting::begin() }
+    }
+
+    /// It has ended; not to be told to systemd where the daemon ends, too.
+    pub(super) fn end(self, goes_on: bool) {
+        drop(self);
+        if goes_on {
+            notify(&[NotifyState::Ready]);
+        }
+    }
+}
+
 /// Asks systemd for more time to start, until it drops.
 pub(super) struct Starting {
     _ended: Option<Sender<()>>,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
@@ -15,6 +15,7 @@ use super::golden::{self, Prepare, Recording};
 use super::health::Health;
 use super::onnxruntime::{OrtDeviceEngine, OrtEngine, Workers};
 use super::prove::{describe, first_run, prove};
+use super::swap::Serving;
 use super::tensorrt::{TensorRt, TrtEngine};
 use super::{Context, Engine, InferenceError, Lane, Notice, SerialMode, file, library};
 use crate::config::{Backend, Concurrency, Config, Model, Policy, Task};
@@ -73,12 +74,13 @@ pub struct Proofs<'a> {
 /// All engines of the process, each deserialised once.
 pub struct ModelManager {
     // In this order dropped: engines before the device.
-    models: Vec<Arc<LoadedModel>>,
+    pub(super) serving: RwLock<Vec<Serving>>,
+    pub(super) opened: Opened,
     gpu: Option<Arc<Gpu>>,
-    health: Arc<Health>,
-    contract: ContractReport,
-    /// Creating contexts is serialised, in parallel mode too.
-    lifecycle: Mutex<()>,
+    pub(super) health: Arc<Health>,
+    pub(super) contract: Mutex<ContractReport>,
+    /// Loading engines and creating contexts is serialised, in parallel mode too.
+    pub(super) lifecycle: Mutex<()>,
 }
 
 static SHARED: OnceLock<Arc<ModelManager>> = OnceLock::new();
@@ -95,7 +97,7 @@ impl ModelManager {
         report: &mut ContractReport,
     ) -> Result<Arc<Self>, InferenceError> {
         if let Some(manager) = SHARED.get() {
-            report.clone_from(&manager.contract);
+            *report = manager.contract();
             return Ok(Arc::clone(manager));
         }
         let manager = Arc::new(Self::load_with(config, metrics, proofs, report)?);
@@ -158,6 +160,7 @@ impl ModelManager {
             let loaded = load_one(&config.models[index], &mut backends, metrics, proofs.fits)?;
             models[index] = Some(Arc::new(loaded));
         }
+        let opened = backends.opened();
         let (gpu, report) = (backends.gpu, backends.report);
         // On a GPU, the one that needs the most memory for its activations has to come first, too.
         for loaded in order.iter().filter_map(|&index| models[index].as_ref()) {
@@ -167,9 +170,9 @@ impl ModelManager {
         if let Some(gpu) = &gpu {
             report_device(gpu, metrics);
         }
-        let models = models.into_iter().flatten().collect();
-        let contract = report.clone();
-        Ok(Self { models, gpu, health, contract, lifecycle: Mutex::new(()) })
+        let serving = RwLock::new(models.into_iter().flatten().map(|loaded| Serving::new(loaded, metrics)).collect());
+        let contract = Mutex::new(report.clone());
+        Ok(Self { serving, opened, gpu, health, contract, lifecycle: Mutex::new(()) })
     }
 
     /// What the model answers about the golden picture, to be recorded.
@@ -183,14 +186,14 @@ impl ModelManager {
 
     /// What was proven when the models were loaded.
     #[must_use]
-    pub fn contract(&self) -> &ContractReport {
-        &self.contract
+    pub fn contract(&self) -> ContractReport {
+        self.contract.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A model by its index in the config.
+    /// A model by its index in the config, with the engine that serves.
     #[must_use]
-    pub fn model(&self, index: usize) -> Option<&Arc<LoadedModel>> {
-        self.models.get(index)
+    pub fn model(&self, index: usize) -> Option<Arc<LoadedModel>> {
+        self.serving().get(index).map(|serving| Arc::clone(&serving.loaded))
     }
 
     /// What all contexts of one camera share.
@@ -284,10 +287,10 @@ fn report_device(gpu: &Arc<Gpu>, metrics: &Metrics) {
 }
 
 /// What runs models. A library is loaded where a model needs it, and never otherwise.
-struct Backends<'a> {
-    config: &'a Config,
-    health: Arc<Health>,
-    report: &'a mut ContractReport,
+pub(super) struct Backends<'a> {
+    pub(super) config: &'a Config,
+    pub(super) health: Arc<Health>,
+    pub(super) report: &'a mut ContractReport,
     gpu: Option<Arc<Gpu>>,
     tensorrt: Option<Arc<TensorRt>>,
     onnxruntime: Option<onnxruntime::Runtime>,
@@ -310,6 +313,16 @@ impl Backends<'_> {
                 .passed(contract::ONNXRUNTIME, &format!("{}: {}", runtime.path().display(), runtime.build_info()));
         }
         Ok(())
+    }
+
+    /// What is open, for engines that are loaded later.
+    fn opened(&self) -> Opened {
+        Opened {
+            gpu: self.gpu.clone(),
+            tensorrt: self.tensorrt.clone(),
+            onnxruntime: self.onnxruntime.clone(),
+            workers: self.workers.clone(),
+        }
     }
 
     fn gpu(&mut self) -> Result<Arc<Gpu>, InferenceError> {
@@ -351,8 +364,30 @@ impl Backends<'_> {
     }
 }
 
+/// Devices and libraries that a manager has open.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) tensorrt: Option<Arc<TensorRt>>,
+    onnxruntime: Option<onnxruntime::Runtime>,
+    workers: Option<Arc<Workers>>,
+    pub(super) gpu: Option<Arc<Gpu>>,
+}
+
+impl Opened {
+    /// To load further engines with.
+    pub(super) fn backends<'a>(
+        &self,
+        config: &'a Config,
+        health: &Arc<Health>,
+        report: &'a mut ContractReport,
+    ) -> Backends<'a> {
+        let Self { gpu, tensorrt, onnxruntime, workers } = self.clone();
+        Backends { config, health: Arc::clone(health), report, gpu, tensorrt, onnxruntime, workers }
+    }
+}
+
 /// The file that is loaded.
-fn file_of(model: &Model) -> &Path {
+pub(super) fn file_of(model: &Model) -> &Path {
     match model.backend {
         Backend::Tensorrt => &model.plan,
         Backend::OnnxruntimeCpu | Backend::OnnxruntimeCuda | Backend::OnnxruntimeTensorrt => &model.onnx,
@@ -366,7 +401,7 @@ fn largest_first(models: &[Arc<Model>]) -> Vec<usize> {
     order
 }
 
-fn load_one(
+pub(super) fn load_one(
     model: &Arc<Model>,
     backends: &mut Backends<'_>,
     metrics: &Metrics,

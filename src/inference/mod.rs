@@ -17,6 +17,7 @@ mod library;
 mod manager;
 mod onnxruntime;
 mod prove;
+mod swap;
 mod tensorrt;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub use gpu::kernels::Placement;
 pub use health::{Notice, SerialMode};
 pub use library::load as load_onnxruntime;
 pub use manager::{Fits, LoadedModel, ModelManager, PipelineContexts, Proofs};
+pub use swap::{Candidate, ModelStatus, Retired};
 
 use crate::types::frame::Picture;
 use crate::types::geometry::BBox;
@@ -52,6 +54,11 @@ pub trait Engine: Send + Sync {
 
     /// What runs it: `cpu`, `cuda`, `tensorrt`.
     fn provider(&self) -> &'static str;
+
+    /// Activation memory that one execution needs, bytes, where its contexts may share it with those of other engines.
+    fn activation_bytes(&self) -> u64 {
+        0
+    }
 
     /// Buffers for one run in flight of `lane`'s camera, of 1, 2, 4 ... up to `max_batch` pictures where the model leaves its batch (the
     /// first dimension of its inputs) open; other open dimensions of inputs become 1,

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::analysis::{Analysed, Analysis};
-use super::extras::Extras;
+use super::extras::{Extras, Kind};
+use super::handover::{FAILURES, Handover, Parcel, Part, Returned};
 use super::objects::Objects;
 use super::{FrameResult, Publish, Report};
 use crate::config::{Task, Tracking};
-use crate::inference::{FrameRef, InferenceError, LoadedModel, ModelManager};
+use crate::inference::{Context, FrameRef, InferenceError, LoadedModel, ModelManager};
 use crate::source::Frame;
 use crate::source::slot::{FrameSlot, Take};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
@@ -38,8 +39,10 @@ const RECYCLED: usize = 64;
 pub(super) struct Worker {
     pub(super) id: Arc<str>,
     pub(super) slot: Arc<FrameSlot>,
-    /// The first feeds the tracker.
-    pub(super) camera_models: Vec<Arc<LoadedModel>>,
+    /// Of the model that feeds the tracker.
+    pub(super) task: Task,
+    /// The models that it works with, the first of which feeds the tracker, and others that it is to work with.
+    pub(super) handover: Arc<Handover>,
     pub(super) models: Arc<ModelManager>,
     pub(super) tracking: Tracking,
     /// Frames in flight.
@@ -62,20 +65,24 @@ impl Worker {
         Ok(std::thread::Builder::new().name(name).spawn(move || {
             let _entered = span.entered();
             self.run(analysis);
+            self.handover.ends();
             self.stage.idle();
         })?)
     }
 
     fn analysis(&self) -> Result<Option<(Analysis, Extras)>, InferenceError> {
-        let Some((first, others)) = self.camera_models.split_first() else { return Ok(None) };
-        let lane = self.models.lane(&self.id)?;
+        let using = self.handover.using();
+        let Some((first, others)) = using.split_first() else { return Ok(None) };
+        let lane = Arc::new(self.models.lane(&self.id)?);
         let analysis = Analysis::new(&lane, &self.models, first, self.depth)?;
-        Ok(Some((analysis, Extras::new(&lane, &self.models, first, others, self.depth)?)))
+        let extras = Extras::new(&lane, &self.models, first, others, self.depth)?;
+        self.handover.begins(&lane);
+        Ok(Some((analysis, extras)))
     }
 
     /// Until the slot closes; a panic costs the frames in flight and the tracks, not the camera.
     fn run(&self, mut analysis: Option<(Analysis, Extras)>) {
-        let mut objects = Objects::new(&self.id, &self.camera_models);
+        let mut objects = Objects::new(&self.id, &self.handover.using());
         let mut numbering = Numbering::default();
         loop {
             let attempt = AssertUnwindSafe(|| Life::new(self, analysis.take(), &mut objects, &mut numbering).run());
@@ -85,10 +92,12 @@ impl Worker {
             }
             tracing::error!(panics = self.metrics.panics.get(), "panic in the camera thread; it begins anew");
             self.stage.idle();
+            self.handover.panicked();
             for draft in objects.end_all() {
                 let _ = self.reports.send(Report::Event(draft));
             }
             std::thread::sleep(AFTER_PANIC);
+            objects.heed(&self.handover.using());
             // Contexts may have been lost in the panic.
             analysis = loop {
                 match self.analysis() {
@@ -145,6 +154,8 @@ struct Life<'a> {
     failing: Option<Instant>,
     /// When a frame was last published with its pixels.
     pictured: Option<Instant>,
+    /// Places of models whose new engine has not answered yet, and how often each has failed.
+    on_trial: Vec<(usize, u32)>,
 }
 
 impl<'a> Life<'a> {
@@ -173,6 +184,7 @@ impl<'a> Life<'a> {
             recycled,
             failing: None,
             pictured: None,
+            on_trial: Vec::new(),
         }
     }
 
@@ -181,6 +193,14 @@ impl<'a> Life<'a> {
         loop {
             if self.analysis.as_ref().is_some_and(|analysis| !analysis.has_room()) {
                 self.finish();
+                continue;
+            }
+            if worker.handover.is_waiting() {
+                if self.is_idle() {
+                    self.take_over();
+                } else {
+                    self.finish();
+                }
                 continue;
             }
             if self.is_idle() {
@@ -250,7 +270,7 @@ impl<'a> Life<'a> {
         worker.metrics.stage(Stage::Track).observe(began.elapsed());
         let mut collected = Vec::new();
         if let Some(extras) = &mut self.extras {
-            let task = worker.camera_models.first().map_or(Task::Detection, |model| model.model.task);
+            let task = worker.task;
             extras.attach_own(found, task, &mut objects);
             let mut collect = (worker.publish == Publish::Found).then_some(&mut collected);
             if let Some(collected) = &mut collect {
@@ -265,6 +285,7 @@ impl<'a> Life<'a> {
             }
         }
         worker.metrics.inferred.inc();
+        self.judge(Ok(()));
         if let Some(since) = self.failing.take() {
             tracing::info!(after_s = since.elapsed().as_secs(), "inference works again");
         }
@@ -309,10 +330,106 @@ impl<'a> Life<'a> {
     /// One line when it begins to fail; the rest is counted.
     fn failed(&mut self, error: &str) {
         self.worker.metrics.failed.inc();
+        self.judge(Err(error));
         if self.failing.is_none() {
             self.failing = Some(Instant::now());
             tracing::error!("frame not analysed: {error}");
         }
+    }
+
+    /// Other engines wait, and no frame is in flight.
+    fn take_over(&mut self) {
+        let handover = &self.worker.handover;
+        while let Some(parcel) = handover.collect() {
+            match parcel {
+                Parcel::Engines(parts, on_trial) => return self.exchange(parts, on_trial),
+                Parcel::Yield(places) => {
+                    let mut returned = Returned::default();
+                    places.into_iter().for_each(|place| returned.contexts.extend(self.give_up(place)));
+                    handover.gave_up(returned);
+                    self.worker.stage.idle();
+                    if !handover.await_parcel(&self.worker.slot) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn give_up(&mut self, place: usize) -> Vec<Box<dyn Context>> {
+        match (place.checked_sub(1), &mut self.analysis, &mut self.extras) {
+            (None, Some(analysis), _) => analysis.give_up(),
+            (Some(at), _, Some(extras)) => extras.give_up(at),
+            _ => Vec::new(),
+        }
+    }
+
+    fn exchange(&mut self, parts: Vec<Part>, on_trial: bool) {
+        let worker = self.worker;
+        let mut using = worker.handover.using();
+        let labels = |using: &[Arc<LoadedModel>]| using.first().map(|first| Arc::clone(&first.model.labels));
+        let before = labels(&using);
+        let (mut places, mut returned) = (Vec::new(), Returned::default());
+        for Part { place, model, kind } in parts {
+            let replaced = match (place.checked_sub(1), kind, &mut self.analysis, &mut self.extras) {
+                (None, Kind::Frames(model), Some(analysis), _) => {
+                    Some(Kind::Frames(Box::new(analysis.replace(*model))))
+                }
+                (Some(at), kind, _, Some(extras)) => {
+                    extras.watch(at, on_trial);
+                    extras.replace(at, kind)
+                }
+                (_, kind, ..) => Some(kind),
+            };
+            returned.kinds.extend(replaced);
+            if let Some(used) = using.get_mut(place) {
+                *used = model;
+            }
+            places.push(place);
+        }
+        let now = labels(&using);
+        if now != before {
+            // A class that was a person may be a car now.
+            self.end_tracks();
+            worker.metrics.set_labels(now.as_deref().unwrap_or_default());
+        }
+        self.objects.heed(&using);
+        if let (Some(extras), Some((first, others))) = (&mut self.extras, using.split_first()) {
+            extras.heed(first, others);
+        }
+        if !on_trial {
+            places.clear();
+        }
+        self.on_trial.clear();
+        self.on_trial.extend(places.iter().map(|place| (*place, 0)));
+        worker.handover.taken(using, places, returned);
+    }
+
+    /// A frame was analysed, or could not be: what that says of engines on trial.
+    fn judge(&mut self, tracker: Result<(), &str>) {
+        let Self { on_trial, extras, worker, .. } = self;
+        on_trial.retain_mut(|(place, failures)| {
+            let verdict = match (place.checked_sub(1), extras.as_mut()) {
+                (None, _) => Some(tracker.map_err(str::to_owned)),
+                (Some(at), Some(extras)) => extras.verdict(at),
+                (Some(_), None) => None,
+            };
+            match verdict {
+                None => return true,
+                Some(Ok(())) => worker.handover.answered(*place),
+                Some(Err(reason)) => {
+                    *failures += 1;
+                    if *failures < FAILURES {
+                        return true;
+                    }
+                    worker.handover.failed(reason);
+                }
+            }
+            if let (Some(at), Some(extras)) = (place.checked_sub(1), extras.as_mut()) {
+                extras.watch(at, false);
+            }
+            false
+        });
     }
 
     /// A camera that went silent has lost its subjects.

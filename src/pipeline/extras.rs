@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::crops::Crops;
 use super::whole_frame::{Running, WholeFrame};
 use crate::config::{Cadence, RunOn, Task};
-use crate::inference::{FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
+use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
 use crate::telemetry::metrics::CameraMetrics;
 use crate::types::detection::Detection;
 use crate::types::found::Found;
@@ -42,11 +42,39 @@ struct Extra {
     /// By frame in flight; `None`: its answer is not asked for, or only when tracks are known.
     running: VecDeque<Option<Running>>,
     failing: bool,
+    /// How its latest run ended; kept only while somebody waits for it.
+    latest: Option<Result<(), String>>,
+    on_trial: bool,
 }
 
-enum Kind {
+/// A camera's use of a model.
+pub(super) enum Kind {
     Frames(Box<WholeFrame>),
     Crops(Box<Crops>),
+}
+
+impl Kind {
+    pub(super) fn new(
+        lane: &Lane,
+        models: &ModelManager,
+        model: &Arc<LoadedModel>,
+        depth: usize,
+    ) -> Result<Self, InferenceError> {
+        Ok(match model.model.task {
+            Task::Reid => Self::Crops(Box::new(Crops::new(lane, models, model)?)),
+            _ => Self::Frames(Box::new(WholeFrame::new(lane, models, model, depth)?)),
+        })
+    }
+}
+
+/// By class of the model that feeds the tracker: the class of `model` with the same label.
+fn classes(first: &LoadedModel, model: &LoadedModel) -> Vec<Option<u16>> {
+    let unwanted = |class: &u16| !model.model.classes.is_empty() && !model.model.classes.contains(class);
+    let class_of = |label: &String| {
+        let at = model.model.labels.iter().position(|other| other == label)?;
+        u16::try_from(at).ok().filter(|class| !unwanted(class))
+    };
+    first.model.labels.iter().map(class_of).collect()
 }
 
 impl Extras {
@@ -59,22 +87,15 @@ impl Extras {
     ) -> Result<Self, InferenceError> {
         let mut extras = Vec::with_capacity(others.len());
         for model in others {
-            let kind = match model.model.task {
-                Task::Reid => Kind::Crops(Box::new(Crops::new(lane, models, model)?)),
-                _ => Kind::Frames(Box::new(WholeFrame::new(lane, models, model, depth)?)),
-            };
-            let unwanted = |class: &u16| !model.model.classes.is_empty() && !model.model.classes.contains(class);
-            let class_of = |label: &String| {
-                let at = model.model.labels.iter().position(|other| other == label)?;
-                u16::try_from(at).ok().filter(|class| !unwanted(class))
-            };
             extras.push(Extra {
-                kind,
+                kind: Kind::new(lane, models, model, depth)?,
                 cadence: model.model.cadence,
-                classes: first.model.labels.iter().map(class_of).collect(),
+                classes: classes(first, model),
                 answers: Answers(Vec::with_capacity(ROOM)),
                 running: VecDeque::with_capacity(depth + 1),
                 failing: false,
+                latest: None,
+                on_trial: false,
             });
         }
         let wanted = Vec::with_capacity(ROOM);
@@ -83,6 +104,40 @@ impl Extras {
 
     pub(super) fn is_empty(&self) -> bool {
         self.extras.is_empty()
+    }
+
+    /// Puts another model in the place of the one at `at`, and hands that back; not with frames in flight.
+    pub(super) fn replace(&mut self, at: usize, kind: Kind) -> Option<Kind> {
+        Some(std::mem::replace(&mut self.extras.get_mut(at)?.kind, kind))
+    }
+
+    /// Takes the contexts of the model at `at` away; until another model comes it gives no answer.
+    pub(super) fn give_up(&mut self, at: usize) -> Vec<Box<dyn Context>> {
+        match self.extras.get_mut(at).map(|extra| &mut extra.kind) {
+            Some(Kind::Frames(model)) => model.give_up(),
+            Some(Kind::Crops(crops)) => crops.give_up(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Takes over what the configuration says of models that were replaced; `first` feeds the tracker.
+    pub(super) fn heed(&mut self, first: &LoadedModel, others: &[Arc<LoadedModel>]) {
+        for (extra, model) in self.extras.iter_mut().zip(others) {
+            extra.cadence = model.model.cadence;
+            extra.classes = classes(first, model);
+        }
+    }
+
+    /// From now on how the runs of the model at `at` end is kept for [`Extras::verdict`], or no longer.
+    pub(super) fn watch(&mut self, at: usize, on_trial: bool) {
+        if let Some(extra) = self.extras.get_mut(at) {
+            (extra.on_trial, extra.latest) = (on_trial, None);
+        }
+    }
+
+    /// How the latest run of the model at `at` ended, told once; `None` where there was none.
+    pub(super) fn verdict(&mut self, at: usize) -> Option<Result<(), String>> {
+        self.extras.get_mut(at)?.latest.take()
     }
 
     /// For a camera that gives no frames.
@@ -222,6 +277,9 @@ impl Extra {
 
     /// One line when it begins to fail and one when it works again; what is between is counted.
     fn ended(&mut self, result: Result<(), InferenceError>, metrics: &CameraMetrics) {
+        if self.on_trial {
+            self.latest = Some(result.as_ref().map(|_| ()).map_err(ToString::to_string));
+        }
         match result {
             Ok(()) if std::mem::take(&mut self.failing) => tracing::info!(model = self.name(), "answers again"),
             Ok(()) => {}

@@ -26,7 +26,7 @@ impl FedCamera {
         camera: &config::Camera,
         slot: &Arc<FrameSlot>,
     ) -> anyhow::Result<Self> {
-        let (thread, metrics) = start_worker(environment, camera, slot, 1, true)?;
+        let (thread, metrics, _) = start_worker(environment, camera, slot, 1, true)?;
         Ok(Self { slot: Arc::clone(slot), thread, metrics })
     }
 

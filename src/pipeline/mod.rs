@@ -13,6 +13,7 @@ mod camera;
 mod crops;
 mod extras;
 mod fed;
+mod handover;
 mod hub;
 mod inputs;
 mod objects;
@@ -39,6 +40,7 @@ use crate::types::tensor::ModelIo;
 use crate::vision::heads::{Decoder, Embedder};
 
 pub use fed::FedCamera;
+pub use handover::{EngineFor, Handover, Proof, Setback};
 pub use hub::{Hub, Observer};
 pub use inputs::{CropInput, FrameInput};
 pub use proofs::proofs;
@@ -115,6 +117,7 @@ pub struct CameraPipeline {
     slot: Arc<FrameSlot>,
     thread: JoinHandle<()>,
     metrics: Arc<CameraMetrics>,
+    handover: Arc<Handover>,
 }
 
 impl CameraPipeline {
@@ -130,7 +133,7 @@ impl CameraPipeline {
         let slot = Arc::new(FrameSlot::new(delivery));
         let every = delivery == Delivery::Every;
         let depth = if every { DEPTH_EVERY } else { 1 };
-        let (thread, metrics) = start_worker(environment, camera, &slot, depth, !every)?;
+        let (thread, metrics, handover) = start_worker(environment, camera, &slot, depth, !every)?;
         let events = environment.reports.clone();
         let id = camera.id.clone();
         let source = match Source::start(Setup {
@@ -155,7 +158,13 @@ impl CameraPipeline {
                 return Err(error.into());
             }
         };
-        Ok(Self { id: camera.id.clone(), source, slot, thread, metrics })
+        Ok(Self { id: camera.id.clone(), source, slot, thread, metrics, handover })
+    }
+
+    /// Where it takes other engines.
+    #[must_use]
+    pub fn handover(&self) -> &Arc<Handover> {
+        &self.handover
     }
 
     /// Camera id.
@@ -208,17 +217,19 @@ fn start_worker(
     slot: &Arc<FrameSlot>,
     depth: usize,
     live: bool,
-) -> anyhow::Result<(JoinHandle<()>, Arc<CameraMetrics>)> {
+) -> anyhow::Result<(JoinHandle<()>, Arc<CameraMetrics>, Arc<Handover>)> {
     let metrics = environment.metrics.camera(&camera.id);
-    let camera_models: Vec<_> =
-        camera.models.iter().filter_map(|index| environment.models.model(*index)).cloned().collect();
+    let camera_models: Vec<_> = camera.models.iter().filter_map(|index| environment.models.model(*index)).collect();
     if let Some(model) = camera_models.first() {
         metrics.set_labels(&model.model.labels);
     }
+    let task = camera_models.first().map_or(Task::Detection, |model| model.model.task);
+    let handover = Arc::new(Handover::new(&camera.id, &camera.models, &camera_models, depth, &metrics));
     let worker = camera::Worker {
         id: Arc::from(camera.id.as_str()),
         slot: Arc::clone(slot),
-        camera_models,
+        task,
+        handover: Arc::clone(&handover),
         models: Arc::clone(environment.models),
         tracking: environment.config.tracking,
         depth,
@@ -228,7 +239,7 @@ fn start_worker(
         metrics: Arc::clone(&metrics),
         stage: environment.progress.stage(format!("camera {}", camera.id)),
     };
-    Ok((worker.start()?, metrics))
+    Ok((worker.start()?, metrics, handover))
 }
 
 /// What a model's head says of it: see [`crate::inference::Fits`].

@@ -66,6 +66,12 @@ impl Objects {
         }
     }
 
+    /// From now on events come from these models.
+    pub(super) fn heed(&mut self, models: &[Arc<LoadedModel>]) {
+        let open = std::mem::take(&mut self.open);
+        *self = Self { open, ..Self::new(&self.camera, models) };
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

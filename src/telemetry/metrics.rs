@@ -1,9 +1,14 @@
 //! Counters and histograms, in Prometheus text (exposition format 0.0.4).
 
+mod models;
+
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+pub use models::ModelMetrics;
+use models::Models;
 
 use crate::types::event::EventType;
 use crate::types::track::Track;
@@ -61,6 +66,15 @@ impl Histogram {
         }
         self.count.fetch_add(1, Ordering::Relaxed);
         self.sum_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    /// Takes over what another one counted.
+    fn absorb(&self, other: &Self) {
+        for (bucket, more) in self.buckets.iter().zip(&other.buckets) {
+            bucket.fetch_add(more.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.count.fetch_add(other.count(), Ordering::Relaxed);
+        self.sum_us.fetch_add(other.sum_us.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Number of observations.
@@ -182,7 +196,7 @@ pub struct CameraMetrics {
     pub bad_boxes: Counter,
     /// Answers that a model which does not feed the tracker failed to give.
     pub unanswered: Counter,
-    tracks: OnceLock<Box<[LabelCount]>>,
+    tracks: Mutex<Box<[LabelCount]>>,
     up: AtomicBool,
     began: Instant,
     last_frame_ms: AtomicU64,
@@ -213,7 +227,7 @@ impl CameraMetrics {
             detections: Counter::default(),
             bad_boxes: Counter::default(),
             unanswered: Counter::default(),
-            tracks: OnceLock::new(),
+            tracks: Mutex::default(),
             up: AtomicBool::new(false),
             began: Instant::now(),
             last_frame_ms: AtomicU64::new(0),
@@ -239,6 +253,10 @@ impl CameraMetrics {
         }
     }
 
+    fn tracks(&self) -> MutexGuard<'_, Box<[LabelCount]>> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Names the classes whose tracks are counted.
     pub fn set_labels(&self, labels: &[String]) {
         let counts = labels.iter().map(|label| LabelCount {
@@ -246,13 +264,12 @@ impl CameraMetrics {
             now: Counter::default(),
             ever: AtomicBool::new(false),
         });
-        let _ = self.tracks.set(counts.collect());
+        *self.tracks() = counts.collect();
     }
 
     /// Tracks after the last frame.
     pub fn set_tracks(&self, tracks: &[Track]) {
-        let Some(counts) = self.tracks.get() else { return };
-        for (class, count) in counts.iter().enumerate() {
+        for (class, count) in self.tracks().iter().enumerate() {
             let now = tracks.iter().filter(|track| usize::from(track.class) == class).count();
             count.now.set(now as u64);
             if now > 0 {
@@ -279,31 +296,6 @@ impl CameraMetrics {
         change(&mut status);
         self.up.store(status.online, Ordering::Relaxed);
     }
-}
-
-/// One model.
-#[derive(Debug, Default)]
-pub struct ModelMetrics {
-    /// Name in the config.
-    pub name: String,
-    /// Digest of the model file, hexadecimal.
-    pub sha256: String,
-    /// Provider that runs it.
-    pub provider: String,
-    /// Precision the configuration asks for; empty: the model file's own.
-    pub precision: String,
-    /// Time inside the model.
-    pub infer: Histogram,
-    /// CPU time of the threads that call the model, microseconds; its own helper threads not counted.
-    pub infer_cpu_us: Counter,
-    /// Runs that failed, but for those counted in `myelin`.
-    pub errors: Counter,
-    /// Runs that failed inside Myelin.
-    pub myelin: Counter,
-    /// Times that its engine was loaded anew after a failure.
-    pub reloads: Counter,
-    /// Contexts alive.
-    pub contexts: Counter,
 }
 
 /// One sink.
@@ -333,7 +325,7 @@ impl SinkMetrics {
 #[derive(Debug, Default)]
 pub struct Metrics {
     cameras: Mutex<Vec<Arc<CameraMetrics>>>,
-    models: Mutex<Vec<Arc<ModelMetrics>>>,
+    models: Models,
     sinks: Mutex<Vec<Arc<SinkMetrics>>>,
     events: [Counter; EventType::ALL.len()],
     others: Mutex<Vec<Others>>,
@@ -363,8 +355,23 @@ impl Metrics {
     /// A new model.
     pub fn model(&self, model: ModelMetrics) -> Arc<ModelMetrics> {
         let model = Arc::new(model);
-        lock(&self.models).push(Arc::clone(&model));
+        self.models.add(&model);
         model
+    }
+
+    /// Counters of an engine that is loaded beside the one of the same model: they count for the model from now on.
+    pub fn join(&self, model: &Arc<ModelMetrics>) {
+        self.models.join(model);
+    }
+
+    /// The engine of `now` serves in place of that of `before`, which is gone; what it counted stays the model's.
+    pub fn replace(&self, before: &Arc<ModelMetrics>, now: &Arc<ModelMetrics>) {
+        self.models.replace(before, now);
+    }
+
+    /// An engine that had joined is gone; what it counted stays the model's.
+    pub fn leave(&self, model: &Arc<ModelMetrics>) {
+        self.models.leave(model);
     }
 
     /// Metrics that `write` renders, as [`gauge`] does, whenever somebody asks.
@@ -387,10 +394,10 @@ impl Metrics {
         lock(&self.cameras).clone()
     }
 
-    /// All models.
+    /// All models, each with the engine that serves.
     #[must_use]
     pub fn models(&self) -> Vec<Arc<ModelMetrics>> {
-        lock(&self.models).clone()
+        self.models.serving()
     }
 
     /// An event was numbered.
@@ -411,7 +418,7 @@ impl Metrics {
         let _ = writeln!(out, "# TYPE watchkeeper_build_info gauge");
         let _ = writeln!(out, "watchkeeper_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
         self.render_cameras(&mut out);
-        self.render_models(&mut out);
+        self.models.render(&mut out);
         for others in self.others.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             (others.0)(&mut out);
         }
@@ -482,7 +489,7 @@ impl Metrics {
         }
         header(out, "tracks_active", "gauge");
         for camera in &cameras {
-            for count in camera.tracks.get().into_iter().flatten().filter(|c| c.ever.load(Ordering::Relaxed)) {
+            for count in camera.tracks().iter().filter(|c| c.ever.load(Ordering::Relaxed)) {
                 let _ = writeln!(
                     out,
                     "watchkeeper_tracks_active{{camera=\"{}\",label=\"{}\"}} {}",
@@ -515,48 +522,25 @@ impl Metrics {
             camera.end_to_end.render(out, "watchkeeper_end_to_end_seconds", &format!("camera=\"{}\"", camera.id));
         }
     }
-
-    fn render_models(&self, out: &mut String) {
-        let models = lock(&self.models).clone();
-        header(out, "engine_info", "gauge");
-        for model in &models {
-            let _ = writeln!(
-                out,
-                "watchkeeper_engine_info{{model=\"{}\",sha256=\"{}\",provider=\"{}\",precision=\"{}\"}} 1",
-                model.name, model.sha256, model.provider, model.precision
-            );
-        }
-        header(out, "infer_duration_seconds", "histogram");
-        for model in &models {
-            model.infer.render(out, "watchkeeper_infer_duration_seconds", &format!("model=\"{}\"", model.name));
-        }
-        header(out, "infer_cpu_seconds_total", "counter");
-        for model in &models {
-            let seconds = model.infer_cpu_us.get() as f64 / 1e6;
-            let _ = writeln!(out, "watchkeeper_infer_cpu_seconds_total{{model=\"{}\"}} {seconds}", model.name);
-        }
-        header(out, "infer_errors_total", "counter");
-        for model in &models {
-            for (kind, errors) in [("run", &model.errors), ("myelin", &model.myelin)] {
-                let (name, errors) = (&model.name, errors.get());
-                let _ = writeln!(out, "watchkeeper_infer_errors_total{{model=\"{name}\",kind=\"{kind}\"}} {errors}");
-            }
-        }
-        header(out, "engine_reloads_total", "counter");
-        for model in &models {
-            let _ =
-                writeln!(out, "watchkeeper_engine_reloads_total{{model=\"{}\"}} {}", model.name, model.reloads.get());
-        }
-        header(out, "contexts", "gauge");
-        for model in &models {
-            let _ = writeln!(out, "watchkeeper_contexts{{model=\"{}\"}} {}", model.name, model.contexts.get());
-        }
-    }
 }
 
 /// A gauge `watchkeeper_<name>`, its values by the value of the one label, or a single one without label.
 pub fn gauge<'a>(out: &mut String, name: &str, label: &str, values: impl IntoIterator<Item = (&'a str, u64)>) {
-    header(out, name, "gauge");
+    family(out, (name, "gauge"), label, values);
+}
+
+/// The same for a counter; its name ends with `_total`.
+pub fn counter<'a>(out: &mut String, name: &str, label: &str, values: impl IntoIterator<Item = (&'a str, u64)>) {
+    family(out, (name, "counter"), label, values);
+}
+
+fn family<'a>(
+    out: &mut String,
+    (name, kind): (&str, &str),
+    label: &str,
+    values: impl IntoIterator<Item = (&'a str, u64)>,
+) {
+    header(out, name, kind);
     for (of, value) in values {
         let _ = match label {
             "" => writeln!(out, "watchkeeper_{name} {value}"),

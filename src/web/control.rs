@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::App;
 
@@ -19,8 +20,25 @@ pub struct Control {
     pub serial_mode: Box<dyn Fn() -> Value + Send + Sync>,
     /// One execution at a time, or parallel again; false where nothing changed.
     pub set_serial_mode: Box<dyn Fn(bool) -> bool + Send + Sync>,
-    /// The GPU contract report of the start.
+    /// The GPU contract report: of the start, and of models that were changed since.
     pub contract: Box<dyn Fn() -> Value + Send + Sync>,
+    /// Each model and its engine.
+    pub models: Box<dyn Fn() -> Value + Send + Sync>,
+    /// Reads the configuration anew and applies what changed; what came of it.
+    pub reload: Box<dyn Fn() -> Result<Value, Refusal> + Send + Sync>,
+}
+
+/// Why something was not done.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Status of the answer.
+    pub status: StatusCode,
+    /// A stable word for programs.
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+    /// Further members of the answer.
+    pub more: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +50,35 @@ pub(super) struct Wanted {
 pub(super) async fn contract(State(app): State<Arc<App>>) -> Response {
     Json((app.control.contract)()).into_response()
 }
+
+pub(super) async fn models(State(app): State<Arc<App>>) -> Response {
+    Json(json!({ "models": (app.control.models)() })).into_response()
+}
+
+/// Answers when the reload has ended. For this host by a name of its own only, as [`set_serial_mode`]; and what a page in
+/// a browser can send to it without asking first, it is not: JSON.
+pub(super) async fn reload(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
+    if let Some(refused) = foreign(&headers) {
+        return refused;
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad-request", "send `Content-Type: application/json`");
+    }
+    if !body.trim_ascii().is_empty() && serde_json::from_slice::<Empty>(&body).is_err() {
+        return problem(StatusCode::BAD_REQUEST, "bad-request", "send {} or nothing");
+    }
+    // It may take minutes.
+    match tokio::task::spawn_blocking(move || (app.control.reload)()).await {
+        Ok(Ok(done)) => Json(done).into_response(),
+        Ok(Err(Refusal { status, code, detail, more })) => problem_with(status, code, &detail, more),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the reload failed; look at the log"),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Empty {}
 
 pub(super) async fn serial_mode(State(app): State<Arc<App>>) -> Response {
     Json((app.control.serial_mode)()).into_response()
@@ -45,8 +92,8 @@ pub(super) async fn set_serial_mode(
     headers: HeaderMap,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Response {
-    if !headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback) {
-        return problem(StatusCode::FORBIDDEN, "foreign-host", "ask for localhost, 127.0.0.1 or [::1]");
+    if let Some(refused) = foreign(&headers) {
+        return refused;
     }
     let Json(Wanted { serial }) = match wanted {
         Ok(wanted) => wanted,
@@ -63,6 +110,12 @@ pub(super) async fn set_serial_mode(
     Json(now).into_response()
 }
 
+/// The refusal of whoever asks for another host.
+fn foreign(headers: &HeaderMap) -> Option<Response> {
+    let ours = headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(is_loopback);
+    (!ours).then(|| problem(StatusCode::FORBIDDEN, "foreign-host", "ask for localhost, 127.0.0.1 or [::1]"))
+}
+
 /// Is it a name of this host that nobody else can have? With or without a port.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
@@ -74,9 +127,16 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    problem_with(status, code, detail, Map::new())
+}
+
+fn problem_with(status: StatusCode, code: &str, detail: &str, mut body: Map<String, Value>) -> Response {
     let title = status.canonical_reason().unwrap_or_default();
-    let body = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    body.insert("title".to_owned(), json!(title));
+    body.insert("status".to_owned(), json!(status.as_u16()));
+    body.insert("code".to_owned(), json!(code));
+    body.insert("detail".to_owned(), json!(detail));
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], Value::Object(body).to_string()).into_response()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Health, readiness, metrics and serial mode over HTTP, on loopback.
+//! Health, readiness, metrics, models, serial mode and reload over HTTP, on loopback.
 
 mod control;
 
@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -36,7 +36,8 @@ impl Readiness {
     }
 }
 
-pub use control::Control;
+pub use axum::http::StatusCode as Status;
+pub use control::{Control, Refusal};
 
 struct App {
     control: Control,
@@ -99,6 +100,8 @@ fn router(app: App) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/v1/contract", get(control::contract))
+        .route("/api/v1/models", get(control::models))
+        .route("/api/v1/reload", post(control::reload))
         .route("/api/v1/serial-mode", get(control::serial_mode).post(control::set_serial_mode))
         .with_state(Arc::new(app))
 }

@@ -132,7 +132,7 @@ fn crops_go_through_a_model_in_batches_without_an_allocation() {
     let (_folder, manager) = loaded(&mean_colour(64, 128), &settings);
     let model = manager.model(0).unwrap();
     let mut context =
-        manager.create_pipeline_contexts(&manager.lane("test").unwrap(), model, 1).unwrap().free.pop_front();
+        manager.create_pipeline_contexts(&manager.lane("test").unwrap(), &model, 1).unwrap().free.pop_front();
     let mut embedder = Embedder::new(&model.model, model.io()).unwrap();
     let size = embedder.input();
     let mut crop = Crop::new(size.width, size.height, &model.model.input).unwrap();

@@ -69,6 +69,12 @@ impl SharedTensor {
         }
     }
 
+    /// Clones of it, this one included.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// Address on the device, for other libraries; work on it belongs into [`Self::stream`].
     #[must_use]
     pub fn device_ptr(&self) -> u64 {

@@ -67,7 +67,7 @@ impl<'a> Thread<'a> {
         let lane = models.lane(lane)?;
         let mut users = Vec::new();
         for model in (0..recipe.runs.len()).filter_map(|index| models.model(index)) {
-            let mut user = ModelUser::new(models, &lane, model)?;
+            let mut user = ModelUser::new(models, &lane, &model)?;
             user.filter()?;
             let mut batch = 1;
             while batch <= user.max_batch() {

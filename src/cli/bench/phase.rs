@@ -159,7 +159,8 @@ impl Stage<'_> {
     fn mark(&self) -> Mark {
         let models = self.metrics.models();
         let count = |index: usize| {
-            let name = self.models.model(index).map(|loaded| loaded.model.name.as_str());
+            let loaded = self.models.model(index);
+            let name = loaded.as_ref().map(|loaded| loaded.model.name.as_str());
             models.iter().find(|model| Some(model.name.as_str()) == name).map_or(0, |model| model.infer.count())
         };
         Mark {

@@ -70,7 +70,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     if let Some(seconds) = args.seconds {
         end_after(Duration::from_secs(seconds.into()))?;
     }
-    let outcome = daemon::run(&config, Some(observer));
+    let outcome = daemon::run(&config, None, Some(observer));
     screen.stop();
     cameras.stop();
     Ok(match outcome? {

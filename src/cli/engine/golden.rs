@@ -39,7 +39,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let (mut lines, mut written) = (Vec::new(), Vec::new());
     for loaded in (0..config.models.len()).filter_map(|index| models.model(index)) {
         let Some(prepare) = proofs.prepare else { continue };
-        let recording = models.record(loaded, prepare)?;
+        let recording = models.record(&loaded, prepare)?;
         let path: PathBuf = Recording::path(&loaded.model.onnx);
         recording.write(&path).map_err(|error| {
             BadInput(format!("{}: cannot be written: {error}; copy the model to where you may write", path.display()))

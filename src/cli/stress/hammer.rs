@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Contexts of all models in a lane of their own.
 pub(super) fn users(models: &ModelManager, count: usize, lane: &str) -> Result<Vec<ModelUser>, InferenceError> {
     let lane = models.lane(lane)?;
-    (0..count).filter_map(|index| models.model(index)).map(|model| ModelUser::new(models, &lane, model)).collect()
+    (0..count).filter_map(|index| models.model(index)).map(|model| ModelUser::new(models, &lane, &model)).collect()
 }
 
 /// What threads share.

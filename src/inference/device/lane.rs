@@ -36,6 +36,13 @@ impl Lane {
     pub(in crate::inference) fn device(&self) -> Option<&Arc<DeviceLane>> {
         self.device.as_ref()
     }
+
+    /// Gives up pictures prepared as no context wants them any more.
+    pub fn tidy(&self) {
+        if let Some(device) = &self.device {
+            device.frame().inputs.retain(|prepared| prepared.tensor.users() > 1);
+        }
+    }
 }
 
 /// Its part on the device.

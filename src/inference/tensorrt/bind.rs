@@ -6,7 +6,7 @@ use gpu::{BoundTensor, DeviceTensor, Held, HostTensor, Kind, Stream};
 use tensorrt_rs::enums::{AllocationStrategy, TensorFormat};
 use tensorrt_rs::{BoundContext, ExecutionContext, TensorInfo};
 
-use super::engine::{Loaded, Plan};
+use super::engine::{Loaded, Plan, activations};
 use super::io;
 use crate::inference::InferenceError;
 use crate::inference::device::{DeviceLane, HostOutput, InputKey};
@@ -99,8 +99,7 @@ pub(super) fn bind(
 ) -> Result<(Binding, Tensors), Broken> {
     let engine = &loaded.engine;
     plan.trt.gpu.device.bind().map_err(gpu::Error::from)?;
-    let activations = engine.device_memory_size_for_profile(0).or_else(|_| engine.device_memory_size());
-    let activations = activations?;
+    let activations = activations(engine)?;
     let scratch = plan.trt.scratch(activations)?;
     let strategy = if scratch.is_some() { AllocationStrategy::UserManaged } else { AllocationStrategy::Static };
     let mut context = engine.create_context_with(strategy)?;

@@ -38,6 +38,7 @@ pub(super) struct Plan {
     pub(super) whole_frames: bool,
     pub(super) input: Input,
     pub(super) io: ModelIo,
+    activation_bytes: u64,
     pub(super) trt: Arc<TensorRt>,
     pub(super) metrics: Arc<ModelMetrics>,
     copies: Vec<EngineCopy>,
@@ -79,21 +80,24 @@ impl TrtEngine {
         metrics: Arc<ModelMetrics>,
     ) -> Result<Self, InferenceError> {
         let mut copies = Vec::new();
-        let mut io = ModelIo::default();
+        let (mut io, mut activation_bytes) = (ModelIo::default(), 0);
         for _ in 0..model.engine_copies.max(1) {
             let loaded = deserialise(trt, model.name.as_str(), file)
                 .map_err(|error| trt.gpu.unless_lost_now(unusable(model, &error)))?;
             io = ModelIo { inputs: io::specs(loaded.engine.inputs()), outputs: io::specs(loaded.engine.outputs()) };
+            activation_bytes = activations(&loaded.engine).unwrap_or(0);
             let state = Mutex::new(State { loaded: Some(Arc::new(loaded)), ..State::default() });
             copies.push(EngineCopy { generation: AtomicU64::new(1), state });
         }
         let plan = Plan {
             name: Arc::from(model.name.as_str()),
-            path: model.plan.clone(),
+            // Where it leads now: a plan that is built meanwhile takes its place there, and this one stays where it is.
+            path: model.plan.canonicalize().unwrap_or_else(|_| model.plan.clone()),
             sha256: file.sha256().to_owned(),
             whole_frames: model.task != Task::Reid,
             input: model.input,
             io,
+            activation_bytes,
             trt: Arc::clone(trt),
             metrics,
             copies,
@@ -101,6 +105,11 @@ impl TrtEngine {
         };
         Ok(Self { plan: Arc::new(plan) })
     }
+}
+
+/// Activation memory of one execution, bytes.
+pub(super) fn activations(engine: &tensorrt_rs::Engine) -> Result<u64, tensorrt_rs::Error> {
+    engine.device_memory_size_for_profile(0).or_else(|_| engine.device_memory_size())
 }
 
 fn unusable(model: &Model, reason: &tensorrt_rs::Error) -> InferenceError {
@@ -174,7 +183,7 @@ impl Plan {
     fn reload(&self) -> Result<Loaded, InferenceError> {
         let file = file::open_plan(&self.name, &self.path)?;
         if file.sha256() != self.sha256 {
-            let words = format!("{} is another file than at the start; restart to use it", self.path.display());
+            let words = format!("{} is another file than was loaded; reload or restart to use it", self.path.display());
             return Err(self.failed(&words));
         }
         deserialise(&self.trt, &self.name, &file).map_err(|error| self.failed(&error))
@@ -211,6 +220,10 @@ impl Engine for TrtEngine {
 
     fn provider(&self) -> &'static str {
         "tensorrt"
+    }
+
+    fn activation_bytes(&self) -> u64 {
+        self.plan.activation_bytes
     }
 
     fn create_context(&self, lane: &Lane, max_batch: usize) -> Result<Box<dyn Context>, InferenceError> {

@@ -27,8 +27,9 @@ const LIBRARIES: [&str; 2] = ["libnvinfer.so.10", "libnvinfer.so.11"];
 pub(super) struct TensorRt {
     /// Before the device: fields drop in this order.
     runtime: Arc<Runtime>,
-    /// Activation memory that all contexts share in serial mode.
-    scratch: Mutex<Option<Scratch>>,
+    /// Blocks of activation memory that contexts share in serial mode, each larger than those before it: one, but while
+    /// a larger engine takes the place of another.
+    scratch: Mutex<Vec<Scratch>>,
     gpu: Arc<Gpu>,
     platform: Platform,
 }
@@ -60,15 +61,15 @@ impl TensorRt {
         &self.platform
     }
 
-    /// With `concurrency = "serial"`: the block that contexts share, of at least `bytes`. Contexts that have a smaller one
+    /// With `concurrency = "serial"`: a block that contexts share, of at least `bytes`. Contexts that have a smaller one
     /// keep it; the largest engine asks first, so there is one in the end.
     fn scratch(&self, bytes: u64) -> Result<Option<Scratch>, Broken> {
         if self.gpu.gate.configured() != Concurrency::Serial {
             return Ok(None);
         }
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).max(1);
-        let mut shared = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(scratch) = shared.as_ref().filter(|scratch| scratch.byte_len() >= bytes) {
+        let mut blocks = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scratch) = blocks.iter().find(|scratch| scratch.byte_len() >= bytes) {
             return Ok(Some(scratch.clone()));
         }
         let stream = Stream::new(&self.gpu.device).map_err(gpu::Error::from)?;
@@ -78,8 +79,21 @@ impl TensorRt {
         stream.synchronize().map_err(gpu::Error::from)?;
         tracing::info!(mb = bytes >> 20, bytes, "activation memory shared by all contexts");
         let scratch = Scratch::new(buffer)?;
-        *shared = Some(scratch.clone());
+        blocks.push(scratch.clone());
         Ok(Some(scratch))
+    }
+
+    /// From now on the largest engine needs so many bytes of activation memory: of the shared blocks the smallest that
+    /// holds them is kept, and any other ends with the last context of it.
+    pub(super) fn trim_scratch(&self, bytes: u64) {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).max(1);
+        let mut blocks = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = blocks.iter().filter(|scratch| scratch.byte_len() >= bytes);
+        let kept = enough.min_by_key(|scratch| scratch.byte_len()).cloned();
+        if kept.is_some() {
+            self.gpu.bind_to_end();
+            *blocks = Vec::from_iter(kept);
+        }
     }
 }
 

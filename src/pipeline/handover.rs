@@ -1,0 +1,376 @@
+//! Another engine for a running camera.
+//!
+//! Its contexts are made on the thread that asks for it, while the camera goes on; they lie in a mailbox until the
+//! camera thread, between two frames, takes them and leaves there what it had. Nothing else of the camera changes:
+//! its tracks, their numbers and its open events go on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::extras::Kind;
+use crate::inference::{Context, InferenceError, Lane, LoadedModel, ModelManager};
+use crate::source::slot::FrameSlot;
+use crate::telemetry::metrics::CameraMetrics;
+
+/// A camera thread that has not come by its mailbox for so long is stuck in a frame.
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+/// Frames come, and none of them is answered for so long: the engine hangs.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+/// A model that does not feed the tracker may have nothing to look at; so long it is waited for.
+const ASKED_WITHIN: Duration = Duration::from_secs(3);
+/// A camera without a frame for longer gives none.
+const SILENT: Duration = Duration::from_secs(2);
+/// Waits are cut up so that their end is noticed.
+const STEP: Duration = Duration::from_millis(50);
+/// Failures in a row, and no answer before, that speak against an engine. One may be any frame's bad luck.
+pub(super) const FAILURES: u32 = 3;
+
+/// A camera's mailbox.
+pub struct Handover {
+    id: String,
+    /// By place: the model's index in the configuration.
+    models: Vec<usize>,
+    depth: usize,
+    metrics: Arc<CameraMetrics>,
+    /// Something lies in it: all that the camera thread looks at.
+    waiting: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lane: Option<Arc<Lane>>,
+    /// By place: what the camera thread works with.
+    using: Vec<Arc<LoadedModel>>,
+    parcel: Option<Parcel>,
+    /// The parcel is out, and what it replaces not yet back.
+    taking: bool,
+    returned: Option<Returned>,
+    /// Places whose new engine has not answered yet.
+    unproven: Vec<usize>,
+    failed: Option<String>,
+    ended: bool,
+}
+
+/// What the camera thread is to do.
+pub(super) enum Parcel {
+    /// Work with these from now on; they are on trial where that is true.
+    Engines(Vec<Part>, bool),
+    /// Give up the contexts of these places and wait for others: there is no memory for both.
+    Yield(Vec<usize>),
+}
+
+/// A model for a place.
+pub(super) struct Part {
+    pub(super) place: usize,
+    pub(super) model: Arc<LoadedModel>,
+    pub(super) kind: Kind,
+}
+
+/// What the camera thread has no use for any more; it ends on the thread that asked.
+#[derive(Default)]
+pub(super) struct Returned {
+    pub(super) kinds: Vec<Kind>,
+    pub(super) contexts: Vec<Box<dyn Context>>,
+}
+
+/// An engine for the model at an index of the configuration.
+pub type EngineFor = (usize, Arc<LoadedModel>);
+
+/// How a camera took to its new engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Each has answered.
+    Answered,
+    /// The camera gives no frames now, or none that they are asked about.
+    NotAsked,
+}
+
+/// Why a camera has no new engine, or not for long.
+#[derive(Debug, thiserror::Error)]
+pub enum Setback {
+    /// Contexts cannot be made.
+    #[error(transparent)]
+    Contexts(#[from] InferenceError),
+    /// Its first frames with the new engine failed, or the camera cannot take it.
+    #[error("{0}")]
+    Failed(String),
+    /// Whoever asked was told not to go on.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Handover {
+    pub(super) fn new(
+        id: &str,
+        models: &[usize],
+        using: &[Arc<LoadedModel>],
+        depth: usize,
+        metrics: &Arc<CameraMetrics>,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            models: models.to_vec(),
+            depth,
+            metrics: Arc::clone(metrics),
+            waiting: AtomicBool::new(false),
+            state: Mutex::new(State { using: using.to_vec(), ..State::default() }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Camera id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Does the camera use one of them, by index in the configuration?
+    #[must_use]
+    pub fn concerns(&self, engines: &[EngineFor]) -> bool {
+        engines.iter().any(|(index, _)| self.models.contains(index))
+    }
+
+    /// Does the camera work with one of these very engines?
+    #[must_use]
+    pub fn uses(&self, engines: &[EngineFor]) -> bool {
+        let state = self.state.lock();
+        engines.iter().any(|(_, engine)| state.using.iter().any(|used| Arc::ptr_eq(used, engine)))
+    }
+
+    /// Why an engine that the camera took has failed since, where it has.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.state.lock().failed.clone()
+    }
+
+    /// Has the camera work with these engines, and waits for the first frame that each has analysed. `go_on` is asked
+    /// again and again.
+    ///
+    /// # Errors
+    /// Why it does not, or not well: [`Handover::uses`] tells whether it has taken them.
+    pub fn move_to(
+        &self,
+        models: &ModelManager,
+        engines: &[EngineFor],
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Proof, Setback> {
+        let parts = self.pack(models, engines)?;
+        self.offer(Parcel::Engines(parts, true), go_on)?;
+        self.wait_for_answers(go_on)
+    }
+
+    /// Has the camera work with these engines again, which served it before. Where there is no memory for both, it gives
+    /// up what it has first, and waits meanwhile.
+    ///
+    /// # Errors
+    /// [`Setback::Interrupted`], or where the camera thread is stuck: it takes them when it goes on.
+    pub fn move_back(
+        &self,
+        models: &ModelManager,
+        engines: &[EngineFor],
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<(), Setback> {
+        let places = self.models.iter().enumerate().filter(|(_, index)| engines.iter().any(|(of, _)| of == *index));
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        let mut told = false;
+        let parts = loop {
+            match self.pack(models, engines) {
+                Ok(parts) => break parts,
+                Err(error) if told => tracing::error!(camera = self.id, "no contexts yet, and no analysis: {error}"),
+                Err(error) => {
+                    tracing::warn!(camera = self.id, "waits for its contexts, for there is no room for both: {error}");
+                    self.offer(Parcel::Yield(places.clone()), go_on)?;
+                    told = true;
+                    continue;
+                }
+            }
+            for _ in 0..20 {
+                if !go_on() {
+                    return Err(Setback::Interrupted);
+                }
+                std::thread::sleep(STEP);
+            }
+        };
+        self.offer(Parcel::Engines(parts, false), go_on)
+    }
+
+    /// Makes contexts in the camera's own lane.
+    fn pack(&self, models: &ModelManager, engines: &[EngineFor]) -> Result<Vec<Part>, InferenceError> {
+        let Some(lane) = self.state.lock().lane.clone() else { return Ok(Vec::new()) };
+        let mut parts = Vec::new();
+        for (place, index) in self.models.iter().enumerate() {
+            for (_, model) in engines.iter().filter(|(of, _)| of == index) {
+                let kind = Kind::new(&lane, models, model, self.depth);
+                if kind.is_err() {
+                    parts.clear();
+                    lane.tidy();
+                }
+                parts.push(Part { place, model: Arc::clone(model), kind: kind? });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Lays a parcel into the mailbox and waits until it was taken.
+    fn offer(&self, parcel: Parcel, go_on: &dyn Fn() -> bool) -> Result<(), Setback> {
+        let deadline = Instant::now() + TAKEN_WITHIN;
+        let stuck = format!("camera {:?} is stuck in a frame", self.id);
+        let mut state = self.state.lock();
+        // What it left behind since somebody last waited for it, and what it never took.
+        let old = (state.returned.take(), state.parcel.take());
+        state.parcel = Some(parcel);
+        state.failed = None;
+        state.unproven.clear();
+        self.waiting.store(true, Ordering::Release);
+        let returned = loop {
+            if let Some(returned) = state.returned.take() {
+                break Ok(returned);
+            }
+            if state.ended || !go_on() {
+                break Err(Setback::Interrupted);
+            }
+            if Instant::now() >= deadline {
+                break Err(Setback::Failed(stuck));
+            }
+            self.changed.wait_for(&mut state, STEP);
+        };
+        let parcel = match &returned {
+            // Engines that served before stay there for when it goes on.
+            Err(Setback::Failed(_)) if matches!(state.parcel, Some(Parcel::Engines(_, false))) => None,
+            Err(_) => state.parcel.take(),
+            Ok(_) => None,
+        };
+        let lane = state.lane.clone();
+        drop(state);
+        // Contexts end here, outside the lock.
+        drop((old, parcel));
+        returned.map(drop)?;
+        lane.iter().for_each(|lane| lane.tidy());
+        Ok(())
+    }
+
+    fn wait_for_answers(&self, go_on: &dyn Fn() -> bool) -> Result<Proof, Setback> {
+        let began = Instant::now();
+        let mut state = self.state.lock();
+        loop {
+            if let Some(reason) = &state.failed {
+                return Err(Setback::Failed(format!("camera {:?}: {reason}", self.id)));
+            }
+            if state.unproven.is_empty() {
+                return Ok(Proof::Answered);
+            }
+            if state.ended || !go_on() {
+                return Err(Setback::Interrupted);
+            }
+            let tracker = state.unproven.contains(&0);
+            if self.metrics.last_frame_age().is_none_or(|age| age > SILENT)
+                || (!tracker && began.elapsed() > ASKED_WITHIN)
+            {
+                return Ok(Proof::NotAsked);
+            }
+            if began.elapsed() > ANSWERED_WITHIN {
+                let seconds = ANSWERED_WITHIN.as_secs();
+                return Err(Setback::Failed(format!("camera {:?}: no frame was analysed within {seconds} s", self.id)));
+            }
+            self.changed.wait_for(&mut state, STEP);
+        }
+    }
+}
+
+/// The camera thread's side.
+impl Handover {
+    /// Does something lie in the mailbox?
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// What lies there.
+    pub(super) fn collect(&self) -> Option<Parcel> {
+        let mut state = self.state.lock();
+        self.waiting.store(false, Ordering::Release);
+        let parcel = state.parcel.take();
+        state.taking = parcel.is_some();
+        parcel
+    }
+
+    /// Waits for a parcel; false where the slot closes instead.
+    pub(super) fn await_parcel(&self, slot: &FrameSlot) -> bool {
+        let mut state = self.state.lock();
+        while state.parcel.is_none() {
+            if slot.is_closed() {
+                return false;
+            }
+            self.changed.wait_for(&mut state, STEP);
+        }
+        true
+    }
+
+    /// A parcel was taken: what is used from now on, which places are on trial, and what is left over.
+    pub(super) fn taken(&self, using: Vec<Arc<LoadedModel>>, unproven: Vec<usize>, returned: Returned) {
+        let mut state = self.state.lock();
+        (state.using, state.unproven) = (using, unproven);
+        (state.returned, state.taking) = (Some(returned), false);
+        self.changed.notify_all();
+    }
+
+    /// Contexts were given up.
+    pub(super) fn gave_up(&self, returned: Returned) {
+        let mut state = self.state.lock();
+        (state.returned, state.taking) = (Some(returned), false);
+        self.changed.notify_all();
+    }
+
+    /// An engine on trial has answered.
+    pub(super) fn answered(&self, place: usize) {
+        self.state.lock().unproven.retain(|unproven| *unproven != place);
+        self.changed.notify_all();
+    }
+
+    /// An engine on trial fails.
+    pub(super) fn failed(&self, reason: String) {
+        self.state.lock().failed = Some(reason);
+        self.changed.notify_all();
+    }
+
+    /// By place: what the camera thread works with.
+    pub(super) fn using(&self) -> Vec<Arc<LoadedModel>> {
+        self.state.lock().using.clone()
+    }
+
+    /// The camera thread's contexts are in this lane from now on.
+    pub(super) fn begins(&self, lane: &Arc<Lane>) {
+        self.state.lock().lane = Some(Arc::clone(lane));
+    }
+
+    /// The camera thread begins anew, without the contexts it had.
+    pub(super) fn panicked(&self) {
+        let mut state = self.state.lock();
+        let concerned = state.taking || state.parcel.is_some() || !state.unproven.is_empty();
+        if concerned {
+            state.failed = Some("its thread panicked".to_owned());
+            // Its contexts are in a lane that nobody uses any more.
+            state.parcel = None;
+            state.unproven.clear();
+            state.taking = false;
+            state.returned.get_or_insert_default();
+            self.waiting.store(false, Ordering::Release);
+        }
+        self.changed.notify_all();
+    }
+
+    /// The camera thread ends.
+    pub(super) fn ends(&self) {
+        let left = {
+            let mut state = self.state.lock();
+            state.ended = true;
+            self.changed.notify_all();
+            (state.parcel.take(), state.lane.take())
+        };
+        drop(left);
+    }
+}
