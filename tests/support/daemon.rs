@@ -133,9 +133,10 @@ impl Daemon {
         ))
     }
 
-    fn request(&self, text: &str) -> String {
+    /// Anything else: the whole answer.
+    pub fn request(&self, text: &str) -> String {
         let mut stream = TcpStream::connect(self.http_address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         stream.write_all(text.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

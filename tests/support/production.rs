@@ -84,6 +84,13 @@ impl Production {
         this
     }
 
+    /// Only these models, and not all that there are.
+    pub fn cameras_use(&self, models: &[&str]) {
+        let path = self.path("conf.d/cameras.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("[[cameras]]", &format!("[[cameras]]\nmodels = {models:?}"))).unwrap();
+    }
+
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
@@ -147,12 +154,17 @@ fn repository() -> &'static Path {
 
 /// A plan of a shipped model, as `gpu-sim-plan` writes it.
 fn plan(model: &str) -> Vec<u8> {
+    plan_as(model, model)
+}
+
+/// The same with another name of the network, and so another digest.
+pub fn plan_as(model: &str, name: &str) -> Vec<u8> {
     let onnx = fs::read(repository().join("engines").join(model).join("model.onnx")).unwrap();
     let target = Target { tensorrt: "10.16.1".into(), compute_capability: "8.7".into(), precision: "fp32".into() };
     let crops = |n: i64| vec![n, 3, 128, 64];
     let profile = Profile::from([("images".to_owned(), Range { min: crops(1), opt: crops(8), max: crops(8) })]);
     let profiles = if model == "reid" { vec![profile] } else { vec![] };
-    Plan::build(model, onnx, &profiles, &target).unwrap().to_bytes()
+    Plan::build(name, onnx, &profiles, &target).unwrap().to_bytes()
 }
 
 /// Frames of a camera that went through its models.
