@@ -167,6 +167,7 @@ fn text(path: &Path) -> Result<String, Failed> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

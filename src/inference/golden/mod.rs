@@ -174,7 +174,7 @@ fn since_built(built: &Recording, model: &Model, sha256: &str, copies: &[Vec<Ans
 
 /// The largest difference of any copy, or what is wrong with one.
 fn farthest(recording: &Recording, copies: &[Vec<Answer>], allowed: &compare::Allowed) -> Result<f64, String> {
-    let off = copies.iter().map(|answers| compare::difference(recording, answers, allowed));
+    let mut off = copies.iter().map(|answers| compare::difference(recording, answers, allowed));
     off.try_fold(0.0_f64, |most, off| Ok(most.max(off?)))
 }
 

@@ -35,7 +35,7 @@ impl Engine {
     /// Model `index` of those that are loaded.
     pub(super) fn new(models: &ModelManager, index: usize, lane: &Lane) -> Result<Self, InferenceError> {
         let missing = || InferenceError::Run { model: index.to_string(), reason: "it is not loaded".to_owned() };
-        let model = Arc::clone(models.model(index).ok_or_else(missing)?);
+        let model = models.model(index).ok_or_else(missing)?;
         let misfit = |reason: String| InferenceError::Head { model: model.model.name.clone(), reason };
         let kind = if model.model.task == Task::Reid {
             let embedder = Embedder::new(&model.model, model.io()).map_err(|error| misfit(error.to_string()))?;
