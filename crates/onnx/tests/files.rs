@@ -4,7 +4,8 @@ use onnx::{Error, MOST_BYTES, Model};
 
 mod common;
 
-use common::{all_files, engines};
+use common::build::block;
+use common::{all_files, build, engines};
 
 /// A message's fields, taken apart by nothing but the wire format: number, wire type, content.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, Vec<u8>)> {
@@ -81,11 +82,6 @@ fn sorted(bytes: &[u8], path: &[&str]) -> Vec<(u64, u64, Vec<u8>)> {
     fields
 }
 
-fn block(number: u8, content: &[u8]) -> Vec<u8> {
-    assert!(content.len() < 128);
-    [&[number << 3 | 2, content.len() as u8], content].concat()
-}
-
 /// A model with fields that no version of ONNX has, of each wire type, in the model, the graph and a node.
 fn from_the_future() -> Vec<u8> {
     let odd = [&[0xf8, 0x3f, 0x2a][..], &[0xfd, 0x3f, 1, 2, 3, 4], &[0xf9, 0x3f, 1, 2, 3, 4, 5, 6, 7, 8]].concat();
@@ -121,34 +117,27 @@ fn what_is_no_model_is_refused_in_words() {
     assert!(error.contains("absent.onnx"), "{error}");
 }
 
+/// A model with graphs in branches of graphs.
+fn nested(levels: usize) -> Vec<u8> {
+    let output = build::block(12, &build::block(1, b"y"));
+    let mut graph = output.clone();
+    for _ in 0..levels {
+        let branch = build::graph_attribute("then_branch", &[graph]);
+        graph = [build::node("If", &["x"], &["y"], &[branch]), output.clone()].concat();
+    }
+    build::block(7, &graph)
+}
+
 #[test]
 fn graphs_inside_graphs_end_at_a_depth_and_not_at_the_stack() {
-    let mut graph = block(12, &block(1, b"y"));
-    for _ in 0..10_000 {
-        let length = |inner: &[u8], number: u8| {
-            let mut out = vec![number << 3 | 2];
-            let mut rest = inner.len();
-            while rest >= 128 {
-                out.push(rest as u8 | 0x80);
-                rest >>= 7;
-            }
-            out.push(rest as u8);
-            out.extend_from_slice(inner);
-            out
-        };
-        graph = length(&length(&length(&graph, 6), 5), 1);
-        if graph.len() > 100_000 {
-            break;
-        }
-    }
-    let mut bytes = vec![0x3a, 0, 0, 0];
-    let length = graph.len();
-    bytes[1] = length as u8 | 0x80;
-    bytes[2] = (length >> 7) as u8 | 0x80;
-    bytes[3] = (length >> 14) as u8;
-    bytes.extend(graph);
-    let error = Model::from_bytes(&bytes).expect_err("too deep").to_string();
+    let error = Model::from_bytes(&nested(5_000)).expect_err("too deep").to_string();
     assert!(error.contains("nested"), "{error}");
+    // A graph is one level, and so are its node and the node's attribute.
+    let deepest = Model::from_bytes(&nested(32)).expect("it is read");
+    assert!(Model::from_bytes(&nested(34)).is_err());
+    assert_eq!(deepest.facts().nodes, 32);
+    let _ = onnx::to_half(&deepest);
+    let _ = onnx::with_outputs(&deepest, &["y"]);
 }
 
 #[test]
