@@ -24,6 +24,9 @@ const USAGE: i32 = 64;
 const DATA: i32 = 65;
 const LATER: i32 = 75;
 
+/// Longer than any pull here takes: one that hangs fails.
+const LIMIT: Duration = Duration::from_secs(30);
+
 const V1: &str = "ETag: \"v1\"";
 
 /// A real model, small.
@@ -66,7 +69,7 @@ impl Desk {
     }
 
     fn pull(&self, more: &[&str]) -> Ended {
-        Ended::of(self.command("blob", more).output().unwrap())
+        Ended::of(&mut self.command("blob", more))
     }
 
     fn command(&self, name: &str, more: &[&str]) -> Command {
@@ -117,7 +120,17 @@ struct Ended {
 }
 
 impl Ended {
-    fn of(output: Output) -> Self {
+    /// Runs it to its end.
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let until = Instant::now() + LIMIT;
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                child.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
@@ -180,8 +193,7 @@ fn checks(desk: &Desk, sections: &str) {
     let sink = "[[sinks]]\ntype = \"jsonl\"\npath = \"events.jsonl\"\n";
     let config = format!("[runtime]\npolicy = \"any\"\n{sections}\n{sink}{camera}models = [{}]\n", named.join(", "));
     fs::write(desk.path("watchkeeper.toml"), &config).unwrap();
-    let check = watchkeeper().args(["check", "--config"]).arg(desk.path("watchkeeper.toml")).output().unwrap();
-    let check = Ended::of(check);
+    let check = Ended::of(watchkeeper().args(["check", "--config"]).arg(desk.path("watchkeeper.toml")));
     assert_eq!(check.code, DONE, "{check:?}\n{config}");
     // The manifest is read: the section does not say the head. And nothing of it is doubted.
     assert!(!check.out.contains("model.toml"), "{}", check.out);
@@ -205,7 +217,7 @@ fn every_model_of_the_built_in_catalogue_gives_a_manifest_that_configurations_ta
     assert!(list.iter().any(|model| model["name"] == "yolox-nano"), "{list:?}");
     let mut sections = String::new();
     for model in &list {
-        let ended = Ended::of(desk.command(model["name"].as_str().unwrap(), &[]).output().unwrap());
+        let ended = Ended::of(&mut desk.command(model["name"].as_str().unwrap(), &[]));
         ended.is(DONE, &[]);
         sections.push_str(&ended.out);
     }
@@ -501,10 +513,10 @@ fn a_certificate_is_trusted_where_the_system_is_told_to_and_nowhere_else() {
     let (identity, trusted) = certificate(&desk);
     let server = Server::over_tls(identity, |_, to| to.file(&blob(), &[V1]));
     desk.catalogue("blob", &server.url("/"), &sum(&blob()), blob().len());
-    let refused = Ended::of(desk.command("blob", &[]).env_remove("SSL_CERT_FILE").output().unwrap());
+    let refused = Ended::of(&mut desk.command("blob", &[]).env_remove("SSL_CERT_FILE"));
     refused.is(LATER, &["certificate", "is the date of this machine right"]);
     assert_eq!((desk.files().len(), server.requests().len()), (0, 0));
-    Ended::of(desk.command("blob", &[]).env("SSL_CERT_FILE", trusted).output().unwrap()).is(DONE, &[]);
+    Ended::of(&mut desk.command("blob", &[]).env("SSL_CERT_FILE", trusted)).is(DONE, &[]);
     desk.has(&blob());
 }
 
@@ -518,7 +530,7 @@ fn nobody_leads_from_tls_to_what_this_machine_serves_without() {
         to.head("302 Found", &[location.clone(), "Content-Length: 0".to_owned()]);
     });
     desk.catalogue("blob", &server.url("/"), &sum(&blob()), blob().len());
-    let ended = Ended::of(desk.command("blob", &[]).env("SSL_CERT_FILE", trusted).output().unwrap());
+    let ended = Ended::of(&mut desk.command("blob", &[]).env("SSL_CERT_FILE", trusted));
     ended.is(DATA, &["is on this machine, and not over https"]);
     assert_eq!(plain.requests().len(), 0);
 }
@@ -575,7 +587,7 @@ fn names_that_lead_out_of_the_folder_are_refused() {
     for name in ["../x", "/tmp/x", "..", "a/b", "a\\b", "", "A", "a b", "x\u{0}y"] {
         let desk = Desk::new("https://example.org/x", &blob());
         desk.catalogue(name, "https://example.org/x", &sum(&blob()), blob().len());
-        let ended = Ended::of(desk.command("blob", &[]).output().unwrap());
+        let ended = Ended::of(&mut desk.command("blob", &[]));
         ended.is(DATA, &["catalogue.toml"]);
         assert!(ended.err.contains("the name is not") || name.contains('\u{0}'), "{name:?}: {}", ended.err);
         assert!(!desk.path("engines").exists() && !desk.path("x").exists(), "{name:?}");
@@ -612,7 +624,7 @@ fn a_disk_that_takes_no_more_is_named_and_what_came_is_kept() {
     let pull = desk.command("blob", &[]);
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -f 64; exec \"$0\" \"$@\""]).arg(pull.get_program()).args(pull.get_args());
-    let limited = Ended::of(limited.output().unwrap());
+    let limited = Ended::of(limited.stdout(Stdio::piped()).stderr(Stdio::piped()));
     limited.is(LATER, &["model.onnx.part", "make room"]);
     desk.has_part(64 * 512);
     desk.pull(&[]).is(DONE, &["goes on after"]);
@@ -627,7 +639,7 @@ fn a_folder_that_cannot_be_written_is_named_with_the_way_out() {
     let read_only = Path::new("/proc/watchkeeper");
     let mut command = watchkeeper();
     command.args(["models", "pull", "blob", "--catalogue"]).arg(desk.path("catalogue.toml"));
-    let ended = Ended::of(command.arg("--folder").arg(read_only).output().unwrap());
+    let ended = Ended::of(command.arg("--folder").arg(read_only));
     ended.is(DATA, &["/proc/watchkeeper"]);
 }
 
@@ -639,14 +651,14 @@ fn a_name_that_is_not_there_is_a_usage_error_that_helps() {
     for (name, words) in
         [("blobb", "did you mean \"blob\"?"), ("yolov8n", "AGPL-3.0"), ("zebra", "`watchkeeper models list` names all")]
     {
-        Ended::of(desk.command(name, &[]).output().unwrap()).is(USAGE, &[words]);
+        Ended::of(&mut desk.command(name, &[])).is(USAGE, &[words]);
     }
     assert!(!desk.path("engines").exists());
 }
 
 #[test]
 fn the_list_names_each_model_with_its_licence_and_says_what_is_missing_and_why() {
-    let list = Ended::of(watchkeeper().args(["models", "list"]).output().unwrap());
+    let list = Ended::of(watchkeeper().args(["models", "list"]));
     list.is(DONE, &[]);
     for words in ["yolox-nano", "Apache-2.0", "416x416", "3.7 MB", "Ultralytics", "AGPL-3.0"] {
         assert!(list.out.contains(words), "{words} is not in {}", list.out);

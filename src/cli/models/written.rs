@@ -54,7 +54,7 @@ fn input(input: &Input) -> String {
 pub(super) fn licence(entry: &Entry) -> String {
     let Entry { name, about, licence, licence_url, project, url, sha256, .. } = entry;
     format!(
-        "model.onnx is {name}: {about}.\n\nThe weights are under the licence {licence}:\n{licence_url}\nTheir makers:\n{project}\n\n\
+        "model.onnx is {name} of Watchkeeper's catalogue. {about}.\n\nThe weights are under the licence {licence}:\n{licence_url}\nTheir makers:\n{project}\n\n\
          Downloaded, unchanged, from\n{url}\nsha256 {sha256}\n\nWatchkeeper's own licence does not cover them. Who passes \
          them on passes on their licence too.\n"
     )
