@@ -10,8 +10,8 @@
 //! | `embeddings` | mean cosine of the embeddings of the same crop |
 //! | `l2` | `\|other - reference\| / \|reference\|` of an output, all pictures together |
 //!
-//! Pairs are one to one in each picture, with as many counting boxes in them as possible, then with the greatest IoU; a pair of
-//! two boxes that do not count is none. A picture without boxes on either side adds nothing to any figure.
+//! Pairs are one to one in each picture, as many as possible, of two counting boxes rather than of one, then with the greatest
+//! IoU; a pair of two boxes that do not count is none. A picture without boxes on either side adds nothing to any figure.
 
 mod boxes;
 mod embeddings;
