@@ -8,11 +8,13 @@ mod recorded;
 #[path = "support/weights.rs"]
 mod weights;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use gpu_sim::plan::{Plan, Profile, Range, Target};
+use onnxruntime::{Session, SessionOptions};
 use recorded::{SEED, Street};
 use serde_json::{Value, json};
 use streetscene::output::{Images, Plan as Writing, Writer};
@@ -476,4 +478,72 @@ fn an_engine_that_does_not_answer_as_when_it_was_built_ends_the_start() {
     assert_eq!(code, 69, "{said}");
     assert!(said.contains("engine \"detection\" does not answer as when it was built: "), "{said}");
     assert!(said.contains("driver") && said.contains("watchkeeper engine build detection"), "{said}");
+}
+
+/// What `engine build` makes of the detector for INT8, calibrated on these pictures.
+fn quantised(site: &Site, pictures: &[streetscene::Frame]) -> Vec<u8> {
+    const SIZE: (usize, usize) = (512, 288);
+    let model = onnx::Model::read(&onnx("detection")).unwrap();
+    let points = onnx::conv_inputs(&model);
+    let inner: Vec<&str> = points.iter().filter(|point| !point.input).map(|point| point.tensor.as_str()).collect();
+    let runtime = watchkeeper::inference::load_onnxruntime(None).unwrap();
+    let mut seen: BTreeMap<String, onnx::Histogram> = BTreeMap::new();
+    // A few at a time: a session has at most 16 outputs here.
+    for inner in inner.chunks(12) {
+        let watched = site.path("watched.onnx");
+        fs::write(&watched, onnx::with_outputs(&model, inner).unwrap().to_bytes()).unwrap();
+        let session = Session::open(&runtime, &watched, SessionOptions { threads: 1 }).unwrap();
+        let mut binding = session.bind(&[vec![1, 3, SIZE.1 as i64, SIZE.0 as i64]]).unwrap();
+        for picture in pictures {
+            // Both are 16:9, so that nothing is padded.
+            let pixel = |x: usize, y: usize| ((y * 360 / SIZE.1) * 640 + x * 640 / SIZE.0) * 4;
+            let input = binding.input_mut::<f32>(0).unwrap();
+            for (at, value) in input.iter_mut().enumerate() {
+                let (channel, y, x) = (at / (SIZE.0 * SIZE.1), at / SIZE.0 % SIZE.1, at % SIZE.0);
+                *value = f32::from(picture.rgba[pixel(x, y) + channel]) / 255.0;
+            }
+            seen.entry("images".to_owned()).or_default().add(input);
+            binding.run().unwrap();
+            for (at, output) in session.outputs().iter().enumerate() {
+                seen.entry(output.name.clone()).or_default().add(binding.output::<f32>(at).unwrap().1);
+            }
+        }
+    }
+    let range = |point: &onnx::ActivationPoint| {
+        let amax = seen[&point.tensor].amax(onnx::Calibration::Entropy);
+        // Where a black picture leaves nothing at all, any scale is as wrong.
+        (point.tensor.clone(), if amax > 0.0 { amax } else { 1.0 })
+    };
+    let ranges = onnx::Ranges(points.iter().map(range).collect());
+    onnx::quantise(&model, &ranges, &[]).unwrap().0.to_bytes()
+}
+
+#[test]
+fn int8_that_was_calibrated_on_black_pictures_is_refused_and_on_the_street_passes() {
+    let site = Site::new(&["detection"], 10, 2);
+    // Another street than the one that is judged on.
+    let mut world = World::new(&Options { seed: SEED + 1, light: Some(Light::Day), ..Options::default() });
+    let mut view = View::new(&world, 0);
+    let mut street = Vec::new();
+    for frame in 1..=12 {
+        world.advance_to(5.0 + 2.0 * frame as f64);
+        street.push(view.render(&world, frame).clone());
+    }
+    let black = [streetscene::Frame { rgba: vec![0; 640 * 360 * 4], ..street[0].clone() }];
+    let verify = |plan: Vec<u8>| {
+        site.install("detection", plan);
+        let (code, json, said) = site.verify(&["detection", "--truth", "street"]);
+        (code, entry(&json, "detection")["verified"].clone(), said)
+    };
+    let (code, good, said) = verify(quantised(&site, &street));
+    eprintln!("{good}");
+    assert_eq!(code, 0, "{said}");
+    // The loss is real.
+    assert!(number(&good["agreement"]) < 0.9999, "{good}");
+    let (code, bad, said) = verify(quantised(&site, &black));
+    eprintln!("{bad} {said}");
+    assert_eq!(code, 65, "{said}");
+    assert!(number(&bad["agreement"]) < number(&good["agreement"]) - 0.1, "{bad}");
+    let (wanted, found) = (number(&bad["figures"]["boxes_wanted"]), number(&bad["figures"]["boxes_found"]));
+    assert!(said.contains(&format!("finds {found} of {wanted} boxes")), "{said}");
 }
