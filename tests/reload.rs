@@ -138,7 +138,7 @@ fn without_a_change_nothing_is_done_and_a_wrong_configuration_is_refused() {
 
     // What is no model waits for a restart, and is named.
     let text = fs::read_to_string(site.config()).unwrap();
-    let other = text.replace("test://ball?width=320", "test://ball?width=352");
+    let other = text.replace("width_px = 320", "width_px = 352");
     let other = other.replace("[runtime]", "[tracking]\nmax_gap_s = 3\n[runtime]\ndevice = \"other\"");
     fs::write(site.config(), format!("{other}\n[[cameras]]\nid = \"e\"\nurl = \"test://snow\"\n")).unwrap();
     let (status, answer) = reload(&daemon);
@@ -187,15 +187,23 @@ fn settings_of_a_model_are_changed_over_too() {
     let mut daemon = site.start("{}");
     site.all_have_a_track(&daemon);
     let text = fs::read_to_string(site.config()).unwrap();
-    // Nothing scores as high: all tracks are lost, and the daemon says so.
-    fs::write(site.config(), text.replace("head = \"yolo\"", "head = \"yolo\"\nmin_score = 1.0")).unwrap();
+    fs::write(site.path("disc.txt"), "disc\n").unwrap();
+    let labels = text.lines().find(|line| line.starts_with("labels = ")).unwrap();
+    fs::write(site.config(), text.replace(labels, "labels = \"disc.txt\"")).unwrap();
     let (status, answer) = reload(&daemon);
     assert_eq!((status, &answer["outcome"]), (200, &json!("done")), "{answer}: {}", daemon.log());
     assert_eq!(site.model(&daemon)["engine"], json!(format!("sha256:{digest}")));
-    let ended = || daemon.events_of("object.end").len() == CAMERAS.len();
-    assert!(wait_for(STARTED, ended), "{}", daemon.log());
+    // What was a ball cannot become a disc: it ends, and something else begins.
+    let of = |kind: &str, label: &str| {
+        daemon.events_of(kind).iter().filter(|event| event["track"]["label"] == label).count()
+    };
+    assert!(wait_for(STARTED, || of("object.start", "disc") == CAMERAS.len()), "{}", daemon.log());
+    assert_eq!((of("object.end", "ball"), of("object.start", "ball")), (CAMERAS.len(), CAMERAS.len()));
+    let active = daemon.metric("watchkeeper_tracks_active{camera=\"a\",label=\"disc\"}");
+    assert_eq!(active, Some(1.0), "{}", daemon.log());
     assert_undisturbed(&daemon, &CAMERAS);
     assert_eq!(daemon.stop().0, Some(0), "{}", daemon.log());
+    assert_eq!(daemon.events_of("object.start").len(), daemon.events_of("object.end").len());
 }
 
 /// All is as before a reload that failed, and a good one is still possible.

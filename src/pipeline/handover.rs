@@ -234,7 +234,8 @@ impl Handover {
             if state.ended || !go_on() {
                 break Err(Setback::Interrupted);
             }
-            if Instant::now() >= deadline {
+            // One that is out will be back.
+            if Instant::now() >= deadline && !state.taking {
                 break Err(Setback::Failed(stuck));
             }
             self.changed.wait_for(&mut state, STEP);

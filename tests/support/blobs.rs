@@ -49,8 +49,8 @@ impl Blobs {
              [[sinks]]\ntype = \"jsonl\"\npath = \"events.jsonl\"\n\n"
         );
         for camera in CAMERAS {
-            let url = "test://ball?width=320&height=240&fps=5";
-            text += &format!("[[cameras]]\nid = {camera:?}\nurl = {url:?}\n\n");
+            let size = "width_px = 320\nheight_px = 240\nfps = 5";
+            text += &format!("[[cameras]]\nid = {camera:?}\nurl = \"test://ball\"\n{size}\n\n");
         }
         fs::write(self.config(), text).unwrap();
     }
@@ -65,8 +65,7 @@ impl Blobs {
 
     /// Writes the model file; its digest.
     pub fn install_onnx(&self, size: (u32, u32)) -> String {
-        let bytes = test_models::blob_detector(size.0, size.1, 16);
-        self.replace("blob.onnx", &bytes)
+        self.replace("blob.onnx", &model(size))
     }
 
     /// Puts a plan of that name into the place of the one that is there; its digest.
@@ -154,9 +153,14 @@ impl Blobs {
     }
 }
 
-fn plan(name: &str, (width, height): (u32, u32)) -> Vec<u8> {
+/// Its cells fit the ball, which is an eighth of the picture's width.
+fn model((width, height): (u32, u32)) -> Vec<u8> {
+    test_models::blob_detector(width, height, (width / 20).next_multiple_of(8))
+}
+
+fn plan(name: &str, size: (u32, u32)) -> Vec<u8> {
     let target = Target { tensorrt: "10.16.1".into(), compute_capability: "8.7".into(), precision: "fp32".into() };
-    Plan::build(name, test_models::blob_detector(width, height, 16), &[], &target).unwrap().to_bytes()
+    Plan::build(name, model(size), &[], &target).unwrap().to_bytes()
 }
 
 /// Digest of a file's content, hexadecimal.
