@@ -232,7 +232,8 @@ fn assert_all_as_before(site: &Blobs, daemon: &mut Daemon, before: &[(String, u6
     assert_eq!(daemon.events_of("object.start").len(), CAMERAS.len(), "a track was lost");
 }
 
-fn fails_back(faults: &str, name: &str, size: (u32, u32), words: &str) {
+/// A reload that fails on the way; the daemon's log.
+fn fails_back(faults: &str, name: &str, size: (u32, u32), words: &str) -> String {
     let _alone = alone();
     let site = Blobs::new("parallel");
     let first = site.install("blob", SIZE);
@@ -248,6 +249,7 @@ fn fails_back(faults: &str, name: &str, size: (u32, u32), words: &str) {
     });
     assert_eq!(reloads(&daemon, "failed_back"), 1);
     assert_all_as_before(&site, &mut daemon, &before, &first);
+    daemon.log()
 }
 
 #[test]
@@ -262,6 +264,16 @@ fn all_go_back_where_the_third_camera_gets_no_context() {
     // One to prove each engine, four at the start, and two cameras have moved.
     let faults = format!(r#"{{"tensorrt":{{"fail_context":{}}}}}"#, 1 + CAMERAS.len() + 1 + 3);
     fails_back(&faults, "blob-new", SIZE, "OutOfMemory");
+}
+
+#[test]
+fn a_camera_that_has_no_room_for_both_gives_the_new_one_up_first() {
+    // As above, and on the way back the first camera at first gets none either.
+    let third = 1 + CAMERAS.len() + 1 + 3;
+    let faults = format!(r#"{{"tensorrt":{{"fail_context":{third},"fail_context_times":2}}}}"#);
+    let log = fails_back(&faults, "blob-new", SIZE, "OutOfMemory");
+    assert_eq!(log.matches("waits for its contexts, for there is no room for both").count(), 1, "{log}");
+    assert_eq!(log.matches("back to the old engine camera=").count(), 2, "{log}");
 }
 
 #[test]

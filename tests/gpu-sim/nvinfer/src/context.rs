@@ -63,7 +63,9 @@ impl Context {
     /// `None`, and a reason in the log, where memory is short.
     pub(crate) fn new(engine: Arc<Engine>, strategy: Strategy) -> Option<Self> {
         const CALL: &str = "ICudaEngine::createExecutionContext";
-        let refused = next(Count::Context) == fault(|faults| faults.fail_context);
+        let number = next(Count::Context);
+        let (first, times) = fault(|faults| (faults.fail_context, faults.fail_context_times.max(1)));
+        let refused = first != 0 && (first..first + times).contains(&number);
         let take = |size, owner| {
             let block = Block::take(engine.device, engine.allocator.clone(), size, owner).filter(|_| !refused);
             if block.is_none() {

@@ -19,6 +19,8 @@ pub(crate) struct Faults {
     pub fail_deserialize: u64,
     /// The n-th context creation from now on fails; 0: none.
     pub fail_context: u64,
+    /// And so many in a row; 0: that one.
+    pub fail_context_times: u64,
     /// An enqueue while another stream's execution is in flight fails with Myelin's error.
     pub myelin_overlap: bool,
     /// Every n-th enqueue of an engine fails with Myelin's error; 0: none.
