@@ -101,9 +101,9 @@ pub use error::{Error, is_myelin_failure, is_myelin_line};
 pub use result::onnx::OnnxError;
 pub use safe::{
     BoundContext, Builder, BuilderConfig, DeviceBuffer, Engine, EngineInspector, ExecutionContext, HostMemory,
-    InFlight, Layout, Library, LogLine, Network, NetworkTensor, OnnxParser, OnnxParserLibrary, OptimizationProfile,
-    PlanReader, PluginLibrary, ProfileRange, RecordedError, Runtime, RuntimeOptions, Scratch, Stream, TENSOR_ALIGNMENT,
-    TensorInfo, TimingCache, Upload,
+    InFlight, Layout, Library, LogCollector, LogLine, Network, NetworkTensor, OnnxParser, OnnxParserLibrary,
+    OptimizationProfile, PlanReader, PluginLibrary, ProfileRange, RecordedError, Runtime, RuntimeOptions, Scratch,
+    Stream, TENSOR_ALIGNMENT, TensorInfo, TimingCache, Upload,
 };
 pub use sys::callback::{GpuAllocator, Progress, StreamReader};
 pub use sys::enums;

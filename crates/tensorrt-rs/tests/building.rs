@@ -39,8 +39,10 @@ impl Progress for Heard {
 fn a_model_becomes_a_plan_that_loads() {
     for fake in Fake::both() {
         let library = fake.library();
+        let log = library.collect_log();
         let mut builder = Builder::new(&library, None).expect("a builder");
         builder.set_max_threads(2).expect("a number");
+        assert_eq!(builder.dla_core_count().expect("a number"), 2);
         let mut network = builder.create_network(&[NetworkFlag::StronglyTyped]).expect("a network");
         let flags = if library.version().major == 10 { "network flags 2" } else { "network flags 0" };
         assert_eq!(library.recent_lines().last().map(|line| line.text.as_str()), Some(flags));
@@ -92,6 +94,7 @@ fn a_model_becomes_a_plan_that_loads() {
         config.set_profiling_verbosity(ProfilingVerbosity::Detailed).expect("a level");
         config.set_hardware_compatibility(HardwareCompatibility::None).expect("a level");
         config.set_max_aux_streams(1).expect("a number");
+        config.use_dla(1).expect("a core");
         let heard = Heard::default();
         config.set_progress_monitor(heard.clone()).expect("a monitor");
         let mut cache = config.create_timing_cache(b"old").expect("a cache");
@@ -109,6 +112,8 @@ fn a_model_becomes_a_plan_that_loads() {
             *heard.0.lock().expect("the list"),
             ["Building in None: 2", "Timing in Some(\"Building\"): 1", "Timing done", "Building done"]
         );
+        assert!(log.lines().iter().any(|(_, line)| line == flags), "{:?}", log.lines());
+        drop(log);
         // The builder first: whatever it made holds it.
         drop((builder, other, profile));
         drop((network, config));

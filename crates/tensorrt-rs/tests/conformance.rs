@@ -126,7 +126,7 @@ fn numbers(version: Version) -> Vec<(String, i64)> {
         "TensorFormat" e::TensorFormat, "ILogger::Severity" e::Severity,
         "ExecutionContextAllocationStrategy" e::AllocationStrategy, "OptProfileSelector" e::ProfileSelector,
         "ProfilingVerbosity" e::ProfilingVerbosity, "HardwareCompatibilityLevel" e::HardwareCompatibility,
-        "MemoryPoolType" e::MemoryPool, "LayerInformationFormat" e::LayerInformationFormat);
+        "MemoryPoolType" e::MemoryPool, "DeviceType" e::DeviceType, "LayerInformationFormat" e::LayerInformationFormat);
     fixed!(Version::new(10, 7, 0); "SeekPosition" e::SeekPosition);
     fixed!(Version::new(10, 14, 0); "EngineStat" e::EngineStat);
     macro_rules! moved {

@@ -9,8 +9,8 @@ use std::sync::Mutex;
 
 use common::Fake;
 use tensorrt_rs::enums::{
-    AllocationStrategy, EngineStat, HardwareCompatibility, LayerInformationFormat, MemoryPool, ProfileSelector,
-    ProfilingVerbosity, Severity, TensorFormat,
+    AllocationStrategy, DeviceType, EngineStat, HardwareCompatibility, LayerInformationFormat, MemoryPool,
+    ProfileSelector, ProfilingVerbosity, Severity, TensorFormat,
 };
 use tensorrt_rs::result::{builder, context, engine, network, onnx, runtime};
 use tensorrt_rs::sys::callback::{Callback, LogSink, Rtti, logger};
@@ -233,6 +233,7 @@ unsafe fn building(b: &mut Bench) {
         let own = b.logger.as_ptr();
         assert_eq!(b.reach(s::GET_LOGGER.row(), |v| builder::logger(v, bld)), own);
         b.reach(s::SET_MAX_THREADS.row(), |v| builder::set_max_threads(v, bld, 2));
+        assert_eq!(b.reach(s::GET_NB_DLA_CORES.row(), |v| builder::dla_core_count(v, bld)), 2);
         b.reach(s::SET_GPU_ALLOCATOR.row(), |v| builder::set_gpu_allocator(v, bld, null));
         b.reach(s::SET_ERROR_RECORDER.row(), |v| builder::set_error_recorder(v, bld, null));
         let flags = [NetworkFlag::StronglyTyped];
@@ -294,6 +295,9 @@ unsafe fn building(b: &mut Bench) {
         b.reach(c::SET_BUILDER_OPTIMIZATION_LEVEL.row(), |v| builder::set_optimization_level(v, cfg, 3));
         let level = HardwareCompatibility::AmperePlus;
         b.reach(c::SET_HARDWARE_COMPATIBILITY_LEVEL.row(), |v| builder::set_hardware_compatibility(v, cfg, level));
+        b.reach(c::SET_DLA_CORE.row(), |v| builder::set_dla_core(v, cfg, 1));
+        let device = DeviceType::Dla;
+        b.reach(c::SET_DEFAULT_DEVICE_TYPE.row(), |v| builder::set_default_device_type(v, cfg, device));
         b.reach(c::SET_MAX_AUX_STREAMS.row(), |v| builder::set_max_aux_streams(v, cfg, 0));
         let monitor = tensorrt_rs::sys::callback::progress_monitor(Rtti::NONE, Silent);
         b.reach(c::SET_PROGRESS_MONITOR.row(), |v| builder::set_progress_monitor(v, cfg, monitor.as_ptr()));

@@ -6,7 +6,7 @@ use std::ffi::c_void;
 
 use super::{accepted, call, failure, made};
 use crate::Error;
-use crate::sys::enums::{HardwareCompatibility, MemoryPool, ProfilingVerbosity};
+use crate::sys::enums::{DeviceType, HardwareCompatibility, MemoryPool, ProfilingVerbosity};
 use crate::sys::flags::{BuilderFlag, NetworkFlag, PreviewFeature, TacticSource, network_mask};
 use crate::sys::slots::builder::{self as slot, Builder};
 use crate::sys::slots::config::{self, Config};
@@ -45,6 +45,11 @@ pub unsafe fn logger(version: Version, builder: Handle<Builder>) -> Result<*mut 
 pub unsafe fn set_max_threads(version: Version, builder: Handle<Builder>, threads: i32) -> Result<(), Error> {
     let answer = call!(version, builder, slot::SET_MAX_THREADS, threads);
     accepted(&slot::SET_MAX_THREADS, answer, || format!("refused {threads}"))
+}
+
+/// `getNbDLACores`.
+pub unsafe fn dla_core_count(version: Version, builder: Handle<Builder>) -> Result<i32, Error> {
+    Ok(call!(version, builder, slot::GET_NB_DLA_CORES,))
 }
 
 /// `createBuilderConfig`.
@@ -111,6 +116,22 @@ pub unsafe fn set_flag(version: Version, config: Handle<Config>, flag: BuilderFl
 /// `getFlag`.
 pub unsafe fn flag(version: Version, config: Handle<Config>, flag: BuilderFlag) -> Result<bool, Error> {
     Ok(call!(version, config, config::GET_FLAG, flag.number(version)?) != 0)
+}
+
+/// `setDLACore`: the one that layers on a DLA run on.
+pub unsafe fn set_dla_core(version: Version, config: Handle<Config>, core: i32) -> Result<(), Error> {
+    call!(version, config, config::SET_DLA_CORE, core);
+    Ok(())
+}
+
+/// `setDefaultDeviceType`: where layers run that nothing else is said of.
+pub unsafe fn set_default_device_type(
+    version: Version,
+    config: Handle<Config>,
+    device: DeviceType,
+) -> Result<(), Error> {
+    call!(version, config, config::SET_DEFAULT_DEVICE_TYPE, device.raw());
+    Ok(())
 }
 
 /// `addOptimizationProfile`: its index.

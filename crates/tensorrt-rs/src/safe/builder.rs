@@ -77,6 +77,15 @@ impl Builder {
             .call(|version, builder| unsafe { result::builder::set_max_threads(version, builder, threads) })
     }
 
+    /// Deep-learning accelerators of the device; 0 on all but Jetsons.
+    ///
+    /// # Errors
+    /// None in the versions known.
+    pub fn dla_core_count(&self) -> Result<i32, Error> {
+        // SAFETY: as for `set_max_threads`.
+        self.shared.object.call(|version, builder| unsafe { result::builder::dla_core_count(version, builder) })
+    }
+
     /// An empty network.
     ///
     /// # Errors

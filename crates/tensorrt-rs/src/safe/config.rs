@@ -3,7 +3,7 @@ use std::rc::Rc;
 use super::owned::Owned;
 use crate::sys::Handle;
 use crate::sys::callback::{Callback, Progress, progress_monitor};
-use crate::sys::enums::{HardwareCompatibility, MemoryPool, ProfilingVerbosity};
+use crate::sys::enums::{DeviceType, HardwareCompatibility, MemoryPool, ProfilingVerbosity};
 use crate::sys::flags::{BuilderFlag, PreviewFeature, TacticSource};
 use crate::sys::slots::config;
 use crate::{Builder, Error, OptimizationProfile, TimingCache, Version, result};
@@ -76,6 +76,19 @@ impl BuilderConfig {
     pub fn memory_pool_limit(&self, pool: MemoryPool) -> Result<usize, Error> {
         // SAFETY: see `call`.
         self.call(|version, config| unsafe { result::builder::memory_pool_limit(version, config, pool) })
+    }
+
+    /// Puts layers on a DLA core, from 0; those it cannot run fail the build, unless
+    /// [`BuilderFlag::GpuFallback`] is set.
+    ///
+    /// # Errors
+    /// None in the versions known.
+    pub fn use_dla(&mut self, core: i32) -> Result<(), Error> {
+        // SAFETY: see `call`.
+        self.call(|version, config| unsafe {
+            result::builder::set_default_device_type(version, config, DeviceType::Dla)?;
+            result::builder::set_dla_core(version, config, core)
+        })
     }
 
     /// 0 (quick build) to 5 (quick engine); TensorRT's default is 3.

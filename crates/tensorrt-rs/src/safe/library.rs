@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::loader::{open, symbol};
-use super::log::{LogLine, Mark, VendorLog};
+use super::log::{LogCollector, LogLine, Mark, VendorLog};
 use crate::Error;
 use crate::sys::callback::{Callback, Rtti, logger};
 use crate::sys::{Object, Version};
@@ -123,6 +123,12 @@ impl Library {
     #[must_use]
     pub fn recent_lines(&self) -> Vec<LogLine> {
         self.inner.log.recent()
+    }
+
+    /// Keeps TensorRT's lines from now on.
+    #[must_use]
+    pub fn collect_log(&self) -> LogCollector {
+        self.inner.log.collect()
     }
 
     pub(crate) fn log(&self) -> &Arc<VendorLog> {

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::ThreadId;
 
 use crate::sys::callback::LogSink;
@@ -25,12 +25,51 @@ pub struct LogLine {
     number: u64,
 }
 
+/// Bytes of lines that a [`LogCollector`] keeps.
+const COLLECTED_BYTES: usize = 16 << 20;
+
+/// TensorRT's lines while it lives, information and worse, of all threads: the log of a build.
+#[derive(Debug)]
+pub struct LogCollector(Arc<Mutex<Collected>>);
+
+#[derive(Debug, Default)]
+struct Collected {
+    lines: Vec<(Severity, String)>,
+    bytes: usize,
+    left_out: usize,
+}
+
+impl LogCollector {
+    /// The lines so far, oldest first. A log beyond all measure ends with a line that says how much is left out.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(Severity, String)> {
+        let collected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = collected.lines.clone();
+        if collected.left_out > 0 {
+            lines.push((Severity::Warning, format!("{} further lines are left out", collected.left_out)));
+        }
+        lines
+    }
+}
+
+impl Collected {
+    fn take(&mut self, severity: Severity, text: &str) {
+        if self.bytes > COLLECTED_BYTES {
+            self.left_out += 1;
+            return;
+        }
+        self.bytes += text.len();
+        self.lines.push((severity, text.to_owned()));
+    }
+}
+
 /// TensorRT's log: every line goes to `tracing`, target `tensorrt`; the last warnings and errors are kept,
 /// so that an error can quote them.
 #[derive(Debug, Default)]
 pub(crate) struct VendorLog {
     kept: Mutex<VecDeque<LogLine>>,
     next: AtomicU64,
+    collectors: Mutex<Vec<Weak<Mutex<Collected>>>>,
 }
 
 /// A moment in the log.
@@ -70,12 +109,27 @@ impl VendorLog {
         if is_error(severity) || severity == Severity::Warning {
             self.keep(severity, text);
         }
+        if severity != Severity::Verbose {
+            for collector in self.collectors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                if let Some(collected) = collector.upgrade() {
+                    collected.lock().unwrap_or_else(PoisonError::into_inner).take(severity, text);
+                }
+            }
+        }
         match severity {
             Severity::InternalError | Severity::Error => tracing::error!(target: "tensorrt", "{text}"),
             Severity::Warning => tracing::warn!(target: "tensorrt", "{text}"),
             Severity::Info => tracing::debug!(target: "tensorrt", "{text}"),
             _ => tracing::trace!(target: "tensorrt", "{text}"),
         }
+    }
+
+    pub fn collect(&self) -> LogCollector {
+        let collected = Arc::default();
+        let mut collectors = self.collectors.lock().unwrap_or_else(PoisonError::into_inner);
+        collectors.retain(|collector| collector.strong_count() > 0);
+        collectors.push(Arc::downgrade(&collected));
+        LogCollector(collected)
     }
 
     fn keep(&self, severity: Severity, text: &str) {
@@ -94,7 +148,7 @@ fn is_error(severity: Severity) -> bool {
     matches!(severity, Severity::InternalError | Severity::Error)
 }
 
-impl LogSink for std::sync::Arc<VendorLog> {
+impl LogSink for Arc<VendorLog> {
     fn log(&self, severity: Severity, line: &CStr) {
         self.note(severity, line);
     }

@@ -34,7 +34,7 @@ pub use host_memory::HostMemory;
 pub use in_flight::InFlight;
 pub use inspector::EngineInspector;
 pub use library::Library;
-pub use log::LogLine;
+pub use log::{LogCollector, LogLine};
 pub use network::{Network, NetworkTensor};
 pub use onnx::{OnnxParser, OnnxParserLibrary};
 pub use plan::{PlanReader, Upload};

@@ -204,6 +204,16 @@ numbered! {
 }
 
 numbered! {
+    /// What a layer runs on.
+    DeviceType {
+        /// The GPU.
+        Gpu = 0 "GPU",
+        /// A deep-learning accelerator, as Jetsons have.
+        Dla = 1 "DLA",
+    }
+}
+
+numbered! {
     /// Where a stream reader's seek starts counting.
     SeekPosition {
         /// At the start.

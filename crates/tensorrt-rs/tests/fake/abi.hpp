@@ -217,7 +217,8 @@ struct VEngineInspector : Root {
 #define NAME "VBuilder"
 struct VBuilder : Root {
     TEN(GAP(2) GAP(3))
-    GAP(4) GAP(5)
+    GAP(4)
+    virtual int32_t getNbDLACores() const noexcept = 0;
     virtual void setGpuAllocator(Allocator* allocator) noexcept = 0;
     virtual void* createBuilderConfig() noexcept = 0;
     virtual void* createNetworkV2(uint32_t flags) noexcept = 0;
@@ -241,7 +242,11 @@ struct VBuilderConfig : Root {
     virtual void clearFlag(int32_t flag) noexcept = 0;
     virtual void setFlag(int32_t flag) noexcept = 0;
     virtual bool getFlag(int32_t flag) const noexcept = 0;
-    GAP(13) GAP(14) GAP(15) GAP(16) GAP(17) GAP(18) GAP(19) GAP(20) GAP(21) GAP(22) GAP(23) GAP(24)
+    GAP(13) GAP(14) GAP(15) GAP(16) GAP(17)
+    virtual void setDLACore(int32_t core) noexcept = 0;
+    GAP(19)
+    virtual void setDefaultDeviceType(int32_t device) noexcept = 0;
+    GAP(21) GAP(22) GAP(23) GAP(24)
     virtual int32_t addOptimizationProfile(void const* profile) noexcept = 0;
     virtual int32_t getNbOptimizationProfiles() const noexcept = 0;
     virtual void setProfilingVerbosity(int32_t verbosity) noexcept = 0;

@@ -9,6 +9,7 @@ pub mod builder {
     interface! {
         /// Turns networks into plans.
         Builder = "IBuilder" in "VBuilder", forwards: true, serialised: true, destroy: DELETE;
+        GET_NB_DLA_CORES "getNbDLACores" [at(5), at(3)] () -> i32;
         SET_GPU_ALLOCATOR "setGpuAllocator" [at(6), at(4)] (*mut c_void);
         CREATE_BUILDER_CONFIG "createBuilderConfig" [at(7), at(5)] () -> *mut Object;
         CREATE_NETWORK "createNetworkV2" [at(8), at(6)] (u32) -> *mut Object;
@@ -35,6 +36,8 @@ pub mod config {
         CLEAR_FLAG "clearFlag" [at(10), at(8)] (i32);
         SET_FLAG "setFlag" [at(11), at(9)] (i32);
         GET_FLAG "getFlag" [at(12), at(10)] (i32) -> u8;
+        SET_DLA_CORE "setDLACore" [at(18), at(16)] (i32);
+        SET_DEFAULT_DEVICE_TYPE "setDefaultDeviceType" [at(20), at(18)] (i32);
         ADD_OPTIMIZATION_PROFILE "addOptimizationProfile" [at(25), at(23)] (*const Object) -> i32;
         GET_NB_OPTIMIZATION_PROFILES "getNbOptimizationProfiles" [at(26), at(24)] () -> i32;
         SET_PROFILING_VERBOSITY "setProfilingVerbosity" [at(27), at(25)] (i32);
