@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use super::engine::Interrupted;
 use crate::config::{Problem, Problems};
 use crate::inference::InferenceError;
 use crate::outbox::OutboxError;
@@ -29,6 +30,8 @@ pub enum Exit {
     TryAgain = 75,
     /// The configuration, or something it names, is wrong.
     Config = 78,
+    /// Somebody ended it with SIGINT or SIGTERM before it was done; as shells have it.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -57,6 +60,12 @@ impl Exit {
                     InferenceError::Run { .. } | InferenceError::Reloading { .. } => Self::Internal,
                 };
             }
+            if cause.is::<Interrupted>() {
+                return Self::Interrupted;
+            }
+            if cause.is::<NotBuilt>() {
+                return Self::Gpu;
+            }
             if cause.is::<Busy>() {
                 return Self::TryAgain;
             }
@@ -75,6 +84,11 @@ impl Exit {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct BadInput(pub(super) String);
+
+/// There is no new engine, or none that may be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotBuilt(pub(super) String);
 
 /// Somebody else is at it.
 #[derive(Debug, thiserror::Error)]

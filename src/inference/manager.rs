@@ -16,6 +16,7 @@ use super::health::Health;
 use super::onnxruntime::{OrtDeviceEngine, OrtEngine, Workers};
 use super::prove::{describe, first_run, prove};
 use super::swap::Serving;
+use super::tensorrt::build::{self, Examined};
 use super::tensorrt::{TensorRt, TrtEngine};
 use super::{Context, Engine, InferenceError, Lane, Notice, SerialMode, file, library};
 use crate::config::{Backend, Concurrency, Config, Model, Policy, Task};
@@ -182,6 +183,14 @@ impl ModelManager {
     pub fn record(&self, loaded: &LoadedModel, prepare: Prepare<'_>) -> Result<Recording, InferenceError> {
         let answers = first_run(loaded, self.gpu.as_ref(), Some(prepare))?;
         golden::record(&loaded.model, &loaded.onnx_sha256, loaded.provider(), &answers)
+    }
+
+    /// What a model's engine answers, takes and costs, for its manifest.
+    ///
+    /// # Errors
+    /// Where it gives no answer, or none that can be one.
+    pub fn examine(&self, loaded: &LoadedModel, prepare: Prepare<'_>) -> Result<Examined, InferenceError> {
+        build::examine(loaded, self.gpu.as_ref(), prepare)
     }
 
     /// What was proven when the models were loaded.

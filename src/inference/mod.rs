@@ -30,6 +30,7 @@ pub use health::{Notice, SerialMode};
 pub use library::load as load_onnxruntime;
 pub use manager::{Fits, LoadedModel, ModelManager, PipelineContexts, Proofs};
 pub use swap::{Candidate, ModelStatus, Retired};
+pub use tensorrt::build;
 
 use crate::types::frame::Picture;
 use crate::types::geometry::BBox;

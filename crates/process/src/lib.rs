@@ -2,10 +2,12 @@
 
 pub mod library;
 mod map;
+mod room;
 
 use std::time::Duration;
 
 pub use map::MappedFile;
+pub use room::{available_memory, forget_cached, free_space, is_writable};
 
 /// Settings that must be made before the first thread starts.
 ///

@@ -1,5 +1,6 @@
 //! `watchkeeper engine`: what is done with the models' engines outside of the daemon.
 
+mod build;
 mod gc;
 mod golden;
 mod list;
@@ -11,6 +12,8 @@ use clap::Subcommand;
 
 use super::Exit;
 
+pub(super) use build::Interrupted;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -19,6 +22,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Builds models' engines for this machine, from their model files
+    Build(build::Args),
     /// Records what models answer on the CPU, for engines to be compared with
     Golden(golden::Args),
     /// Says how far engines are from their model files, and keeps it in their manifests
@@ -33,6 +38,7 @@ enum Command {
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
+        Command::Build(args) => build::main(args),
         Command::Golden(args) => golden::main(args),
         Command::Verify(args) => verify::main(args),
         Command::List(args) => list::main(args),

@@ -115,6 +115,21 @@ impl Store {
         Ok(staged)
     }
 
+    /// A file beside the plans for as long as the lock is held: whoever holds it next deletes it.
+    #[must_use]
+    pub fn unfinished(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{UNFINISHED}{name}"))
+    }
+
+    /// Writes another file of the store, whole or not at all.
+    ///
+    /// # Errors
+    /// Where the disk is full or the folder cannot be written.
+    pub fn write(&self, lock: &Lock, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.is_of(lock)?;
+        write_whole(path, bytes)
+    }
+
     /// A plan of the store by its digest.
     #[must_use]
     pub fn staged(&self, sha256: &str) -> Staged {

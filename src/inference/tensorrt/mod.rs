@@ -1,6 +1,7 @@
 //! TensorRT on an NVIDIA GPU: one engine per model; a context, buffers and its turn on the stream for each camera.
 
 mod bind;
+pub mod build;
 mod context;
 mod engine;
 mod io;

@@ -1,19 +1,25 @@
 //! `IBuilder`: makes plans.
 
-use std::ffi::{CStr, c_char, c_void};
+mod monitor;
+
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use gpu_sim::onnx;
 use gpu_sim::plan::{Plan, Target};
 use gpu_sim::report::lock;
 use sim_nvinfer_abi::{ErrorCode, Interface, Object, Severity, Sink, method, methods};
 
 use crate::config::BuilderConfig;
+use crate::faults::{Count, fault, next};
 use crate::host_memory::HostMemory;
 use crate::library::{create, current};
 use crate::network::Network;
 use crate::profile::Profile;
 use crate::{device, registry};
+use monitor::{Cancelled, Monitor};
 
 const CALL: &str = "IBuilder::buildSerializedNetwork";
 
@@ -32,20 +38,51 @@ impl Builder {
     /// The plan's bytes; `None`, and a reason in the log, where the network and the configuration do not fit.
     fn build(&self, network: *const c_void, config: *const c_void) -> Option<Vec<u8>> {
         let (network, config) = (Object::behind::<Network>(network)?, Object::behind::<BuilderConfig>(config)?);
-        let (name, model) = network.content();
-        let fail = |code, words: &str| {
-            self.sink.error(CALL, code, words);
-            None
-        };
-        if model.is_empty() {
-            return fail(ErrorCode::InvalidState, "Internal Error (Network must have at least one output)");
+        match self.try_build(&network, &config) {
+            Ok(bytes) => Some(bytes),
+            Err((code, words)) => {
+                self.sink.error(CALL, code, &words);
+                None
+            }
         }
-        let device = match device::get() {
-            Ok(device) => device,
-            Err(code) => return fail(ErrorCode::Unspecified, &format!("Cuda Runtime (In catchCudaError: {code})")),
-        };
-        let monitor = Monitor::of(&config);
-        monitor.start();
+    }
+
+    fn try_build(&self, network: &Network, config: &BuilderConfig) -> Result<Vec<u8>, (ErrorCode, String)> {
+        let (name, model) = network.content();
+        if model.is_empty() {
+            let words = "Internal Error (Network must have at least one output)";
+            return Err((ErrorCode::InvalidState, words.to_owned()));
+        }
+        let graph = onnx::read(&model).map_err(|reason| (ErrorCode::InvalidState, reason))?;
+        config
+            .check(network.is_strongly_typed(), dla_cores())
+            .map_err(|words| (ErrorCode::InvalidConfig, format!("API Usage Error ({words})")))?;
+        let device = device::get()
+            .map_err(|code| (ErrorCode::Unspecified, format!("Cuda Runtime (In catchCudaError: {code})")))?;
+        let quantised = graph.nodes.iter().any(|(operator, _)| operator == "QuantizeLinear");
+        if config.precision().contains("int8") && !quantised {
+            let words = "Calibrator is not being used. Users must provide dynamic range for all tensors.";
+            self.sink.logger.log(Severity::Warning, words);
+        }
+        let layers: Vec<String> = graph.nodes.iter().map(|(operator, name)| format!("{operator} {name}")).collect();
+        let known = config.timing_cache().is_some_and(|cache| cache.knows(&model));
+        let takes = fault(|faults| faults.build_ms) / if known { 10 } else { 1 };
+        let words = format!(
+            "{} layers, {} of which have timings in the cache",
+            layers.len(),
+            if known { layers.len() } else { 0 }
+        );
+        self.sink.logger.log(Severity::Info, &words);
+        let number = next(Count::Build);
+        Monitor(config.monitor()).build(&layers, Duration::from_millis(takes)).map_err(|Cancelled| {
+            let words = "Internal Error (the progress monitor cancelled the build)";
+            (ErrorCode::Unspecified, words.to_owned())
+        })?;
+        if fault(|faults| faults.fail_build) == number {
+            let layer = layers.first().map_or("?", String::as_str);
+            let words = format!("Internal Error (Could not find any implementation for node {layer}.)");
+            return Err((ErrorCode::Internal, words));
+        }
         let target = Target {
             tensorrt: current().to_string(),
             compute_capability: device.capability(),
@@ -53,69 +90,21 @@ impl Builder {
         };
         let profiles: Vec<_> = config.profiles().iter().map(|profile| profile.to_plan()).collect();
         let name = if name.is_empty() { "network" } else { &name };
-        let plan = Plan::build(name, model, &profiles, &target);
-        let wanted = monitor.step();
-        monitor.finish();
-        match plan {
-            Ok(_) if !wanted => {
-                fail(ErrorCode::Unspecified, "Internal Error (the progress monitor cancelled the build)")
-            }
-            Ok(plan) => {
-                let words = format!("Wrapped {name} into a plan of {} bytes; nothing was optimised", plan.model.len());
-                self.sink.logger.log(Severity::Info, &words);
-                Some(plan.to_bytes())
-            }
-            Err(reason) => fail(ErrorCode::InvalidConfig, &format!("API Usage Error ({reason})")),
+        let digest = model.clone();
+        let plan = Plan::build(name, model, &profiles, &target)
+            .map_err(|reason| (ErrorCode::InvalidConfig, format!("API Usage Error ({reason})")))?;
+        if let Some(cache) = config.timing_cache() {
+            cache.learn(&digest);
         }
+        let words = format!("Wrapped {name} into a plan of {} bytes; nothing was optimised", plan.model.len());
+        self.sink.logger.log(Severity::Info, &words);
+        Ok(plan.to_bytes())
     }
 }
 
-/// A caller's `IProgressMonitor`: slots 4 to 6 start a phase, step in it (false: cancel) and end it.
-struct Monitor(usize);
-
-impl Monitor {
-    const PHASE: &'static CStr = c"Building Engine (simulated)";
-
-    fn of(config: &BuilderConfig) -> Self {
-        Self(config.monitor())
-    }
-
-    fn entry(&self, slot: usize) -> *const c_void {
-        // SAFETY: TensorRT asks its callers for a live, thread-safe monitor; the slots used here exist.
-        unsafe { (*(self.0 as *const *const *const c_void)).add(slot).read() }
-    }
-
-    fn start(&self) {
-        type Start = unsafe extern "C" fn(usize, *const c_char, *const c_char, i32);
-        if self.0 != 0 {
-            // SAFETY: slot 4 has this type.
-            unsafe {
-                let start: Start = std::mem::transmute(self.entry(4));
-                start(self.0, Self::PHASE.as_ptr(), std::ptr::null(), 1);
-            }
-        }
-    }
-
-    fn step(&self) -> bool {
-        type Step = unsafe extern "C" fn(usize, *const c_char, i32) -> u8;
-        // SAFETY: slot 5 has this type.
-        self.0 == 0
-            || unsafe {
-                let step: Step = std::mem::transmute(self.entry(5));
-                step(self.0, Self::PHASE.as_ptr(), 0) != 0
-            }
-    }
-
-    fn finish(&self) {
-        type Finish = unsafe extern "C" fn(usize, *const c_char);
-        if self.0 != 0 {
-            // SAFETY: slot 6 has this type.
-            unsafe {
-                let finish: Finish = std::mem::transmute(self.entry(6));
-                finish(self.0, Self::PHASE.as_ptr());
-            }
-        }
-    }
+/// Deep-learning accelerators that the device is to have.
+fn dla_cores() -> i32 {
+    fault(|faults| faults.dla_cores)
 }
 
 impl Drop for Builder {
@@ -136,7 +125,7 @@ impl Interface for Builder {
             "platformHasFastInt8" => yes,
             "platformHasTf32" => yes,
             "getMaxDLABatchSize" => zero,
-            "getNbDLACores" => zero,
+            "getNbDLACores" => count_dla_cores,
             "setGpuAllocator" => ignore,
             "createBuilderConfig" => create_config,
             "createNetworkV2" => create_network,
@@ -160,6 +149,10 @@ extern "C" fn yes(_: *const c_void) -> bool {
 
 extern "C" fn zero(_: *const c_void) -> i32 {
     0
+}
+
+extern "C" fn count_dla_cores(_: *const c_void) -> i32 {
+    dla_cores()
 }
 
 extern "C" fn ignore(_: *const c_void) {}

@@ -37,6 +37,12 @@ pub(crate) struct Faults {
     pub slow_ms: u64,
     /// Outputs are wrong.
     pub wrong_outputs: bool,
+    /// A build takes so long, in many steps; a tenth of it where its timing cache knows the model.
+    pub build_ms: u64,
+    /// The n-th build from now on fails at its end; 0: none.
+    pub fail_build: u64,
+    /// Deep-learning accelerators of the device.
+    pub dla_cores: i32,
 }
 
 /// Things that are counted from the last document on.
@@ -45,9 +51,10 @@ pub(crate) enum Count {
     Deserialize,
     Context,
     Enqueue,
+    Build,
 }
 
-static COUNTS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+static COUNTS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 static SECTION: OnceLock<Mutex<Section<Faults>>> = OnceLock::new();
 
 fn section() -> &'static Mutex<Section<Faults>> {

@@ -34,6 +34,11 @@ impl Network {
         Self { flags, builder: builder as usize, content: Mutex::default() }
     }
 
+    /// Types are the model's own: a flag in 10.x, always so in 11.x.
+    pub(crate) fn is_strongly_typed(&self) -> bool {
+        current().major > 10 || self.flags & 1 << 1 != 0
+    }
+
     /// Its name and ONNX model; an empty model: nothing was parsed.
     pub(crate) fn content(&self) -> (String, Vec<u8>) {
         let content = lock(&self.content);

@@ -7,8 +7,16 @@ use std::sync::{Arc, Mutex};
 use gpu_sim::report::lock;
 use sim_nvinfer_abi::{Interface, Object, method, methods};
 
-use crate::library::current;
+use crate::library::{current, misuse};
 use crate::profile::Profile;
+use crate::timing_cache::TimingCache;
+
+/// `DeviceType::kDLA`.
+const DLA: i32 = 1;
+/// 10.x: FP16, INT8, FP8, BF16, INT4.
+const TYPE_FLAGS: u32 = 1 << 0 | 1 << 1 | 1 << 15 | 1 << 17 | 1 << 22;
+const LAST_FLAG: u32 = 28;
+const LAST_POOL: i32 = 5;
 
 /// Everything that was set.
 #[derive(Default)]
@@ -29,6 +37,8 @@ struct Settings {
     cache: usize,
     sources: u32,
     tactics: i32,
+    device_type: i32,
+    dla_core: i32,
 }
 
 impl BuilderConfig {
@@ -44,6 +54,30 @@ impl BuilderConfig {
             (10, 3) => "fp16+int8",
             _ => "fp32",
         }
+    }
+
+    /// Whether a build can be told this; if not, why, in TensorRT's manner.
+    pub(crate) fn check(&self, strongly_typed: bool, dla_cores: i32) -> Result<(), String> {
+        let settings = lock(&self.settings);
+        let typed = settings.flags & TYPE_FLAGS;
+        if current().major == 10 && strongly_typed && typed != 0 {
+            return Err("builder flags for types are not allowed with a strongly typed network".to_owned());
+        }
+        if settings.device_type == DLA {
+            if !(0..dla_cores).contains(&settings.dla_core) {
+                return Err(format!("DLA core {} is asked for, the device has {dla_cores}", settings.dla_core));
+            }
+            if current().major == 10 && typed == 0 {
+                return Err("DLA layers need FP16 or INT8".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// The timing cache that was set.
+    pub(crate) fn timing_cache(&self) -> Option<Arc<TimingCache>> {
+        let cache = lock(&self.settings).cache;
+        if cache == 0 { None } else { Object::behind::<TimingCache>(cache as *const c_void) }
     }
 
     /// The caller's progress monitor; 0: none.
@@ -65,8 +99,8 @@ impl Interface for BuilderConfig {
             "clearFlag" => clear_flag,
             "setFlag" => set_flag,
             "getFlag" => get_flag,
-            "setDLACore" => ignore,
-            "setDefaultDeviceType" => ignore,
+            "setDLACore" => set_dla_core,
+            "setDefaultDeviceType" => set_device_type,
             "setProfileStream" => ignore,
             "addOptimizationProfile" => add_profile,
             "getNbOptimizationProfiles" => count_profiles,
@@ -121,6 +155,11 @@ extern "C" fn clear_flag(this: *const c_void, flag: u32) {
 }
 
 extern "C" fn set_flag(this: *const c_void, flag: u32) {
+    // In 11.x the numbers of the types' flags are nobody's.
+    if flag > LAST_FLAG || (current().major > 10 && flag < 2) {
+        misuse("unknown-flag", &format!("IBuilderConfig::setFlag({flag}): there is no such flag"));
+        return;
+    }
     with(this, |settings| settings.flags |= 1 << (flag & 31));
 }
 
@@ -170,9 +209,21 @@ extern "C" fn create_cache(_: *const c_void, bytes: *const u8, size: usize) -> *
     crate::timing_cache::create(bytes)
 }
 
-extern "C" fn set_cache(this: *const c_void, cache: usize, _ignore_mismatch: bool) -> bool {
-    with(this, |settings| settings.cache = cache);
-    true
+extern "C" fn set_cache(this: *const c_void, cache: usize, ignore_mismatch: bool) -> bool {
+    let known = if cache == 0 { None } else { Object::behind::<TimingCache>(cache as *const c_void) };
+    let fits = ignore_mismatch || known.is_none_or(|cache| cache.fits());
+    if fits {
+        with(this, |settings| settings.cache = cache);
+    }
+    fits
+}
+
+extern "C" fn set_dla_core(this: *const c_void, core: i32) {
+    with(this, |settings| settings.dla_core = core);
+}
+
+extern "C" fn set_device_type(this: *const c_void, device: i32) {
+    with(this, |settings| settings.device_type = device);
 }
 
 extern "C" fn get_cache(this: *const c_void) -> usize {
@@ -180,6 +231,10 @@ extern "C" fn get_cache(this: *const c_void) -> usize {
 }
 
 extern "C" fn set_pool(this: *const c_void, pool: i32, size: usize) {
+    if !(0..=LAST_POOL).contains(&pool) {
+        misuse("unknown-pool", &format!("IBuilderConfig::setMemoryPoolLimit({pool}): there is no such pool"));
+        return;
+    }
     with(this, |settings| settings.pools.insert(pool, size));
 }
 

@@ -1,0 +1,297 @@
+//! One engine: built, tried, put into the store, judged, installed.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::interrupt::{Interrupt, Interrupted};
+use super::meter::Meter;
+use super::summary::Made;
+use super::{Args, gate, timing_cache, turn};
+use crate::cli::engine::stores;
+use crate::cli::exit::{BadInput, NotBuilt};
+use crate::config::{Concurrency, Config, Model, Policy, Precision};
+use crate::inference::artefact::{Log, Manifest, ModelFile, Options, PlanFile, Store, Timings, sha256_of_bytes};
+use crate::inference::build::{BuildError, Built, Examined, Request, Workshop};
+use crate::inference::{ContractReport, InferenceError, ModelManager, Outcome, Proofs};
+use crate::pipeline;
+use crate::telemetry::metrics::Metrics;
+use crate::types::time::Timestamp;
+
+/// Room for a log, manifests and the timing cache.
+const SPARE: u64 = 32 << 20;
+
+pub(super) fn make(
+    workshop: &Workshop,
+    config: &Config,
+    model: &Arc<Model>,
+    args: &Args,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Made> {
+    let began = Instant::now();
+    let wish = &args.wish;
+    let bad = |words: String| BadInput(format!("model {:?}: {}: {words}", model.name, model.onnx.display()));
+    let precision = wish.precision(model);
+    let arithmetic = wish.arithmetic(precision, workshop.is_strongly_typed()).map_err(bad)?;
+    let onnx = read_model(model)?;
+    let store = Store::of(&model.plan);
+    let lock = turn::of_store(&store, interrupt)?;
+    room(&store, &model.plan, onnx.len() as u64)?;
+
+    let platform = workshop.platform();
+    eprintln!(
+        "{}: building {} from {} ({:.1} MB) for {} with TensorRT {}",
+        model.name,
+        precision.name(),
+        model.onnx.display(),
+        onnx.len() as f64 / 1e6,
+        platform.gpu.name,
+        platform.tensorrt
+    );
+    let cache_path = timing_cache::path(&store, platform);
+    let cache = (!wish.no_timing_cache).then(|| timing_cache::read(&cache_path));
+    let limits = wish.low_memory.then(|| workshop.limits()).transpose()?;
+    if wish.low_memory {
+        process::forget_cached(&model.onnx);
+        process::trim_memory();
+    }
+    let before = Manifest::read(&model.plan).ok().flatten();
+    let job = interrupt.job();
+    let took = before.as_ref().filter(|before| before.options.precision == precision.name());
+    let meter =
+        Meter::start(&model.name, &job, took.and_then(|it| Duration::try_from_secs_f64(it.timings.build_s).ok()));
+    meter.stage("reading the model");
+    let request = Request {
+        name: &model.name,
+        onnx: &onnx,
+        path: &model.onnx,
+        arithmetic,
+        max_batch: wish.max_batch(model),
+        workspace: wish.workspace_mb.map(|mb| mb << 20),
+        limits,
+        optimization_level: wish.optimization_level,
+        dla: wish.dla(),
+        timing_cache: cache.as_deref(),
+    };
+    let built = workshop.build(&request, &job).map_err(|error| told(error, model))?;
+    let mut remarks = Vec::new();
+    if let Some(reason) = &built.cache_refused {
+        remarks.push(format!("{} was not used, and is replaced: {reason}", cache_path.display()));
+    }
+    if let Some(limits) = limits {
+        let mb = |bytes: u64| bytes >> 20;
+        let (workspace, tactics) = (mb(limits.workspace), mb(limits.tactics));
+        remarks.push(format!("low memory: workspace {workspace} MiB, tactics {tactics} MiB, one thread"));
+    }
+    let mut manifest = Manifest {
+        schema: Manifest::schema(),
+        model: model.name.clone(),
+        built_at: Timestamp::now().to_string(),
+        watchkeeper: env!("CARGO_PKG_VERSION").to_owned(),
+        onnx: ModelFile {
+            file: model.onnx.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            sha256: sha256_of_bytes(&onnx),
+            bytes: onnx.len() as u64,
+            derived_sha256: None,
+        },
+        // The store's to fill in.
+        plan: PlanFile { sha256: String::new(), bytes: 0 },
+        platform: platform.clone(),
+        options: Options {
+            precision: precision.name().to_owned(),
+            strongly_typed: workshop.is_strongly_typed(),
+            low_memory: wish.low_memory,
+            workspace_mb: wish.workspace_mb,
+            optimization_level: wish.optimization_level,
+            dla_core: wish.dla().map(|dla| dla.core),
+            flags: built.flags.clone(),
+        },
+        profiles: built.profiles.clone(),
+        calibration: None,
+        timings: Timings {
+            calibrate_s: 0.0,
+            parse_s: built.parse.as_secs_f64(),
+            build_s: built.build.as_secs_f64(),
+            total_s: 0.0,
+            timing_cache: cache.as_ref().is_some_and(|cache| !cache.is_empty()) && built.cache_refused.is_none(),
+        },
+        log: Some(Log {
+            sha256: sha256_of_bytes(built.log.as_bytes()),
+            warnings: built.warnings,
+            errors: built.errors,
+        }),
+        memory: None,
+        speed: Vec::new(),
+        golden: None,
+        verified: None,
+    };
+    let Built { plan, log, timing_cache: learnt, .. } = built;
+    drop(onnx);
+
+    meter.stage("loading and measuring it");
+    let unusable = |error: io::Error| stores::unusable(&store, &error);
+    let trial = Trial::write(&store, &plan).map_err(unusable)?;
+    // Only the file from here on: the engine needs the memory.
+    drop(plan);
+    let examined = examine(config, model, precision, wish.max_batch(model), &trial.0)?;
+    interrupt.check()?;
+    manifest.memory = examined.memory.clone();
+    manifest.speed.clone_from(&examined.speed);
+    manifest.golden = Some(examined.golden.clone());
+    manifest.timings.total_s = began.elapsed().as_secs_f64();
+
+    let plan = process::MappedFile::open(&trial.0).map_err(unusable)?;
+    keep_verification(&store, &mut manifest, plan.bytes());
+    let staged = store.put(&lock, plan.bytes(), &log, &mut manifest).map_err(unusable)?;
+    drop(plan);
+    drop(trial);
+    if let Some(learnt) = learnt {
+        timing_cache::write(&store, &lock, &cache_path, &learnt);
+    }
+    if wish.low_memory {
+        process::forget_cached(&staged.plan);
+    }
+
+    let kept = |reason: &str| {
+        let (name, at) = (&model.name, staged.plan.display());
+        NotBuilt(format!("model {name:?}: the new engine is not installed: {reason} (it is kept in {at})"))
+    };
+    if let Some(bound) = args.min_agreement.or(config.runtime.require_verified).filter(|_| !args.no_verify) {
+        gate::gate(&manifest, bound).map_err(|reason| kept(&reason))?;
+    }
+    let check = &examined.check;
+    if check.outcome == Outcome::Failed {
+        let next = check.next.as_ref().map(|next| format!("; {next}")).unwrap_or_default();
+        return Err(kept(&format!("{}{next}", check.found)).into());
+    }
+    interrupt.check()?;
+    let (led_to, had_plan) = (store.current(), model.plan.exists());
+    if !args.no_install {
+        store.point_to(&lock, &staged, "build").map_err(unusable)?;
+    }
+    drop(meter);
+    let golden = check.found.clone();
+    Ok(Made {
+        manifest,
+        staged,
+        plan: model.plan.clone(),
+        installed: !args.no_install,
+        before: led_to,
+        had_plan,
+        golden,
+        remarks,
+    })
+}
+
+/// The model file, where it is what was promised.
+fn read_model(model: &Model) -> Result<Vec<u8>, InferenceError> {
+    let wrong = |reason| InferenceError::File { model: model.name.clone(), path: model.onnx.clone(), reason };
+    let onnx = fs::read(&model.onnx).map_err(|error| wrong(error.to_string()))?;
+    let sha256 = sha256_of_bytes(&onnx);
+    if let Some(manifest) = &model.manifest
+        && manifest.sha256.as_ref().is_some_and(|promised| *promised != sha256)
+    {
+        let path = manifest.path.display();
+        return Err(wrong(format!(
+            "sha256 is {sha256}, and {path} promises another; take both from the same place, or correct it"
+        )));
+    }
+    Ok(onnx)
+}
+
+/// Is there room for the plan, and may it be put there? Better said now than after the build.
+fn room(store: &Store, plan: &Path, onnx: u64) -> anyhow::Result<()> {
+    let above = store.folder().parent().unwrap_or(Path::new("."));
+    for folder in [store.folder(), above] {
+        if !process::is_writable(folder) {
+            let error = io::Error::from(io::ErrorKind::PermissionDenied);
+            return Err(BadInput(format!(
+                "{}: {error}: {} is to lead to the engine; run it as the user that owns the folder, or as root",
+                folder.display(),
+                plan.display()
+            ))
+            .into());
+        }
+    }
+    // Twice: the trial's file and the store's, for a while.
+    let needed = 2 * onnx + SPARE;
+    let free = process::free_space(store.folder()).unwrap_or(u64::MAX);
+    if free < needed {
+        let mb = |bytes: u64| bytes.div_ceil(1_000_000);
+        return Err(BadInput(format!(
+            "{}: {} MB are free, and building {} may take {} MB; make room (`watchkeeper engine gc`)",
+            store.folder().display(),
+            mb(free),
+            plan.display(),
+            mb(needed)
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+fn told(error: BuildError, model: &Model) -> anyhow::Error {
+    let place = format!("model {:?}: {}", model.name, model.onnx.display());
+    match error {
+        BuildError::Cancelled => Interrupted.into(),
+        BuildError::Model(words) => BadInput(format!("{place}: {words}")).into(),
+        BuildError::Failed(words) => NotBuilt(format!("{place}: TensorRT built no engine: {words}")).into(),
+        BuildError::Device(error) => error.into(),
+    }
+}
+
+/// The plan in a file that is gone when it has been tried, or with the next holder of the store's lock.
+struct Trial(PathBuf);
+
+impl Trial {
+    fn write(store: &Store, plan: &[u8]) -> io::Result<Self> {
+        let trial = Self(store.unfinished("trial.plan"));
+        fs::File::create(&trial.0)?.write_all(plan)?;
+        Ok(trial)
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Loads the plan as the daemon would, and has it answer.
+fn examine(
+    config: &Config,
+    model: &Arc<Model>,
+    precision: Precision,
+    max_batch: usize,
+    plan: &Path,
+) -> anyhow::Result<Examined> {
+    let mut config = config.clone();
+    config.cameras.clear();
+    config.runtime.policy = Policy::Any;
+    config.runtime.concurrency = Concurrency::Parallel;
+    config.runtime.require_verified = None;
+    let precision = Some(precision);
+    let tried = Model { plan: plan.to_owned(), engine_copies: 1, precision, max_batch, ..Model::clone(model) };
+    config.models = vec![Arc::new(tried)];
+    let proofs = pipeline::proofs();
+    let mut report = ContractReport::new(&config);
+    // It is compared with the recording later, when it can be kept.
+    let bare = Proofs { decoder: None, prepare: None, ..proofs };
+    let models = ModelManager::load_with(&config, &Metrics::default(), &bare, &mut report)?;
+    let (Some(loaded), Some(prepare)) = (models.model(0), proofs.prepare) else {
+        anyhow::bail!("model {:?} was not loaded", model.name);
+    };
+    Ok(models.examine(loaded, prepare)?)
+}
+
+/// The same plan of the same model was verified before: that still holds.
+fn keep_verification(store: &Store, manifest: &mut Manifest, plan: &[u8]) {
+    let same = store.staged(&sha256_of_bytes(plan)).plan;
+    if let Ok(Some(before)) = Manifest::read(&same)
+        && before.onnx.sha256 == manifest.onnx.sha256
+    {
+        manifest.verified = before.verified;
+    }
+}

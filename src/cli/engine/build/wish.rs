@@ -1,0 +1,79 @@
+//! What the command line asks of a build.
+
+use crate::config::{Model, Precision, Task};
+use crate::inference::build::{Arithmetic, Dla};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Wish {
+    /// Arithmetic the engine may use; best: whatever is measured to be fastest; default: models.<name>.precision, else fp16
+    #[arg(long, value_enum)]
+    precision: Option<Word>,
+    /// Most pictures in a run, where the model leaves its batch open; default: models.<name>.max_batch for ReID, else 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    max_batch: Option<u32>,
+    /// Limits what one layer may take for its work while the engine runs
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(super) workspace_mb: Option<u64>,
+    /// Builds with little memory: small pools, one thread, no file kept in memory; takes longer
+    #[arg(long)]
+    pub(super) low_memory: bool,
+    /// 0 (quick build) to 5 (quick engine); default: TensorRT's, 3
+    #[arg(long, value_name = "0..5", value_parser = clap::value_parser!(u32).range(0..=5))]
+    pub(super) optimization_level: Option<u32>,
+    /// Runs it on this deep-learning accelerator of a Jetson, from 0
+    #[arg(long, value_name = "N")]
+    dla_core: Option<u32>,
+    /// With --dla-core: what the accelerator cannot run goes to the GPU
+    #[arg(long, requires = "dla_core")]
+    gpu_fallback: bool,
+    /// Measures every kernel anew, and keeps no measurements
+    #[arg(long)]
+    pub(super) no_timing_cache: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Word {
+    Fp32,
+    Fp16,
+    Int8,
+    Best,
+}
+
+impl Wish {
+    pub(super) fn precision(&self, model: &Model) -> Precision {
+        let said = self.precision.map(|word| match word {
+            Word::Fp32 => Precision::Fp32,
+            Word::Fp16 => Precision::Fp16,
+            Word::Int8 => Precision::Int8,
+            Word::Best => Precision::Best,
+        });
+        said.or(model.precision).unwrap_or(Precision::Fp16)
+    }
+
+    pub(super) fn max_batch(&self, model: &Model) -> usize {
+        let default = if model.task == Task::Reid { model.max_batch } else { 1 };
+        self.max_batch.map_or(default, |most| most as usize)
+    }
+
+    pub(super) fn dla(&self) -> Option<Dla> {
+        self.dla_core.map(|core| Dla { core, fallback: self.gpu_fallback })
+    }
+
+    /// What TensorRT is told; the types of the model itself are another matter.
+    ///
+    /// # Errors
+    /// Where the accelerator cannot compute so.
+    pub(super) fn arithmetic(&self, precision: Precision, strongly_typed: bool) -> Result<Arithmetic, String> {
+        if self.dla_core.is_some() && precision == Precision::Fp32 {
+            return Err(
+                "a deep-learning accelerator has no 32-bit floats; build with --precision fp16 or int8".to_owned()
+            );
+        }
+        Ok(match precision {
+            _ if strongly_typed => Arithmetic::Typed,
+            Precision::Fp32 => Arithmetic::Fp32,
+            Precision::Fp16 => Arithmetic::Fp16,
+            Precision::Int8 | Precision::Best => Arithmetic::Int8,
+        })
+    }
+}
