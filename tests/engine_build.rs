@@ -4,6 +4,8 @@
 
 #[path = "support/builds.rs"]
 mod builds;
+#[path = "engine_build/int8.rs"]
+mod int8;
 #[path = "support/street.rs"]
 mod recorded;
 #[path = "engine_build/trouble.rs"]
@@ -22,6 +24,7 @@ fn all_models_are_built_and_find_what_the_cpu_finds_with_either_tensorrt() {
     street.config(&MODELS);
     let on_cpu = street.analyze();
     assert!(on_cpu.iter().any(|line| !line["tracks"].as_array().unwrap().is_empty()));
+    // The simulator computes in the model's own types: on TensorRT 11 FP16 is another model.
     for (version, precision) in [("10.16.1", "fp16"), ("11.4.0", "fp32")] {
         let site = Site::new(version);
         let output = site.build(&["--all", "--precision", precision, "--json"], "{}");
@@ -56,6 +59,29 @@ fn all_models_are_built_and_find_what_the_cpu_finds_with_either_tensorrt() {
             without["engines"][0]["manifest"]["options"]["flags"].as_array().unwrap().last().unwrap(),
             "DISABLE_TIMING_CACHE"
         );
+    }
+}
+
+#[test]
+fn on_tensorrt_11_a_model_of_half_the_width_is_built_and_still_agrees() {
+    let site = Site::new("11.4.0");
+    let output = site.build(&["--all", "--json"], "{}");
+    let said = words(&output);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(site.misuse(), Vec::<String>::new());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for engine in answer["engines"].as_array().unwrap() {
+        site.is_whole(engine, "fp16");
+        let manifest = &engine["manifest"];
+        assert_eq!(
+            (&manifest["options"]["strongly_typed"], &manifest["options"]["flags"]),
+            (&true.into(), &serde_json::json!([]))
+        );
+        let plan = fs::read(site.path(&format!("{}.plan", engine["model"].as_str().unwrap()))).unwrap();
+        let plan = gpu_sim::plan::Plan::from_bytes(&plan).unwrap();
+        assert_eq!(sha256(&plan.model), manifest["onnx"]["derived_sha256"].as_str().unwrap());
+        assert!(plan.model.len() < 6 * manifest["onnx"]["bytes"].as_u64().unwrap() as usize / 10, "half the bytes");
+        assert!(manifest["verified"]["agreement"].as_f64().unwrap() > 0.95, "{}", manifest["verified"]);
     }
 }
 

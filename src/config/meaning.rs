@@ -228,6 +228,9 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Fp32, Self::Fp16, Self::Int8, Self::Best];
+
     /// The word.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -7,7 +7,7 @@ use super::device::Gpu;
 use super::golden::{self, Prepare};
 use super::manager::{LoadedModel, lane, max_batch};
 use super::{Check, Context, ContractReport, InferenceError, Outcome, contract};
-use crate::config::Backend;
+use crate::config::{Backend, Model, Precision};
 use crate::types::tensor::{ModelIo, TensorSpec};
 
 /// Has an engine run, each copy of it, and its answer compared.
@@ -34,7 +34,8 @@ pub(super) fn prove(
     let check = match (prepare, gpu) {
         (Some(_), Some(gpu)) => {
             let built = loaded.manifest.as_ref().and_then(|manifest| manifest.golden.as_ref());
-            golden::check(model, &loaded.onnx_sha256, gpu.device.info().compute_capability, built, &answers)
+            let model = as_built(loaded);
+            golden::check(&model, &loaded.onnx_sha256, gpu.device.info().compute_capability, built, &answers)
         }
         _ => {
             let why = "recordings are made with this provider";
@@ -47,6 +48,13 @@ pub(super) fn prove(
     }
     report.set(check);
     Ok(())
+}
+
+/// The model with the precision that its plan really has, whatever the configuration asks for.
+fn as_built(loaded: &LoadedModel) -> Model {
+    let said = loaded.manifest.as_ref().map(|manifest| manifest.options.precision.as_str());
+    let known = said.and_then(|said| Precision::ALL.into_iter().find(|precision| precision.name() == said));
+    Model { precision: known.or(loaded.model.precision), ..Model::clone(&loaded.model) }
 }
 
 /// Runs a model once, and once with its largest batch: what it allocates lazily it allocates now, and what it cannot do

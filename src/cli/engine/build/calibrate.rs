@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::interrupt::Interrupt;
 use super::meter::Meter;
-use super::pictures::{self, Pictures};
 use crate::cli::engine::stores;
+use crate::cli::engine::verify::Data;
 use crate::cli::exit::BadInput;
-use crate::config::{Backend, Config, Model, Policy, Task};
-use crate::inference::artefact::{Calibration, Lock, Store};
+use crate::config::{Backend, Config, Model, Policy, Precision, Task};
+use crate::inference::artefact::{Calibration, Lock, Store, sha256_of_bytes, sha256_of_file};
 use crate::inference::{ContractReport, FrameRef, InferenceError, LoadedModel, ModelManager, Proofs};
 use crate::pipeline::{CropInput, FrameInput};
 use crate::telemetry::metrics::Metrics;
@@ -91,29 +91,47 @@ pub(super) struct Subject<'a> {
 }
 
 impl Args {
-    /// True where pictures are named.
-    pub(super) fn is_asked(&self) -> bool {
-        self.calibration.is_some()
+    /// The ranges that a precision needs; `None`: none. The best precision takes them where they are to be had, and a
+    /// model that is quantised already has its own.
+    ///
+    /// # Errors
+    /// As for [`Args::ranges`].
+    pub(super) fn ranges_for(
+        &self,
+        precision: Precision,
+        subject: &Subject<'_>,
+        meter: &Meter,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Option<(Ranges, Calibration)>> {
+        match precision {
+            Precision::Fp32 | Precision::Fp16 => Ok(None),
+            _ if subject.onnx.facts().quantised => Ok(None),
+            Precision::Best if self.calibration.is_none() => {
+                Ok(latest(subject).map(|cached| (cached.ranges, cached.calibration)))
+            }
+            Precision::Int8 | Precision::Best => self.ranges(subject, meter, interrupt).map(Some),
+        }
     }
 
     /// The ranges by these pictures, or by those of the last time: measured once, and kept in the store.
     ///
     /// # Errors
     /// Where there are neither, no picture can be used, or the model gives no numbers.
-    pub(super) fn ranges(
+    fn ranges(
         &self,
         subject: &Subject<'_>,
         meter: &Meter,
         interrupt: &Interrupt,
     ) -> anyhow::Result<(Ranges, Calibration)> {
         let Some(source) = &self.calibration else {
-            return latest(subject).map(|cached| (cached.ranges, cached.calibration)).ok_or_else(|| without(subject).into());
+            return latest(subject)
+                .map(|cached| (cached.ranges, cached.calibration))
+                .ok_or_else(|| without(subject).into());
         };
-        let pictures = Pictures::of(source, self.calibration_pictures as usize)?;
+        let most = self.calibration_pictures as usize;
+        let pictures = Data::some_of(source, most).map_err(|error| error.context("--calibration"))?;
         meter.stage("reading the calibration pictures");
-        let input = format!("{:?}", subject.model.input);
-        let parts = [SCHEMA, VERSION, subject.onnx_sha256, self.calibration_method.name(), &input];
-        let id = pictures::id(&parts, &pictures.digests()?);
+        let id = self.id(subject, &pictures)?;
         let path = subject.store.folder().join(format!("{id}.ranges.json"));
         if let Some(cached) = read(&path, subject.onnx_sha256) {
             return Ok((cached.ranges, cached.calibration));
@@ -137,10 +155,21 @@ impl Args {
         Ok((ranges, calibration))
     }
 
+    /// A name for these ranges, of all that decides them.
+    fn id(&self, subject: &Subject<'_>, pictures: &Data) -> anyhow::Result<String> {
+        let (input, most) = (format!("{:?}", subject.model.input), self.calibration_pictures.to_string());
+        let mut text = [SCHEMA, VERSION, subject.onnx_sha256, self.calibration_method.name(), &input, &most].join("\n");
+        for path in pictures.files() {
+            let digest = sha256_of_file(path).map_err(|error| BadInput(format!("{}: {error}", path.display())))?;
+            text += &format!("\n{digest}");
+        }
+        Ok(sha256_of_bytes(text.as_bytes()))
+    }
+
     fn measure(
         &self,
         subject: &Subject<'_>,
-        pictures: &Pictures,
+        pictures: &Data,
         meter: &Meter,
         interrupt: &Interrupt,
     ) -> anyhow::Result<(Ranges, u32)> {
@@ -151,9 +180,12 @@ impl Args {
         for (part, points) in points.chunks(at_once).enumerate() {
             let probe = Probe::new(subject, points)?;
             let mut run = probe.run()?;
-            seen = pictures.each(interrupt, |picture, number, of| {
+            seen = 0;
+            pictures.each(|_, picture| {
+                interrupt.check()?;
+                seen += 1;
                 let of_parts = if parts > 1 { format!(", part {} of {parts}", part + 1) } else { String::new() };
-                meter.stage(&format!("calibrating: picture {} of {of}{of_parts}", number + 1));
+                meter.stage(&format!("calibrating: picture {seen} of {}{of_parts}", pictures.len()));
                 run.see(picture)
             })?;
             for (point, histogram) in points.iter().zip(&run.histograms) {
@@ -227,8 +259,7 @@ impl<'a> Probe<'a> {
         let wrong = |error: onnx::Error| {
             BadInput(format!("model {:?}: {}: {error}", subject.model.name, subject.model.onnx.display()))
         };
-        let inner: Vec<&str> =
-            points.iter().filter(|point| !point.input).map(|point| point.tensor.as_str()).collect();
+        let inner: Vec<&str> = points.iter().filter(|point| !point.input).map(|point| point.tensor.as_str()).collect();
         let probe = onnx::with_outputs(subject.onnx, &inner).map_err(wrong)?;
         let file = Unfinished(subject.store.unfinished("calibration.onnx"));
         let written = || -> io::Result<()> { fs::File::create(&file.0)?.write_all(&probe.to_bytes()) };
@@ -268,7 +299,7 @@ impl<'a> Probe<'a> {
             let head = Decoder::new(&loaded.model, &io).map_err(|error| misfit(error.to_string()))?;
             Input::Frames(Box::new(FrameInput::new(&loaded.model, &head)))
         };
-        let context = self.models.create_pipeline_contexts(&self.models.lane("calibration")?, loaded, 1)?;
+        let context = self.models.create_pipeline_contexts(&self.models.lane("calibration")?, &loaded, 1)?;
         let context = Some(context.free.into_iter().next().ok_or_else(gone)?);
         let histograms = self.points.iter().map(|_| Histogram::new()).collect();
         Ok(Run { probe: self, loaded, input, context, histograms, shown: 0 })
@@ -282,7 +313,7 @@ enum Input {
 
 struct Run<'a> {
     probe: &'a Probe<'a>,
-    loaded: &'a Arc<LoadedModel>,
+    loaded: Arc<LoadedModel>,
     input: Input,
     context: Option<Box<dyn crate::inference::Context>>,
     histograms: Vec<Histogram>,

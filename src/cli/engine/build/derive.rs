@@ -32,7 +32,8 @@ pub(super) fn derive(
             .collect();
         let skip: Vec<&str> = dead.iter().map(String::as_str).collect();
         let (quantised, report) = onnx::quantise(model, ranges, &skip).map_err(|error| error.to_string())?;
-        let left = if report.skipped.is_empty() { String::new() } else { format!(", {} are not", report.skipped.len()) };
+        let left =
+            if report.skipped.is_empty() { String::new() } else { format!(", {} are not", report.skipped.len()) };
         remarks.push(format!("{} layers are of 8-bit integers{left}", report.layers.len()));
         changed = Some(quantised);
     }

@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::calibrate::Subject;
+use super::derive::{self, Derived};
 use super::interrupt::{Interrupt, Interrupted};
+use super::judge::{self, Verdict};
 use super::meter::Meter;
 use super::summary::Made;
-use super::{Args, gate, timing_cache, turn};
+use super::{Args, timing_cache, turn};
 use crate::cli::engine::stores;
+use crate::cli::engine::verify::Data;
 use crate::cli::exit::{BadInput, NotBuilt};
 use crate::config::{Concurrency, Config, Model, Policy, Precision};
 use crate::inference::artefact::{Log, Manifest, ModelFile, Options, PlanFile, Store, Timings, sha256_of_bytes};
@@ -23,19 +27,26 @@ use crate::types::time::Timestamp;
 /// Room for a log, manifests and the timing cache.
 const SPARE: u64 = 32 << 20;
 
+/// What is asked for, for every model.
+pub(super) struct Job<'a> {
+    pub(super) args: &'a Args,
+    /// Pictures to compare engine and model file on; `None`: they are not compared.
+    pub(super) data: Option<&'a Data>,
+}
+
 pub(super) fn make(
     workshop: &Workshop,
     config: &Config,
     model: &Arc<Model>,
-    args: &Args,
+    asked: &Job<'_>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Made> {
     let began = Instant::now();
-    let wish = &args.wish;
+    let (args, wish) = (asked.args, &asked.args.wish);
     let bad = |words: String| BadInput(format!("model {:?}: {}: {words}", model.name, model.onnx.display()));
     let precision = wish.precision(model);
     let arithmetic = wish.arithmetic(precision, workshop.is_strongly_typed()).map_err(bad)?;
-    let onnx = read_model(model)?;
+    let mut onnx = read_model(model)?;
     let store = Store::of(&model.plan);
     let lock = turn::of_store(&store, interrupt)?;
     room(&store, &model.plan, onnx.len() as u64)?;
@@ -63,6 +74,37 @@ pub(super) fn make(
     let meter =
         Meter::start(&model.name, &job, took.and_then(|it| Duration::try_from_secs_f64(it.timings.build_s).ok()));
     meter.stage("reading the model");
+    let onnx_sha256 = sha256_of_bytes(&onnx);
+    let onnx_bytes = onnx.len() as u64;
+    let typed = workshop.is_strongly_typed();
+    let (mut remarks, mut calibration, mut derived_sha256) = (Vec::new(), None, None);
+    let mut calibrate_s = 0.0;
+    if matches!(precision, Precision::Int8 | Precision::Best) || (typed && precision == Precision::Fp16) {
+        let parsed = onnx::Model::from_bytes(&onnx).map_err(|error| bad(error.to_string()))?;
+        let subject = Subject {
+            config,
+            model,
+            onnx: &parsed,
+            onnx_sha256: &onnx_sha256,
+            store: &store,
+            lock: &lock,
+            low_memory: wish.low_memory,
+        };
+        let at = Instant::now();
+        let ranges = args.calibration.ranges_for(precision, &subject, &meter, interrupt)?;
+        calibrate_s = at.elapsed().as_secs_f64();
+        let ranges = ranges.map(|(ranges, from)| {
+            calibration = Some(from);
+            ranges
+        });
+        let Derived { bytes, remarks: told } =
+            derive::derive(&parsed, precision, ranges.as_ref(), typed).map_err(bad)?;
+        remarks.extend(told);
+        if let Some(bytes) = bytes {
+            derived_sha256 = Some(sha256_of_bytes(&bytes));
+            onnx = bytes;
+        }
+    }
     let request = Request {
         name: &model.name,
         onnx: &onnx,
@@ -76,7 +118,6 @@ pub(super) fn make(
         timing_cache: cache.as_deref(),
     };
     let built = workshop.build(&request, &job).map_err(|error| told(error, model))?;
-    let mut remarks = Vec::new();
     if let Some(reason) = &built.cache_refused {
         remarks.push(format!("{} was not used, and is replaced: {reason}", cache_path.display()));
     }
@@ -92,16 +133,16 @@ pub(super) fn make(
         watchkeeper: env!("CARGO_PKG_VERSION").to_owned(),
         onnx: ModelFile {
             file: model.onnx.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            sha256: sha256_of_bytes(&onnx),
-            bytes: onnx.len() as u64,
-            derived_sha256: None,
+            sha256: onnx_sha256,
+            bytes: onnx_bytes,
+            derived_sha256,
         },
         // The store's to fill in.
         plan: PlanFile { sha256: String::new(), bytes: 0 },
         platform: platform.clone(),
         options: Options {
             precision: precision.name().to_owned(),
-            strongly_typed: workshop.is_strongly_typed(),
+            strongly_typed: typed,
             low_memory: wish.low_memory,
             workspace_mb: wish.workspace_mb,
             optimization_level: wish.optimization_level,
@@ -109,9 +150,9 @@ pub(super) fn make(
             flags: built.flags.clone(),
         },
         profiles: built.profiles.clone(),
-        calibration: None,
+        calibration,
         timings: Timings {
-            calibrate_s: 0.0,
+            calibrate_s,
             parse_s: built.parse.as_secs_f64(),
             build_s: built.build.as_secs_f64(),
             total_s: 0.0,
@@ -158,8 +199,25 @@ pub(super) fn make(
         let (name, at) = (&model.name, staged.plan.display());
         NotBuilt(format!("model {name:?}: the new engine is not installed: {reason} (it is kept in {at})"))
     };
-    if let Some(bound) = args.min_agreement.or(config.runtime.require_verified).filter(|_| !args.no_verify) {
-        gate::gate(&manifest, bound).map_err(|reason| kept(&reason))?;
+    if let Some(data) = asked.data {
+        meter.stage("comparing it with the model file");
+        let tried = Arc::new(tried(model, precision, wish.max_batch(model)));
+        let verdict = judge::judge(config, &tried, &staged.plan, data, args.min_agreement)?;
+        if let Verdict::Agrees(verified) | Verdict::Refused(verified, _) = &verdict {
+            manifest.verified = Some(verified.clone());
+            store.update(&lock, &staged.sha256, &manifest).map_err(unusable)?;
+        }
+        match verdict {
+            Verdict::Agrees(_) => {}
+            Verdict::Refused(_, reason) => return Err(kept(&reason).into()),
+            Verdict::Unproven(reason) => {
+                let asked = args.min_agreement.or(config.runtime.require_verified).is_some();
+                if asked || judge::must_prove(precision) {
+                    return Err(kept(&format!("{reason}, or --no-verify")).into());
+                }
+                remarks.push(format!("not verified: {reason}"));
+            }
+        }
     }
     let check = &examined.check;
     if check.outcome == Outcome::Failed {
@@ -259,6 +317,11 @@ impl Drop for Trial {
     }
 }
 
+/// The model as it was built.
+fn tried(model: &Model, precision: Precision, max_batch: usize) -> Model {
+    Model { precision: Some(precision), max_batch, ..Model::clone(model) }
+}
+
 /// Loads the plan as the daemon would, and has it answer.
 fn examine(
     config: &Config,
@@ -272,8 +335,7 @@ fn examine(
     config.runtime.policy = Policy::Any;
     config.runtime.concurrency = Concurrency::Parallel;
     config.runtime.require_verified = None;
-    let precision = Some(precision);
-    let tried = Model { plan: plan.to_owned(), engine_copies: 1, precision, max_batch, ..Model::clone(model) };
+    let tried = Model { plan: plan.to_owned(), engine_copies: 1, ..tried(model, precision, max_batch) };
     config.models = vec![Arc::new(tried)];
     let proofs = pipeline::proofs();
     let mut report = ContractReport::new(&config);
@@ -283,7 +345,7 @@ fn examine(
     let (Some(loaded), Some(prepare)) = (models.model(0), proofs.prepare) else {
         anyhow::bail!("model {:?} was not loaded", model.name);
     };
-    Ok(models.examine(loaded, prepare)?)
+    Ok(models.examine(&loaded, prepare)?)
 }
 
 /// The same plan of the same model was verified before: that still holds.

@@ -6,11 +6,10 @@
 
 mod calibrate;
 mod derive;
-mod gate;
 mod interrupt;
+mod judge;
 mod make;
 mod meter;
-mod pictures;
 mod summary;
 mod timing_cache;
 mod turn;
@@ -21,6 +20,7 @@ use std::io::Write as _;
 use serde_json::json;
 
 use super::stores;
+use super::verify::DataArgs;
 use crate::cli::ConfigArg;
 use crate::cli::exit::{self, Exit};
 use crate::inference::InferenceError;
@@ -50,7 +50,10 @@ pub(super) struct Args {
     /// Does not compare the engine with its model file
     #[arg(long)]
     no_verify: bool,
-    /// Installs the engine only where it agrees so far with its model file, 0 to 1; default: runtime.require_verified
+    #[command(flatten, next_help_heading = "Pictures for the comparison with the model file")]
+    data: DataArgs,
+    /// Installs the engine only where it agrees so far with its model file, 0 to 1; default: runtime.require_verified,
+    /// else 0.9
     #[arg(long, value_name = "X", value_parser = agreement)]
     min_agreement: Option<f64>,
     /// Prints JSON
@@ -71,14 +74,16 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let size = |model: &crate::config::Model| std::fs::metadata(&model.onnx).map_or(0, |about| about.len());
     models.sort_by_key(|model| std::cmp::Reverse(size(model)));
     models.dedup_by(|a, b| a.name == b.name);
+    let data = if args.no_verify { None } else { Some(args.data.open()?) };
     let interrupt = Interrupt::listen()?;
     let workshop = Workshop::open(&config)?;
     let _turn = turn::of_gpu(&workshop, &interrupt)?;
+    let job = make::Job { args, data: data.as_ref() };
     let mut made = Vec::new();
     let mut failed: Option<anyhow::Error> = None;
     let mut failures = Vec::new();
     for model in &models {
-        match make::make(&workshop, &config, model, args, &interrupt) {
+        match make::make(&workshop, &config, model, &job, &interrupt) {
             Ok(engine) => {
                 if !args.json {
                     write!(std::io::stdout().lock(), "{}", summary::words(&engine))?;

@@ -75,10 +75,12 @@ pub(in crate::cli::engine) struct Data {
     pub(super) truth: Option<Truth>,
 }
 
+type File = (u64, PathBuf, Option<(u32, u32)>);
+
 enum Files {
     Drawn(Vec<Image>),
     /// Number, file, and width and height where the truth says them.
-    Pictures(Vec<(u64, PathBuf, Option<(u32, u32)>)>),
+    Pictures(Vec<File>),
     /// By recording: frames by their number within it, from 1, and what they are called here.
     Videos(Vec<(PathBuf, BTreeMap<u64, u64>)>),
     Recording {
@@ -114,6 +116,24 @@ impl Data {
         Self { name: "a street drawn by Watchkeeper".to_owned(), files: Files::Drawn(images), truth: None }
     }
 
+    /// `most` pictures of a folder, or frames of a recording, evenly spread.
+    ///
+    /// # Errors
+    /// [`BadInput`] where there are none.
+    pub(in crate::cli::engine) fn some_of(path: &Path, most: usize) -> anyhow::Result<Self> {
+        if path.is_dir() { folders::pictures(path, Some(most)) } else { Self::recording(path, most) }
+    }
+
+    /// The files it is made of, in order.
+    pub(in crate::cli::engine) fn files(&self) -> Vec<&Path> {
+        match &self.files {
+            Files::Drawn(_) => Vec::new(),
+            Files::Pictures(pictures) => pictures.iter().map(|(_, path, _)| path.as_path()).collect(),
+            Files::Videos(videos) => videos.iter().map(|(path, _)| path.as_path()).collect(),
+            Files::Recording { path, .. } => vec![path],
+        }
+    }
+
     /// `most` frames of a recording, evenly spread.
     ///
     /// # Errors
@@ -127,7 +147,7 @@ impl Data {
     }
 
     /// How many pictures there are; of a recording, how many at most.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::cli::engine) fn len(&self) -> usize {
         match &self.files {
             Files::Drawn(images) => images.len(),
             Files::Pictures(pictures) => pictures.len(),
@@ -140,7 +160,10 @@ impl Data {
     ///
     /// # Errors
     /// Where one cannot be read; what `see` fails with.
-    pub(super) fn each(&self, mut see: impl FnMut(u64, &Picture<'_>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub(in crate::cli::engine) fn each(
+        &self,
+        mut see: impl FnMut(u64, &Picture<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         match &self.files {
             Files::Drawn(images) => (1..).zip(images).try_for_each(|(number, image)| see(number, &image.picture())),
             Files::Pictures(pictures) => {

@@ -40,7 +40,7 @@ pub(in crate::inference) fn examine(
     let answers = first_run(loaded, gpu, Some(prepare))?;
     let recording = golden::record(&loaded.model, &loaded.onnx_sha256, loaded.provider(), &answers)?;
     let capability = gpu.map_or((0, 0), |gpu| gpu.device.info().compute_capability);
-    let check = golden::check(&loaded.model, &loaded.onnx_sha256, capability, &[answers]);
+    let check = golden::check(&loaded.model, &loaded.onnx_sha256, capability, None, &[answers]);
     let lane = lane("measured", gpu)?;
     let free = || gpu.and_then(|gpu| gpu.device.free_memory().ok()).map_or(0, |(free, _)| free);
     let held = || gpu.map_or(0, |gpu| gpu.device.total_held().device);

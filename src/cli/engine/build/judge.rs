@@ -1,0 +1,44 @@
+//! May the engine be used? Asked when it lies in the store, before anything leads to it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::engine::verify::{self, Data};
+use crate::config::{Config, Model, Precision};
+use crate::inference::artefact::Verified;
+
+/// What a comparison with the model file came to.
+pub(super) enum Verdict {
+    /// It agrees, so far.
+    Agrees(Verified),
+    /// It does not, and why it may not be used.
+    Refused(Verified, String),
+    /// The model file finds nothing in the pictures.
+    Unproven(String),
+}
+
+/// Compares the plan with its model file. `bound` is what the command line asks for.
+///
+/// # Errors
+/// Where either does not run, or the pictures cannot be read.
+pub(super) fn judge(
+    config: &Config,
+    model: &Arc<Model>,
+    plan: &Path,
+    data: &Data,
+    bound: Option<f64>,
+) -> anyhow::Result<Verdict> {
+    let Some(verified) = verify::run(config, model, plan, data)? else {
+        return Ok(Verdict::Unproven(verify::nothing_found(&model.name, data)));
+    };
+    Ok(match verify::gate(&model.name, &verified, verify::bound(config, bound)) {
+        Ok(()) => Verdict::Agrees(verified),
+        Err(reason) => Verdict::Refused(verified, reason),
+    })
+}
+
+/// Does an engine of this precision have to prove itself, though nobody asked for a number? Ranges can be wrong; floats
+/// are the model's own.
+pub(super) const fn must_prove(precision: Precision) -> bool {
+    matches!(precision, Precision::Int8)
+}
