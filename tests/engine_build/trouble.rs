@@ -88,7 +88,7 @@ fn ctrl_c_ends_a_build_and_nothing_is_changed() {
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
         assert_eq!(status.code(), Some(130), "{rest}");
-        assert!(rest.contains("stopping") && rest.contains("nothing was changed"), "{rest}");
+        assert!(rest.contains("stopping") && rest.contains("the engine in use is as it was"), "{rest}");
         assert_eq!(state(&site), before);
         assert_eq!(site.misuse(), Vec::<String>::new());
     }

@@ -32,7 +32,7 @@ const FEW: usize = 8;
 const CROPS: usize = 4;
 
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct CalibrationArgs {
     /// For 8-bit integers: a folder of pictures, or a recording, like what the cameras see
     #[arg(long, value_name = "FOLDER|RECORDING")]
     calibration: Option<PathBuf>,
@@ -90,12 +90,12 @@ pub(super) struct Subject<'a> {
     pub(super) low_memory: bool,
 }
 
-impl Args {
+impl CalibrationArgs {
     /// The ranges that a precision needs; `None`: none. The best precision takes them where they are to be had, and a
     /// model that is quantised already has its own.
     ///
     /// # Errors
-    /// As for [`Args::ranges`].
+    /// As for [`CalibrationArgs::ranges`].
     pub(super) fn ranges_for(
         &self,
         precision: Precision,

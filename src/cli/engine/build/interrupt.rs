@@ -12,7 +12,7 @@ use crate::inference::build::Job;
 
 /// Somebody ended the build.
 #[derive(Debug, thiserror::Error)]
-#[error("stopped; nothing was changed")]
+#[error("stopped; the engine in use is as it was")]
 pub(in crate::cli) struct Interrupted;
 
 /// Whether somebody wants the end.
@@ -35,7 +35,7 @@ impl Interrupt {
                 if wanted.swap(true, Ordering::SeqCst) {
                     process::exit_now(Exit::Interrupted as i32);
                 }
-                eprintln!("stopping as soon as TensorRT ends its step; once more to leave at once");
+                eprintln!("stopping with the next step; once more to leave at once");
                 if let Some(job) = job.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
                     job.cancel();
                 }

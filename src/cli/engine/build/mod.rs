@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[command(flatten)]
     wish: Wish,
     #[command(flatten)]
-    calibration: calibrate::Args,
+    calibration: calibrate::CalibrationArgs,
     /// Puts the engine into the store, and leaves the model's plan as it is
     #[arg(long)]
     no_install: bool,
@@ -76,8 +76,9 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     models.dedup_by(|a, b| a.name == b.name);
     let data = if args.no_verify { None } else { Some(args.data.open()?) };
     let interrupt = Interrupt::listen()?;
+    // Before the device is opened: whoever waits takes none of its memory.
+    let _turn = turn::of_gpu(&interrupt)?;
     let workshop = Workshop::open(&config)?;
-    let _turn = turn::of_gpu(&workshop, &interrupt)?;
     let job = make::Job { args, data: data.as_ref() };
     let mut made = Vec::new();
     let mut failed: Option<anyhow::Error> = None;

@@ -10,20 +10,21 @@ use anyhow::Context as _;
 use super::interrupt::Interrupt;
 use crate::cli::engine::stores;
 use crate::inference::artefact::{Lock, Store};
-use crate::inference::build::Workshop;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The right to build on a GPU, of all users and all folders of this machine. An abstract socket: nobody has to own a
 /// file for it, and the system takes it back when the process ends, however that ends. A container with a network of its
-/// own has sockets of its own, too; the store's lock holds there.
-pub(super) fn of_gpu(workshop: &Workshop, interrupt: &Interrupt) -> anyhow::Result<UnixListener> {
-    let name = format!("watchkeeper.engine-build.{}", workshop.gpu_uuid());
+/// own has sockets of its own, too; the store's lock holds there. `None` where there is no GPU, which others tell.
+pub(super) fn of_gpu(interrupt: &Interrupt) -> anyhow::Result<Option<UnixListener>> {
+    let devices = gpu::Driver::load().ok().and_then(|driver| driver.devices().ok());
+    let Some(device) = devices.and_then(|devices| devices.into_iter().next()) else { return Ok(None) };
+    let name = format!("watchkeeper.engine-build.{}", device.uuid);
     let address = SocketAddr::from_abstract_name(name).context("the lock for builds on this GPU")?;
     let mut told = false;
     loop {
         match UnixListener::bind_addr(&address) {
-            Ok(turn) => return Ok(turn),
+            Ok(turn) => return Ok(Some(turn)),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
             Err(error) => return Err(error).context("the lock for builds on this GPU cannot be taken"),
         }

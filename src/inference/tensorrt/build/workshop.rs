@@ -204,12 +204,6 @@ impl Workshop {
         &self.platform
     }
 
-    /// The GPU's UUID, serial and all.
-    #[must_use]
-    pub fn gpu_uuid(&self) -> &str {
-        &self.gpu.device.info().uuid
-    }
-
     /// Types are the model's own here: TensorRT 11 has no flags for precision.
     #[must_use]
     pub fn is_strongly_typed(&self) -> bool {
