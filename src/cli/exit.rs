@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::engine::Interrupted;
 use crate::config::{Problem, Problems};
 use crate::inference::InferenceError;
+use crate::inference::budget::Refused;
 use crate::outbox::OutboxError;
 use crate::telemetry::log;
 use crate::telemetry::redact::redact;
@@ -63,7 +64,7 @@ impl Exit {
             if cause.is::<Interrupted>() {
                 return Self::Interrupted;
             }
-            if cause.is::<NotBuilt>() {
+            if cause.is::<NotBuilt>() || cause.is::<Box<Refused>>() || cause.is::<Refused>() {
                 return Self::Gpu;
             }
             if cause.is::<Busy>() {

@@ -9,6 +9,7 @@ mod engine;
 mod eval;
 mod exit;
 mod models;
+mod plan;
 mod probe;
 mod recording;
 mod run;
@@ -51,6 +52,8 @@ enum Command {
     Engine(engine::Args),
     /// Fetches well-known models and makes them ready for use
     Models(models::Args),
+    /// Says whether a configuration fits a device: memory and time, line by line
+    Plan(plan::Args),
     /// Says how good answers are against ground truth
     Eval(eval::Args),
     /// Finds out whether contexts of one engine may run at once on this machine
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Analyze(args) => analyze::main(&args),
         Command::Engine(args) => engine::main(&args),
         Command::Models(args) => models::main(&args),
+        Command::Plan(args) => plan::main(&args),
         Command::Eval(args) => eval::main(&args),
         Command::Stress(args) => stress::main(&args),
         Command::Bench(args) => bench::main(&args),

@@ -17,7 +17,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::config::Config;
-use crate::inference::{ModelManager, Notice};
+use crate::inference::{Admission, ModelManager, Notice};
 use crate::outbox::Outbox;
 use crate::pipeline::{self, CameraPipeline, Environment, Hub, Observer, Publish};
 use crate::source::{self, Delivery};
@@ -122,6 +122,7 @@ struct Running {
     models: Arc<ModelManager>,
     tripped: Arc<Tripped>,
     cameras: Vec<CameraPipeline>,
+    _admissions: Vec<Admission>,
     hub: Hub,
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
@@ -163,7 +164,9 @@ impl Running {
             publish,
         };
         let mut cameras = Vec::with_capacity(config.cameras.len());
+        let mut admissions = Vec::with_capacity(config.cameras.len());
         for camera in &config.cameras {
+            admissions.push(models.admit(camera)?);
             let pipeline = CameraPipeline::start(&environment, camera, Delivery::Newest)
                 .with_context(|| format!("camera {:?} cannot start", camera.id))?;
             cameras.push(pipeline);
@@ -178,7 +181,7 @@ impl Running {
             cameras: handovers,
         })?;
         readiness.ready();
-        Ok(Self { models, tripped, cameras, hub, metrics, progress, web, reloads, reports })
+        Ok(Self { models, tripped, cameras, _admissions: admissions, hub, metrics, progress, web, reloads, reports })
     }
 
     /// Until a signal, or until a part that everybody needs is gone.

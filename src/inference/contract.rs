@@ -19,6 +19,8 @@ pub(super) const OF_THE_DEVICE: [(&str, &str); 4] = [
 pub(super) const TENSORRT: &str = "tensorrt";
 pub(super) const ONNXRUNTIME: &str = "onnxruntime";
 pub(super) const DECODER: &str = "decoder";
+pub(super) const MEMORY: &str = "memory";
+pub(super) const TIME: &str = "time";
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// `driver`, `device`, `context`, `kernel`; `tensorrt`, `onnxruntime`, as models want them; `decoder`; per model
-    /// `engine <model>`, `golden <model>`.
+    /// `engine <model>`, `golden <model>`; `memory` and `time`, of all cameras together.
     pub name: String,
     /// How it ended.
     pub outcome: Outcome,
@@ -118,16 +120,7 @@ impl ContractReport {
     /// All checks of a configuration, none of them made.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let policy = config.runtime.policy;
-        let mut report = Self {
-            schema: SCHEMA.to_owned(),
-            time: Timestamp::now().to_string(),
-            policy,
-            device: None,
-            tensorrt: None,
-            checks: Vec::new(),
-            underway: None,
-        };
+        let mut report = Self::bare(config.runtime.policy);
         let on_gpu = on_gpu(config);
         let why = if on_gpu { "not reached" } else { "no model runs on a GPU" };
         let of_the_device = OF_THE_DEVICE.map(|(name, _)| name);
@@ -143,7 +136,22 @@ impl ContractReport {
             report.will(&engine(&model.name), "not reached");
             report.will(&golden(&model.name), "not reached");
         }
+        report.will(MEMORY, why);
+        report.will(TIME, why);
         report
+    }
+
+    /// Without any check.
+    pub(super) fn bare(policy: Policy) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            time: Timestamp::now().to_string(),
+            policy,
+            device: None,
+            tensorrt: None,
+            checks: Vec::new(),
+            underway: None,
+        }
     }
 
     /// A check by its name.

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
-use super::artefact::Manifest;
+use super::admission::Admissions;
+use super::artefact::{Manifest, Memory};
+use super::budget::{Filter, ModelNeed};
 use super::certificate::{self, Certificate};
 use super::contract::{self, Check, ContractReport, Outcome};
 use super::device::Gpu;
@@ -34,6 +36,8 @@ pub struct LoadedModel {
     pub manifest: Option<Manifest>,
     /// What is worth a warning about it.
     pub(super) remarks: Vec<String>,
+    /// What of its outputs the device looks through itself.
+    pub(super) filter: Option<Filter>,
     pub(super) engine: Box<dyn Engine>,
 }
 
@@ -49,6 +53,18 @@ impl LoadedModel {
     pub fn provider(&self) -> &'static str {
         self.engine.provider()
     }
+
+    /// What its engine takes of the device, as measured here; `None` where nobody knows: on the CPU and with ONNX Runtime.
+    #[must_use]
+    pub fn memory(&self) -> Option<Memory> {
+        self.engine.memory()
+    }
+
+    /// What it takes of the device as it is used; `None` as for [`LoadedModel::memory`].
+    #[must_use]
+    pub fn need(&self) -> Option<ModelNeed> {
+        Some(ModelNeed::new(&self.model, &self.memory()?, self.filter))
+    }
 }
 
 /// Contexts of one camera for one model: as many as it may have frames in flight.
@@ -57,8 +73,9 @@ pub struct PipelineContexts {
     pub free: VecDeque<Box<dyn Context>>,
 }
 
-/// Says whether whoever reads a model's outputs can, and if not, why and what to do.
-pub type Fits<'a> = &'a dyn Fn(&Model, &ModelIo) -> Result<(), String>;
+/// Says whether whoever reads a model's outputs can, and if not, why and what to do. Where he can, which of them he has the
+/// device look through.
+pub type Fits<'a> = &'a dyn Fn(&Model, &ModelIo) -> Result<Option<Filter>, String>;
 
 /// What the manager has others do while it loads: they know heads, pictures and decoders, which inference does not.
 #[derive(Clone, Copy)]
@@ -70,6 +87,8 @@ pub struct Proofs<'a> {
     pub decoder: Option<&'a dyn Fn(Policy) -> Check>,
     /// Puts the golden picture into a model. `None`: there is no golden inference.
     pub prepare: Option<Prepare<'a>>,
+    /// Bytes that a hardware decoder holds for pictures of a camera's size, about. `None`: it is not asked.
+    pub surfaces: Option<&'a dyn Fn((u32, u32)) -> u64>,
 }
 
 /// All engines of the process, each deserialised once.
@@ -80,6 +99,7 @@ pub struct ModelManager {
     gpu: Option<Arc<Gpu>>,
     pub(super) health: Arc<Health>,
     pub(super) contract: Mutex<ContractReport>,
+    pub(super) admissions: Admissions,
     /// Loading engines and creating contexts is serialised, in parallel mode too.
     pub(super) lifecycle: Mutex<()>,
 }
@@ -110,7 +130,7 @@ impl ModelManager {
     /// # Errors
     /// As [`ModelManager::load_with`].
     pub fn load(config: &Config, metrics: &Metrics, fits: Fits<'_>) -> Result<Self, InferenceError> {
-        let proofs = Proofs { fits, decoder: None, prepare: None };
+        let proofs = Proofs { fits, decoder: None, prepare: None, surfaces: None };
         Self::load_with(config, metrics, &proofs, &mut ContractReport::new(config))
     }
 
@@ -171,9 +191,12 @@ impl ModelManager {
         if let Some(gpu) = &gpu {
             report_device(gpu, metrics);
         }
-        let serving = RwLock::new(models.into_iter().flatten().map(|loaded| Serving::new(loaded, metrics)).collect());
+        let models: Vec<_> = models.into_iter().flatten().collect();
+        let admissions = Admissions::new(gpu.as_ref());
+        admissions.check(config, &models, proofs.surfaces, report)?;
+        let serving = RwLock::new(models.into_iter().map(|loaded| Serving::new(loaded, metrics)).collect());
         let contract = Mutex::new(report.clone());
-        Ok(Self { serving, opened, gpu, health, contract, lifecycle: Mutex::new(()) })
+        Ok(Self { serving, opened, gpu, health, contract, admissions, lifecycle: Mutex::new(()) })
     }
 
     /// What the model answers about the golden picture, to be recorded.
@@ -464,7 +487,8 @@ pub(super) fn load_one(
         }
     };
     // Before the first run: a model that does not fit may well not run either, and this says why.
-    fits(model, engine.io()).map_err(|reason| InferenceError::Head { model: model.name.clone(), reason })?;
+    let filter =
+        fits(model, engine.io()).map_err(|reason| InferenceError::Head { model: model.name.clone(), reason })?;
     tracing::info!(
         model = %model.name,
         file = %file_of(model).display(),
@@ -476,5 +500,5 @@ pub(super) fn load_one(
         "engine loaded"
     );
     let Certificate { manifest, remarks } = certificate;
-    Ok(LoadedModel { model: Arc::clone(model), sha256, onnx_sha256: of_onnx, manifest, remarks, engine })
+    Ok(LoadedModel { model: Arc::clone(model), sha256, onnx_sha256: of_onnx, manifest, remarks, filter, engine })
 }

@@ -5,7 +5,9 @@
 //! [`Context::submit`] gives the context away until [`Pending::wait`] hands it back, so nobody can touch
 //! buffers that are in use.
 
+mod admission;
 pub mod artefact;
+pub mod budget;
 mod certificate;
 mod contract;
 mod device;
@@ -13,6 +15,7 @@ mod file;
 mod flight;
 pub mod golden;
 mod health;
+pub mod inspection;
 mod library;
 mod manager;
 mod onnxruntime;
@@ -23,6 +26,7 @@ mod tensorrt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use admission::Admission;
 pub use contract::{Check, ContractReport, DeviceFacts, Outcome};
 pub use device::Lane;
 pub use gpu::kernels::Placement;
@@ -59,6 +63,12 @@ pub trait Engine: Send + Sync {
     /// Activation memory that one execution needs, bytes, where its contexts may share it with those of other engines.
     fn activation_bytes(&self) -> u64 {
         0
+    }
+
+    /// What it and each context of it take of the device, measured when its first context was made. `None`: it was not
+    /// yet, or nobody knows.
+    fn memory(&self) -> Option<artefact::Memory> {
+        None
     }
 
     /// Buffers for one run in flight of `lane`'s camera, of 1, 2, 4 ... up to `max_batch` pictures where the model leaves its batch (the

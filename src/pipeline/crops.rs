@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::inputs::CropInput;
 use super::whole_frame::{MOST_OUTPUTS, read_outputs};
+use crate::inference::budget::next_batch;
 use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::types::embedding::Embeddings;
@@ -64,7 +65,7 @@ impl Crops {
         let mut left = wanted;
         while !left.is_empty() {
             // Batches are powers of two: 7 are 4, 2 and 1.
-            let (now, rest) = left.split_at(most.min(1 << left.len().ilog2()));
+            let (now, rest) = left.split_at(next_batch(left.len(), most));
             left = rest;
             self.run_once(frame, now, objects, metrics)?;
             for (row, &track) in now.iter().enumerate() {

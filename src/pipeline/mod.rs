@@ -28,6 +28,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::config::{self, Config, Task};
 use crate::inference::ModelManager;
+use crate::inference::budget::Filter;
 use crate::source::slot::FrameSlot;
 use crate::source::{Delivery, Frame, Setup, Source, StreamFacts};
 use crate::telemetry::metrics::{CameraMetrics, Metrics};
@@ -242,19 +243,22 @@ fn start_worker(
     Ok((worker.start()?, metrics, handover))
 }
 
-/// What a model's head says of it: see [`crate::inference::Fits`].
+/// What a model's head says of it: see [`Fits`](crate::inference::Fits).
 ///
 /// # Errors
 /// Why the head cannot use the model, and what to do.
-pub fn fits_head(model: &config::Model, io: &ModelIo) -> Result<(), String> {
-    let (width, height) = match model.task {
+pub fn fits_head(model: &config::Model, io: &ModelIo) -> Result<Option<Filter>, String> {
+    let ((width, height), filter) = match model.task {
         Task::Reid => match Embedder::new(model, io) {
             Ok(head) if head.batch().is_some_and(|batch| batch > 1) => {
                 return Err("its batch is fixed at more than 1; export it with an open batch, or with 1".to_owned());
             }
-            head => head.map(|head| (head.input().width, head.input().height)),
+            head => head.map(|head| ((head.input().width, head.input().height), None)),
         },
-        _ => Decoder::new(model, io).map(|head| (head.input().width, head.input().height)),
+        _ => Decoder::new(model, io).map(|head| {
+            let filter = head.table().map(|table| Filter { output: table.output, classes: table.classes });
+            ((head.input().width, head.input().height), filter)
+        }),
     }
     .map_err(|error| error.to_string())?;
     match model.manifest.as_ref().and_then(|manifest| manifest.input_size.map(|size| (manifest, size))) {
@@ -262,7 +266,7 @@ pub fn fits_head(model: &config::Model, io: &ModelIo) -> Result<(), String> {
             "the model takes pictures of {width}x{height} pixels, and {} says {w}x{h}; correct input_size_px",
             manifest.path.display()
         )),
-        _ => Ok(()),
+        _ => Ok(filter),
     }
 }
 

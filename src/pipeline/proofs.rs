@@ -9,7 +9,7 @@ use crate::source;
 /// Everything that the contract asks of others.
 #[must_use]
 pub fn proofs() -> Proofs<'static> {
-    Proofs { fits: &fits_head, decoder: Some(&decoder), prepare: Some(&prepare) }
+    Proofs { fits: &fits_head, decoder: Some(&decoder), prepare: Some(&prepare), surfaces: Some(&source::surfaces) }
 }
 
 /// The check `decoder`. Cameras send H.264 where nobody tells them otherwise: without a decoder for it there is nothing to

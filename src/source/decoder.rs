@@ -8,6 +8,30 @@ use gst::prelude::*;
 use super::fault::{Fault, FaultClass};
 use crate::config::Policy;
 
+/// Surfaces beyond those that decoding needs: the slot, the frame in work and two for the decoder's own turn.
+const EXTRA_SURFACES: u32 = 4;
+
+/// Bytes of the surfaces that a hardware decoder has for pictures of that size, about: NV12 with rows of a multiple of 256
+/// bytes and whole macroblocks, as many as H.264 may refer to at the lowest level that has room for such a picture (ITU-T
+/// H.264, Table A-1: `MaxFS`, `MaxDpbMbs`), the one being decoded, and [`EXTRA_SURFACES`].
+pub fn surfaces((width, height): (u32, u32)) -> u64 {
+    const LEVELS: [(u64, u64); 7] = [
+        (396, 2_376),       // 2
+        (1_620, 8_100),     // 3
+        (3_600, 18_000),    // 3.1
+        (8_192, 32_768),    // 4
+        (22_080, 110_400),  // 5
+        (36_864, 184_320),  // 5.1
+        (139_264, 696_320), // 6
+    ];
+    let (columns, rows) = (u64::from(width).div_ceil(16), u64::from(height).div_ceil(16));
+    let blocks = (columns * rows).max(1);
+    let (_, room) = LEVELS.into_iter().find(|(most, _)| blocks <= *most).unwrap_or(LEVELS[6]);
+    let referred = (room / blocks).clamp(1, 16);
+    let surface = u64::from(width).next_multiple_of(256) * rows * 16 * 3 / 2;
+    surface * (referred + 1 + u64::from(EXTRA_SURFACES))
+}
+
 /// Codecs that a chain is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Codec {
@@ -132,9 +156,8 @@ pub(super) fn tune(decoder: &gst::Element) {
     if name == "jpegdec" && has("idct-method") {
         decoder.set_property_from_str("idct-method", "islow");
     }
-    // A slot, the frame in work and two for the decoder's own turn.
     if name == "nvv4l2decoder" && has("num-extra-surfaces") {
-        decoder.set_property("num-extra-surfaces", 4u32);
+        decoder.set_property("num-extra-surfaces", EXTRA_SURFACES);
     }
 }
 

@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use decoder::surfaces;
 pub use fault::{Fault, FaultClass};
 pub use frame::Frame;
 pub use liveness::{Step, StreamFacts};

@@ -37,12 +37,36 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// All kinds together.
+    #[must_use]
+    pub const fn total(self) -> usize {
+        self.device + self.pinned + self.mapped
+    }
+
     fn of(&mut self, kind: Kind) -> &mut usize {
         match kind {
             Kind::Device => &mut self.device,
             Kind::Pinned => &mut self.pinned,
             Kind::Mapped => &mut self.mapped,
         }
+    }
+}
+
+impl std::ops::Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            device: self.device + other.device,
+            pinned: self.pinned + other.pinned,
+            mapped: self.mapped + other.mapped,
+        }
+    }
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
+        usages.fold(Self::default(), |sum, usage| sum + usage)
     }
 }
 
@@ -56,11 +80,7 @@ impl Ledger {
     }
 
     pub fn total(&self) -> Usage {
-        self.lock().values().fold(Usage::default(), |sum, usage| Usage {
-            device: sum.device + usage.device,
-            pinned: sum.pinned + usage.pinned,
-            mapped: sum.mapped + usage.mapped,
-        })
+        self.lock().values().copied().sum()
     }
 
     pub fn list(&self) -> Vec<(String, Usage)> {
@@ -109,6 +129,12 @@ pub struct Held {
 }
 
 impl Held {
+    /// How many.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn owner(&self) -> &Owner {
         &self.owner
     }

@@ -13,6 +13,16 @@ macro_rules! tensors {
             $(#[doc = concat!("Of ", $words, ", on the host `", stringify!($element), "`.")] $name,)*
         }
 
+        impl ElementType {
+            /// Bytes of an element.
+            #[must_use]
+            pub const fn bytes(self) -> usize {
+                match self {
+                    $(Self::$name => size_of::<$element>(),)*
+                }
+            }
+        }
+
         impl fmt::Display for ElementType {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(match self {

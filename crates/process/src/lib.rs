@@ -78,6 +78,14 @@ pub fn resident_bytes() -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
+/// Memory of the machine that could be had without swapping, bytes; `None` where `/proc` does not tell.
+#[must_use]
+pub fn available_memory() -> Option<u64> {
+    let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = machine.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 /// Threads of this process; `None` where `/proc` does not tell.
 #[must_use]
 pub fn threads() -> Option<usize> {
@@ -116,6 +124,7 @@ mod tests {
 
     #[test]
     fn proc_is_read() {
+        assert!(available_memory().is_some_and(|bytes| bytes > 1 << 20));
         assert!(resident_bytes().is_some_and(|bytes| bytes > 100_000));
         assert!(threads().is_some_and(|n| n >= 1));
         assert!(open_files().is_some_and(|n| n >= 3));

@@ -48,7 +48,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "F", value_parser = fps)]
     fps: Option<f64>,
     /// Size of the pictures, pixels
-    #[arg(long, value_name = "WxH", default_value = "1920x1080", value_parser = size)]
+    #[arg(long, value_name = "WxH", default_value = "1920x1080", value_parser = workbench::size)]
     size: (u32, u32),
     /// Prints JSON
     #[arg(long)]
@@ -64,12 +64,6 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 fn fps(text: &str) -> Result<f64, String> {
     workbench::number(text, 0.1, 1000.0)
-}
-
-fn size(text: &str) -> Result<(u32, u32), String> {
-    let side = |text: &str| text.parse().ok().filter(|side| (64..=8192).contains(side));
-    let sides = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
-    sides.ok_or_else(|| "a size such as 1280x720 is wanted, sides from 64 to 8192".to_owned())
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {

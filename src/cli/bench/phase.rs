@@ -10,6 +10,7 @@ use crossbeam_channel::Receiver;
 use super::super::workbench::Progress;
 use super::feed::{Feed, Position};
 use crate::inference::ModelManager;
+use crate::inference::budget::next_batch;
 use crate::pipeline::{FedCamera, FrameResult, Report};
 use crate::source::slot::FrameSlot;
 use crate::telemetry::metrics::Metrics;
@@ -196,7 +197,7 @@ impl Figures {
         let mut crops = (0..tracks).filter(|&at| result.objects.embedding(at).is_some()).count();
         while crops > 0 && self.crops.len() < CROPS {
             // As the pipeline cuts them: 7 are 4, 2 and 1.
-            let batch = max_batch.min(1 << crops.ilog2());
+            let batch = next_batch(crops, max_batch);
             self.crops.push(batch);
             crops -= batch;
         }

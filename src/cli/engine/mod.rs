@@ -3,6 +3,7 @@
 mod build;
 mod gc;
 mod golden;
+mod inspect;
 mod list;
 mod rollback;
 mod stores;
@@ -30,6 +31,8 @@ enum Command {
     Verify(Box<verify::Args>),
     /// Lists the engines that were built, and which of them are in use
     List(list::Args),
+    /// Says what is in a plan or a model file
+    Inspect(inspect::Args),
     /// Goes back to the engine that a model had before
     Rollback(rollback::Args),
     /// Deletes engines that nothing uses any more
@@ -42,6 +45,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         Command::Golden(args) => golden::main(args),
         Command::Verify(args) => verify::main(args),
         Command::List(args) => list::main(args),
+        Command::Inspect(args) => inspect::main(args),
         Command::Rollback(args) => rollback::main(args),
         Command::Gc(args) => gc::main(args),
     }

@@ -67,3 +67,10 @@ pub(super) fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| format!("a number from {least} to {most} is wanted"))
 }
+
+/// Width and height in pixels, from the command line.
+pub(super) fn size(text: &str) -> Result<(u32, u32), String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (64..=8192).contains(side));
+    let sides = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    sides.ok_or_else(|| "a size such as 1280x720 is wanted, sides from 64 to 8192".to_owned())
+}

@@ -159,6 +159,46 @@ pub struct Memory {
     pub activations: u64,
     /// What one context takes besides, measured.
     pub context: u64,
+    /// In use on the device before any engine was loaded: the CUDA context and the libraries, and whatever else ran there.
+    /// `None` where host and device share their memory, so that everything would be in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<u64>,
+    /// Inputs, then outputs, in TensorRT's order: what each context needs buffers for.
+    pub tensors: Vec<Tensor>,
+}
+
+/// An input or output of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tensor {
+    /// Its name.
+    pub name: String,
+    /// The model takes it; else it gives it.
+    pub input: bool,
+    /// Type of its elements.
+    pub element: Element,
+    /// Dimensions. -1 is the number of pictures where the plan leaves that open; others are as the plan is tuned for.
+    pub shape: Vec<i64>,
+    /// Most pictures in a run, where an input leaves that open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<u64>,
+}
+
+/// Type of a plan's elements, as far as contexts can be made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// 32-bit float.
+    F32,
+    /// 16-bit float.
+    F16,
+    /// Signed, 64 bits.
+    I64,
+    /// Signed, 32 bits.
+    I32,
+    /// Unsigned, 8 bits.
+    U8,
+    /// Bool, one byte.
+    Bool,
 }
 
 /// How long one run took on an idle device.

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gpu::kernels::{Crop, Letterbox, PixelRect, Placement, TensorMut};
 use gpu::{ElementType, FrameUpload, Owner, SharedTensor, Stream};
-use tensorrt_rs::TensorInfo;
 
 use super::Gpu;
 use crate::config::Input;
@@ -78,15 +77,25 @@ pub(in crate::inference) struct InputKey {
 
 impl InputKey {
     /// Of an input that takes one picture, `[1, 3, height, width]` of floats; `None` where it is another.
-    pub(in crate::inference) fn of(tensor: &TensorInfo, element: ElementType, input: &Input) -> Option<Self> {
+    pub(in crate::inference) fn of(shape: &[i64], element: ElementType, input: &Input) -> Option<Self> {
         let floats = matches!(element, ElementType::F32 | ElementType::F16);
-        match tensor.shape.as_slice() {
+        match shape {
             &[1 | -1, 3, height, width] if floats => {
                 let (width, height) = (usize::try_from(width).ok()?, usize::try_from(height).ok()?);
                 Some(Self { width, height, element, input: *input })
             }
             _ => None,
         }
+    }
+
+    /// Elements of the tensor.
+    pub(in crate::inference) fn len(&self) -> usize {
+        3 * self.width * self.height
+    }
+
+    /// Bytes of the tensor.
+    pub(in crate::inference) fn bytes(&self) -> usize {
+        self.len() * self.element.bytes()
     }
 }
 
@@ -117,8 +126,7 @@ impl DeviceLane {
         if let Some(prepared) = frame.inputs.iter().find(|prepared| prepared.key == key) {
             return Ok(prepared.tensor.clone());
         }
-        let len = 3 * key.width * key.height;
-        let tensor = SharedTensor::new(key.element, &self.stream, &self.owner, len)?;
+        let tensor = SharedTensor::new(key.element, &self.stream, &self.owner, key.len())?;
         frame.inputs.push(Prepared { key, tensor: tensor.clone(), holds: None });
         Ok(tensor)
     }

@@ -12,7 +12,7 @@ use gpu::{Class, CudaError, Device, Driver, OpenError, Stream};
 pub(super) use gate::{Gate, Pass};
 pub use lane::Lane;
 pub(super) use lane::{DeviceLane, InputKey};
-pub(super) use output::HostOutput;
+pub(super) use output::{HostOutput, filter_memory};
 
 use super::InferenceError;
 use super::contract::{self, ContractReport};

@@ -1,7 +1,7 @@
 //! An output on its way to the host.
 
 use gpu::kernels::{Candidates, CandidatesLayout};
-use gpu::{CudaError, HostTensor, Owner, Stream, TensorView};
+use gpu::{CudaError, HostTensor, Owner, Stream, TensorView, Usage};
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
@@ -34,6 +34,17 @@ struct Filter {
     overflown: bool,
 }
 
+/// The layout of an output of 32-bit floats, where it is a table of boxes.
+fn table(shape: &[usize], classes: usize) -> Option<CandidatesLayout> {
+    let &[1, rows, boxes] = shape else { return None };
+    Some(CandidatesLayout { boxes, classes, extras: rows.checked_sub(4 + classes)? })
+}
+
+/// Memory that [`HostOutput::filter`] takes.
+pub(in crate::inference) fn filter_memory(shape: &[usize], classes: usize) -> Usage {
+    table(shape, classes).map(|layout| Candidates::memory(layout, MOST_SURVIVORS)).unwrap_or_default()
+}
+
 impl HostOutput {
     pub(in crate::inference) fn new(host: HostTensor, len: usize) -> Self {
         let form = if matches!(host, HostTensor::F16(_)) { Form::Half(vec![0.0; len]) } else { Form::AsItIs };
@@ -49,11 +60,10 @@ impl HostOutput {
         classes: usize,
         min_score: f32,
     ) -> Result<bool, gpu::Error> {
-        let (HostTensor::F32(_), &[1, rows, boxes]) = (&self.host, shape) else { return Ok(false) };
-        let Some(extras) = rows.checked_sub(4 + classes) else { return Ok(false) };
-        let layout = CandidatesLayout { boxes, classes, extras };
+        let layout = matches!(self.host, HostTensor::F32(_)).then(|| table(shape, classes)).flatten();
+        let Some(layout) = layout else { return Ok(false) };
         let candidates = Candidates::new(stream, owner, layout, MOST_SURVIVORS)?;
-        let filter = Filter { candidates, min_score, of: rows * boxes, overflown: false };
+        let filter = Filter { candidates, min_score, of: shape.iter().product(), overflown: false };
         self.form = Form::Filtered(Box::new(filter));
         Ok(true)
     }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use gpu::{BoundTensor, DeviceTensor, Held, HostTensor, Kind, Stream};
-use tensorrt_rs::enums::{AllocationStrategy, TensorFormat};
+use tensorrt_rs::enums::{AllocationStrategy, TensorFormat, TensorIOMode};
 use tensorrt_rs::{BoundContext, ExecutionContext, TensorInfo};
 
-use super::engine::{Loaded, Plan, activations};
+use super::engine::{Loaded, Measured, Plan, activations};
 use super::io;
 use crate::inference::InferenceError;
-use crate::inference::device::{DeviceLane, HostOutput, InputKey};
+use crate::inference::budget::Buffer;
+use crate::inference::device::{DeviceLane, HostOutput};
 
 /// Shapes with one size of batch.
 pub(super) struct Shapes {
@@ -25,7 +26,7 @@ pub(super) struct Binding {
     pub(super) context: BoundContext<BoundTensor, Stream>,
     /// By power of two.
     pub(super) shapes: Vec<Shapes>,
-    _activations: Option<Held>,
+    _held: [Held; 2],
     /// Its memory is counted for as long as somebody uses it.
     _engine: Arc<Loaded>,
 }
@@ -87,23 +88,22 @@ pub(super) enum Broken {
     Ours(String),
 }
 
-/// Element type and most elements of each tensor, inputs first.
-pub(super) type Tensors = Vec<(gpu::ElementType, usize)>;
-
-/// Makes a context of `engine` for up to `max_batch` pictures.
+/// Makes a context of `engine` for up to `max_batch` pictures. Answers also what its tensors need, inputs first.
 pub(super) fn bind(
     plan: &Plan,
     loaded: &Arc<Loaded>,
     lane: &DeviceLane,
     max_batch: usize,
-) -> Result<(Binding, Tensors), Broken> {
+) -> Result<(Binding, Vec<Buffer>), Broken> {
     let engine = &loaded.engine;
     plan.trt.gpu.device.bind().map_err(gpu::Error::from)?;
     let activations = activations(engine)?;
     let scratch = plan.trt.scratch(activations)?;
     let strategy = if scratch.is_some() { AllocationStrategy::UserManaged } else { AllocationStrategy::Static };
+    let own = if scratch.is_some() { 0 } else { usize::try_from(activations).unwrap_or(0) };
+    let before = plan.measured().is_none().then(|| free(plan)).transpose()?;
     let mut context = engine.create_context_with(strategy)?;
-    let held = scratch.is_none().then(|| lane.owner().hold(Kind::Device, usize::try_from(activations).unwrap_or(0)));
+    let took = before.map(|before| free(plan).map(|after| before.saturating_sub(after))).transpose()?;
     let powers = io::most_pictures(engine.inputs(), max_batch).ilog2();
     // The largest last, so that its shapes are known when buffers are made; then back to one picture.
     let shapes = (0..=powers).map(|power| set_shapes(&mut context, 1 << power)).collect::<Result<Vec<_>, _>>()?;
@@ -111,6 +111,13 @@ pub(super) fn bind(
     let Some(largest) = shapes.last() else { return Err(Broken::Ours("no shapes".to_owned())) };
     let outputs = largest.outputs.iter().map(|dims| dims.iter().product());
     let lengths = largest.lengths.iter().copied().chain(outputs);
+    if let Some(took) = took {
+        let besides = took.saturating_sub(own);
+        plan.measure(|| Measured { activations, context: besides as u64, tensors: io::tensors(engine, largest) });
+    }
+    let besides = plan.measured().map_or(0, |measured| usize::try_from(measured.context).unwrap_or(0));
+    let held = [own, besides].map(|bytes| lane.owner().hold(Kind::Device, bytes));
+    let frames = (powers == 0 && plan.whole_frames).then_some(&plan.input);
     let (mut buffers, mut tensors) = (Vec::new(), Vec::new());
     for (tensor, len) in engine.inputs().chain(engine.outputs()).zip(lengths) {
         let Some(element) = io::gpu_element(tensor.data_type) else {
@@ -123,8 +130,9 @@ pub(super) fn bind(
                 format!("tensor {:?} is laid out as {}; only row by row is known", tensor.name, layout.description);
             return Err(Broken::Ours(reason));
         }
-        let shared = (powers == 0 && plan.whole_frames).then(|| InputKey::of(tensor, element, &plan.input)).flatten();
-        let buffer = match shared {
+        let input = tensor.mode == TensorIOMode::Input;
+        let need = Buffer::new(input, element, tensor.shape.as_slice(), len, frames);
+        let buffer = match need.shared {
             Some(key) => BoundTensor::Shared(lane.input(key)?),
             None => {
                 let own = DeviceTensor::new(element, lane.stream(), lane.owner(), len);
@@ -132,14 +140,19 @@ pub(super) fn bind(
             }
         };
         buffers.push((tensor.name.clone(), buffer));
-        tensors.push((element, len));
+        tensors.push(need);
     }
     let context = BoundContext::new(context, lane.stream().clone(), buffers, scratch)?;
-    Ok((Binding { context, shapes, _activations: held, _engine: Arc::clone(loaded) }, tensors))
+    Ok((Binding { context, shapes, _held: held, _engine: Arc::clone(loaded) }, tensors))
+}
+
+/// Bytes free on the device. What others take or give back meanwhile is in it, too: nobody else tells.
+fn free(plan: &Plan) -> Result<usize, gpu::Error> {
+    Ok(plan.trt.gpu.device.free_memory()?.0)
 }
 
 /// Sets the inputs' shapes for `batch` and asks for the outputs'.
-fn set_shapes(context: &mut ExecutionContext, batch: usize) -> Result<Shapes, Broken> {
+pub(super) fn set_shapes(context: &mut ExecutionContext, batch: usize) -> Result<Shapes, Broken> {
     let engine = Arc::clone(context.engine());
     let mut inputs = Vec::new();
     for tensor in engine.inputs() {

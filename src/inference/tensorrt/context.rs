@@ -8,7 +8,6 @@ use gpu::{BoundTensor, DeviceTensor, Event, HostTensor, TensorViewMut, Timing};
 
 use super::bind::{Binding, Broken, bind};
 use super::engine::Plan;
-use super::io;
 use crate::inference::device::{DeviceLane, Failure, Gpu, HostOutput, Pass};
 use crate::inference::flight::{Step, Who};
 use crate::inference::{Context, Finished, FrameRef, InferenceError, Pending};
@@ -56,18 +55,18 @@ impl TrtContext {
         let who = Who { camera: Arc::clone(camera), model, context: gpu.next_context(), copy };
         let (loaded, generation) = plan.engine(copy, &who).map_err(|error| gpu.unless_lost(lane.stream(), error))?;
         let made = bind(plan, &loaded, lane, max_batch);
-        let (binding, tensors) = made.map_err(|broken| judge(plan, lane, &who, (generation, 1), &broken).0)?;
+        let (binding, buffers) = made.map_err(|broken| judge(plan, lane, &who, (generation, 1), &broken).0)?;
         let engine = &loaded.engine;
         let count = engine.inputs().count();
         let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
-        for (at, (tensor, (element, len))) in engine.inputs().chain(engine.outputs()).zip(tensors).enumerate() {
-            let host =
-                || HostTensor::new(element, lane.stream(), lane.owner(), len).map_err(|error| plan.broken(&error));
-            if at >= count {
-                outputs.push((tensor.name.clone(), HostOutput::new(host()?, len)));
-            } else {
-                let host = (!io::is_picture(tensor)).then(host).transpose()?;
-                inputs.push((tensor.name.clone(), host));
+        for (at, (tensor, buffer)) in engine.inputs().chain(engine.outputs()).zip(buffers).enumerate() {
+            let host = HostTensor::new;
+            let host = buffer.host.then(|| host(buffer.element, lane.stream(), lane.owner(), buffer.len)).transpose();
+            match host.map_err(|error| plan.broken(&error))? {
+                Some(host) if at >= count => {
+                    outputs.push((tensor.name.clone(), HostOutput::new(host, buffer.len)));
+                }
+                host => inputs.push((tensor.name.clone(), host)),
             }
         }
         let end = Event::new(&gpu.device, Timing::Off).map_err(|error| plan.broken(&error.into()))?;

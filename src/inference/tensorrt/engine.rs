@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use gpu::{Held, Kind};
@@ -10,6 +10,7 @@ use gpu::{Held, Kind};
 use super::context::TrtContext;
 use super::{TensorRt, io};
 use crate::config::{Input, Model, Task};
+use crate::inference::artefact::{Memory, Tensor};
 use crate::inference::device::{Failure, Lane};
 use crate::inference::file::{self, PlanFile};
 use crate::inference::flight::{Step, Who};
@@ -42,6 +43,8 @@ pub(super) struct Plan {
     pub(super) trt: Arc<TensorRt>,
     pub(super) metrics: Arc<ModelMetrics>,
     copies: Vec<EngineCopy>,
+    /// Of the first context, which is made before any camera works.
+    measured: OnceLock<Measured>,
     /// The copy that the next context uses.
     next: AtomicUsize,
 }
@@ -62,10 +65,20 @@ struct State {
     wait: Duration,
 }
 
+/// What a context takes.
+#[derive(Debug)]
+pub(super) struct Measured {
+    /// As the engine says.
+    pub(super) activations: u64,
+    /// Besides.
+    pub(super) context: u64,
+    pub(super) tensors: Vec<Tensor>,
+}
+
 /// A deserialised engine; ends with the last context of it.
 pub(super) struct Loaded {
     pub(super) engine: Arc<tensorrt_rs::Engine>,
-    _weights: Held,
+    pub(super) weights: Held,
 }
 
 impl TrtEngine {
@@ -101,6 +114,7 @@ impl TrtEngine {
             trt: Arc::clone(trt),
             metrics,
             copies,
+            measured: OnceLock::new(),
             next: AtomicUsize::new(0),
         };
         Ok(Self { plan: Arc::new(plan) })
@@ -116,7 +130,7 @@ fn unusable(model: &Model, reason: &tensorrt_rs::Error) -> InferenceError {
     InferenceError::Plan { model: model.name.clone(), path: model.plan.clone(), reason: reason.to_string() }
 }
 
-fn deserialise(trt: &TensorRt, name: &str, file: &PlanFile) -> Result<Loaded, tensorrt_rs::Error> {
+pub(super) fn deserialise(trt: &TensorRt, name: &str, file: &PlanFile) -> Result<Loaded, tensorrt_rs::Error> {
     let device = &trt.gpu.device;
     let bound = device.bind().and_then(|()| device.free_memory());
     let (before, _) = bound.map_err(|error| tensorrt_rs::Error::Argument(error.to_string()))?;
@@ -124,7 +138,7 @@ fn deserialise(trt: &TensorRt, name: &str, file: &PlanFile) -> Result<Loaded, te
     // What other processes took or gave back meanwhile is counted too: nobody else tells.
     let after = device.free_memory().map_or(before, |(after, _)| after);
     let weights = device.owner(&format!("engine {name}")).hold(Kind::Device, before.saturating_sub(after));
-    Ok(Loaded { engine, _weights: weights })
+    Ok(Loaded { engine, weights })
 }
 
 impl Plan {
@@ -138,6 +152,21 @@ impl Plan {
             Failure::DeviceLost => self.trt.gpu.lost_error(),
             _ => self.failed(error),
         }
+    }
+
+    pub(super) fn measured(&self) -> Option<&Measured> {
+        self.measured.get()
+    }
+
+    /// Once is enough.
+    pub(super) fn measure(&self, measured: impl FnOnce() -> Measured) {
+        self.measured.get_or_init(measured);
+    }
+
+    /// Bytes of the first copy.
+    fn weights(&self) -> Option<u64> {
+        let state = self.copies.first()?.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(state.loaded.as_ref()?.weights.bytes() as u64)
     }
 
     /// The copy that a new context is to use.
@@ -224,6 +253,17 @@ impl Engine for TrtEngine {
 
     fn activation_bytes(&self) -> u64 {
         self.plan.activation_bytes
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        let Measured { activations, context, tensors } = self.plan.measured()?;
+        Some(Memory {
+            engine: self.plan.weights()?,
+            activations: *activations,
+            context: *context,
+            process: self.plan.trt.process_bytes,
+            tensors: tensors.clone(),
+        })
     }
 
     fn create_context(&self, lane: &Lane, max_batch: usize) -> Result<Box<dyn Context>, InferenceError> {

@@ -1,8 +1,11 @@
 //! An engine's tensors in the daemon's words.
 
-use tensorrt_rs::TensorInfo;
-use tensorrt_rs::enums::DataType;
+use tensorrt_rs::enums::{DataType, TensorIOMode};
+use tensorrt_rs::{Engine, TensorInfo};
 
+use super::bind::Shapes;
+use crate::inference::artefact::Tensor;
+use crate::inference::budget::pictures;
 use crate::types::tensor::{ElementType, TensorSpec};
 
 /// Half precision is the engine's own matter: pictures are prepared in it, outputs widened.
@@ -48,6 +51,30 @@ pub(super) fn input_shape(tensor: &TensorInfo, batch: usize) -> Vec<i64> {
     .collect()
 }
 
+/// What contexts need buffers for, by their largest shapes.
+pub(super) fn tensors(engine: &Engine, largest: &Shapes) -> Vec<Tensor> {
+    let inputs = largest.inputs.iter().map(|shape| shape.clone());
+    let dimension = |dim: &usize| i64::try_from(*dim).unwrap_or(i64::MAX);
+    let outputs = largest.outputs.iter().map(|shape| shape.iter().map(dimension).collect());
+    let all = engine.inputs().chain(engine.outputs()).zip(inputs.chain(outputs));
+    let tensor = |(tensor, mut shape): (&TensorInfo, Vec<i64>)| {
+        let open = tensor.shape.as_slice().first().is_some_and(|dim| *dim < 0);
+        if let Some(batch) = shape.first_mut().filter(|_| open) {
+            *batch = -1;
+        }
+        let input = tensor.mode == TensorIOMode::Input;
+        let most = tensor.ranges.first().filter(|_| open).and_then(|range| range.max.as_slice().first().copied());
+        Some(Tensor {
+            name: tensor.name.clone(),
+            input,
+            element: gpu_element(tensor.data_type)?.into(),
+            shape,
+            most: most.and_then(|most| u64::try_from(most).ok()),
+        })
+    };
+    all.filter_map(tensor).collect()
+}
+
 /// Most pictures in a run, a power of two, no more than `asked`.
 pub(super) fn most_pictures<'a>(inputs: impl Iterator<Item = &'a TensorInfo>, asked: usize) -> usize {
     let open = |tensor: &&TensorInfo| tensor.shape.as_slice().first().is_some_and(|dim| *dim < 0);
@@ -55,12 +82,5 @@ pub(super) fn most_pictures<'a>(inputs: impl Iterator<Item = &'a TensorInfo>, as
         let most = tensor.ranges.first().and_then(|range| range.max.as_slice().first().copied());
         usize::try_from(most.unwrap_or(1)).unwrap_or(1)
     });
-    let most = allowed.min().map_or(1, |allowed| allowed.min(asked)).max(1);
-    1 << most.ilog2()
-}
-
-/// True for an input of pictures, `[n, 3, height, width]` of floats: the device prepares those.
-pub(super) fn is_picture(tensor: &TensorInfo) -> bool {
-    let floats = matches!(tensor.data_type, DataType::Float | DataType::Half);
-    floats && matches!(tensor.shape.as_slice(), &[_, 3, height, width] if height > 0 && width > 0)
+    pictures(allowed, asked)
 }

@@ -4,6 +4,7 @@ mod bind;
 pub mod build;
 mod context;
 mod engine;
+mod inspect;
 mod io;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use tensorrt_rs::{Library, Runtime, RuntimeOptions, Scratch};
 
 use bind::Broken;
 pub(super) use engine::TrtEngine;
+pub(super) use inspect::inspect;
 
 use super::InferenceError;
 use super::artefact::Platform;
@@ -33,6 +35,8 @@ pub(super) struct TensorRt {
     scratch: Mutex<Vec<Scratch>>,
     gpu: Arc<Gpu>,
     platform: Platform,
+    /// In use on the device before any engine was loaded; `None` where the host's memory is in it.
+    process_bytes: Option<u64>,
 }
 
 impl TensorRt {
@@ -54,7 +58,9 @@ impl TensorRt {
         let runtime = Runtime::new(&library, &RuntimeOptions::default()).map_err(|error| refused(&error))?;
         report.passed(contract::TENSORRT, &format!("{version} of {}", library.path().display()));
         let platform = Platform::here(gpu.device.info(), &version);
-        Ok(Arc::new(Self { runtime, scratch: Mutex::default(), gpu: Arc::clone(gpu), platform }))
+        let (free, total) = gpu.device.free_memory().map_err(|error| refused(&error))?;
+        let process_bytes = (!platform.gpu.integrated).then_some(total.saturating_sub(free) as u64);
+        Ok(Arc::new(Self { runtime, scratch: Mutex::default(), gpu: Arc::clone(gpu), platform, process_bytes }))
     }
 
     /// What plans must have been built for.

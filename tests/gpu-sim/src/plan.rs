@@ -50,6 +50,12 @@ pub struct Header {
     pub inputs: Vec<Tensor>,
     /// Outputs in the model's order.
     pub outputs: Vec<Tensor>,
+    /// An accelerator that its layers are said to run on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dla_core: Option<u32>,
+    /// The inspector gives names of layers and no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub names_only: bool,
 }
 
 /// A header and its model.
@@ -108,6 +114,8 @@ impl Plan {
             profiles: profiles.collect::<Result<_, _>>()?,
             inputs: graph.inputs,
             outputs: graph.outputs,
+            dla_core: None,
+            names_only: false,
         };
         Ok(Self { header, model })
     }

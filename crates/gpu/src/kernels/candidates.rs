@@ -1,7 +1,7 @@
 use std::ffi::c_int;
 
 use super::{Kernel, LINE, arguments};
-use crate::{CudaError, DeviceBuffer, Error, Owner, PinnedBuffer, Stream, TensorView};
+use crate::{CudaError, DeviceBuffer, Error, Owner, PinnedBuffer, Stream, TensorView, Usage};
 
 /// Words of a survivor before its extras, `HEAD` of `kernels/candidates.cu`.
 const HEAD: usize = 7;
@@ -28,6 +28,21 @@ struct RawTable {
     extras: c_int,
     /// What the compiler would leave undefined.
     padding: c_int,
+}
+
+/// Elements of each buffer.
+struct Lengths {
+    capacity: usize,
+    bits: usize,
+    boxes: usize,
+    words: usize,
+}
+
+impl Lengths {
+    fn of(CandidatesLayout { boxes, extras, .. }: CandidatesLayout, capacity: usize) -> Self {
+        let capacity = capacity.min(boxes);
+        Self { capacity, bits: boxes.div_ceil(32), boxes, words: 1 + capacity * (HEAD + extras) }
+    }
 }
 
 /// Finds the boxes of an output that score well enough, so that only they are copied to the host. Keeps its memory: a
@@ -57,17 +72,25 @@ impl Candidates {
         if boxes == 0 || classes == 0 || rows.and_then(|rows| rows.checked_mul(boxes)).is_none_or(|n| n > most) {
             return Err(Error::argument("output", format!("{layout:?} is no layout of one")));
         }
-        let capacity = capacity.min(boxes);
-        let words = 1 + capacity * (HEAD + extras);
+        let Lengths { capacity, bits, boxes, words } = Lengths::of(layout, capacity);
         Ok(Self {
             layout,
             capacity,
-            bits: DeviceBuffer::new(stream, owner, boxes.div_ceil(32))?,
+            bits: DeviceBuffer::new(stream, owner, bits)?,
             scores: DeviceBuffer::new(stream, owner, boxes)?,
             classes: DeviceBuffer::new(stream, owner, boxes)?,
             found: DeviceBuffer::new(stream, owner, words)?,
             host: PinnedBuffer::new(stream, owner, words)?,
         })
+    }
+
+    /// Memory that [`Candidates::new`] takes.
+    #[must_use]
+    pub fn memory(layout: CandidatesLayout, capacity: usize) -> Usage {
+        let Lengths { bits, boxes, words, .. } = Lengths::of(layout, capacity);
+        // All of them are words of 32 bits.
+        let [device, pinned] = [bits + 2 * boxes + words, words].map(|words| words * size_of::<u32>());
+        Usage { device, pinned, mapped: 0 }
     }
 
     /// Puts the search through `output` into `stream`: a view of floats, or a tensor of a model's. Survivors score at

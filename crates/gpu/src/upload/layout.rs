@@ -26,11 +26,23 @@ struct Placed {
 
 impl Layout {
     pub fn of((y, u, v): &Planes<'_>) -> Self {
+        let sizes = |plane: &SizedPlane<'_>| (plane.stride, plane.row, plane.rows);
+        Self::place([Some(y), Some(u), v.as_ref()].map(|plane| plane.map(sizes)))
+    }
+
+    /// Of an NV12 picture without anything between its rows.
+    pub fn of_nv12(width: usize, height: usize) -> Self {
+        let chroma = 2 * width.div_ceil(2);
+        Self::place([Some((width, width, height)), Some((chroma, chroma, height.div_ceil(2))), None])
+    }
+
+    /// Stride, row and number of rows of each plane.
+    fn place(planes: [Option<(usize, usize, usize)>; 3]) -> Self {
         let mut end = 0_usize;
-        let planes = [Some(y), Some(u), v.as_ref()].map(|plane| {
-            plane.map_or(Placed::default(), |plane| {
-                let pitch = if plane.stride - plane.row <= GAP { plane.stride } else { plane.row };
-                let (start, len) = (end.next_multiple_of(ALIGNMENT), pitch * (plane.rows - 1) + plane.row);
+        let planes = planes.map(|plane| {
+            plane.map_or(Placed::default(), |(stride, row, rows)| {
+                let pitch = if stride - row <= GAP { stride } else { row };
+                let (start, len) = (end.next_multiple_of(ALIGNMENT), pitch * rows.saturating_sub(1) + row);
                 end = start + len;
                 Placed { start, pitch, len }
             })

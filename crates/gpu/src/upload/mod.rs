@@ -8,7 +8,7 @@ use ::picture::{Planes, Subsampling};
 use self::layout::Layout;
 use self::staging::Staging;
 use crate::kernels::{self, Plane};
-use crate::{Error, Owner, Stream};
+use crate::{Error, Owner, Stream, Usage};
 
 /// Takes the planes of pictures to the device, one after the other, for one stream.
 ///
@@ -39,6 +39,12 @@ impl FrameUpload {
     #[must_use]
     pub fn new(stream: &Stream, owner: &Owner) -> Self {
         Self { stream: stream.clone(), owner: owner.clone(), staging: None, loaded: None }
+    }
+
+    /// Memory that pictures of this size take, NV12 without anything between rows, as hardware decoders give them.
+    #[must_use]
+    pub fn memory(width: usize, height: usize, integrated: bool) -> Usage {
+        Staging::memory(Layout::of_nv12(width, height).bytes(), integrated)
     }
 
     /// The stream that the pictures belong to.

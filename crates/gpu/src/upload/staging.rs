@@ -1,13 +1,15 @@
 use crate::event::{Event, Timing};
-use crate::{DeviceBuffer, DeviceView, Error, MappedBuffer, Owner, PinnedBuffer, Stream};
+use crate::{DeviceBuffer, DeviceView, Error, MappedBuffer, Owner, PinnedBuffer, Stream, Usage};
+
+const SLOTS: usize = 2;
 
 /// Two slots of host memory, filled in turn, and how the device comes by what is in them.
 #[derive(Debug)]
 pub(super) enum Staging {
     /// It copies. One buffer is enough: the stream does not copy over what a kernel before still reads.
-    Copied { slots: [PinnedBuffer<u8>; 2], current: usize, device: DeviceBuffer<u8> },
+    Copied { slots: [PinnedBuffer<u8>; SLOTS], current: usize, device: DeviceBuffer<u8> },
     /// It reads them in place.
-    Mapped { slots: [MappedSlot; 2], current: usize },
+    Mapped { slots: [MappedSlot; SLOTS], current: usize },
 }
 
 /// A slot that kernels read.
@@ -30,6 +32,15 @@ enum LastRead {
 }
 
 impl Staging {
+    /// What [`Staging::new`] takes.
+    pub fn memory(len: usize, integrated: bool) -> Usage {
+        if integrated {
+            Usage { mapped: SLOTS * len, ..Usage::default() }
+        } else {
+            Usage { pinned: SLOTS * len, device: len, mapped: 0 }
+        }
+    }
+
     pub fn new(stream: &Stream, owner: &Owner, len: usize) -> Result<Self, Error> {
         if stream.device().info().integrated {
             let slot = || {

@@ -3,6 +3,7 @@
 use std::ffi::{CString, c_char, c_void};
 use std::sync::Mutex;
 
+use gpu_sim::onnx::Tensor;
 use gpu_sim::report::lock;
 use serde_json::json;
 use sim_nvinfer_abi::{Interface, method, methods};
@@ -20,15 +21,48 @@ pub(crate) struct Inspector {
 impl Inspector {
     pub(crate) fn new(engine: &Engine) -> Self {
         let header = serde_json::to_value(&engine.header).unwrap_or_default();
-        let layer = json!({
-            "Name": format!("{} (simulated)", engine.name()),
-            "LayerType": "OnnxRuntime",
-            "Inputs": engine.header.inputs,
-            "Outputs": engine.header.outputs,
-        });
-        let whole = json!({ "Layers": [layer], "Bindings": header["inputs"], "Simulated": true, "Plan": header });
+        let name = format!("{} (simulated)", engine.name());
+        let tensor = |tensor: &Tensor| {
+            json!({
+                "Name": tensor.name,
+                "Location": "Device",
+                "Dimensions": tensor.shape,
+                "Format/Datatype": format!("Row major linear {}", datatype(tensor.dtype)),
+            })
+        };
+        let tensors = |tensors: &[Tensor]| tensors.iter().map(tensor).collect::<Vec<_>>();
+        let layer = if engine.header.names_only {
+            json!(name)
+        } else {
+            json!({
+                "Name": name,
+                "LayerType": if engine.header.dla_core.is_some() { "DLA" } else { "OnnxRuntime" },
+                "Inputs": tensors(&engine.header.inputs),
+                "Outputs": tensors(&engine.header.outputs),
+                "TacticName": "",
+                "StreamId": 0,
+                "Metadata": "",
+            })
+        };
+        let bindings: Vec<_> = engine.header.inputs.iter().chain(&engine.header.outputs).map(|io| &io.name).collect();
+        let whole = json!({ "Layers": [layer], "Bindings": bindings, "Simulated": true, "Plan": header });
         let text = |value: serde_json::Value| CString::new(value.to_string()).unwrap_or_default();
         Self { engine: text(whole), layer: text(layer), context: Mutex::new(0), recorder: Mutex::new(0) }
+    }
+}
+
+/// As TensorRT's inspector writes element types.
+fn datatype(number: i32) -> &'static str {
+    match number {
+        0 => "FP32",
+        1 => "FP16",
+        2 => "INT8",
+        3 => "INT32",
+        4 => "Bool",
+        5 => "UINT8",
+        7 => "BF16",
+        8 => "INT64",
+        _ => "unknown type",
     }
 }
 

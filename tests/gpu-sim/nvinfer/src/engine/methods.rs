@@ -40,7 +40,7 @@ impl Interface for Engine {
             "getErrorRecorder" => get_recorder,
             "hasImplicitBatchDimension" => no,
             "getTacticSources" => zero,
-            "getProfilingVerbosity" => zero,
+            "getProfilingVerbosity" => verbosity,
             "createEngineInspector" => create_inspector,
             "getTensorShape" => tensor_shape,
             "getTensorDataType" => tensor_type,
@@ -88,6 +88,11 @@ extern "C" fn get_interface(this: *const c_void) -> *const c_void {
 
 extern "C" fn zero(_: *const c_void) -> i32 {
     0
+}
+
+/// Names of layers, or all of them.
+extern "C" fn verbosity(this: *const c_void) -> i32 {
+    if method::<Engine>(this).header.names_only { 0 } else { 2 }
 }
 
 extern "C" fn zero_bytes(_: *const c_void) -> i64 {

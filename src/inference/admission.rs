@@ -1,0 +1,232 @@
+//! Room for cameras: none begins that the device has no memory for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::budget::{
+    self, ASSUMED_PEOPLE, ASSUMED_SIZE, Machine, ModelNeed, RESERVE, Refused, Runner, Use, admit_all, frames, megabytes,
+};
+use super::contract::{self, MEMORY, TIME};
+use super::device::Gpu;
+use super::{Check, ContractReport, InferenceError, LoadedModel, ModelManager, Outcome};
+use crate::config::{Camera, Concurrency, Config, Policy};
+
+/// Who was given room.
+#[derive(Clone)]
+pub(super) struct Admissions {
+    gpu: Option<Arc<Gpu>>,
+    /// Bytes by camera.
+    given: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+/// A camera's room on the device, until it drops.
+pub struct Admission {
+    camera: String,
+    need: u64,
+    given: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+impl Admission {
+    /// Bytes that the camera will take.
+    #[must_use]
+    pub fn need(&self) -> u64 {
+        self.need
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.camera);
+    }
+}
+
+impl ModelManager {
+    /// Gives a camera room for all that it will take, its first frame included, before anything of it is allocated.
+    ///
+    /// Where nobody knows its picture's size yet, [`ASSUMED_SIZE`] is taken; models that ONNX Runtime runs are not counted.
+    ///
+    /// # Errors
+    /// [`Refused`] with the numbers, where there is not enough.
+    pub fn admit(&self, camera: &Camera) -> Result<Admission, Box<Refused>> {
+        let models: Vec<_> = camera.models.iter().filter_map(|index| self.model(*index)).cloned().collect();
+        self.admissions.admit(camera, &models)
+    }
+}
+
+impl Admissions {
+    pub(super) fn new(gpu: Option<&Arc<Gpu>>) -> Self {
+        Self { gpu: gpu.cloned(), given: Arc::default() }
+    }
+
+    fn given(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(&self, camera: &Camera, models: &[Arc<LoadedModel>]) -> Result<Admission, Box<Refused>> {
+        let mut given = self.given();
+        let needs: Vec<_> = models.iter().filter_map(|model| model.need()).collect();
+        let need = match &self.gpu {
+            Some(gpu) if !needs.is_empty() => {
+                let need = need(gpu, camera, &needs.iter().collect::<Vec<_>>());
+                let held: BTreeMap<String, u64> =
+                    gpu.device.memory().into_iter().map(|(owner, usage)| (owner, taken(gpu, usage))).collect();
+                // What others were promised and do not have yet.
+                let promised = |(camera, need): (&String, &u64)| {
+                    need.saturating_sub(held.get(&format!("camera {camera}")).copied().unwrap_or(0))
+                };
+                let before = given.iter().filter(|(other, _)| **other != camera.id).map(promised).sum::<u64>();
+                let left = free(gpu).saturating_sub(RESERVE).saturating_sub(before);
+                if need > left {
+                    let place = given.len() + 1;
+                    return Err(Box::new(Refused {
+                        camera: camera.id.clone(),
+                        place: (place, place),
+                        need,
+                        left,
+                        free: free(gpu),
+                        reserve: RESERVE,
+                        before,
+                        serial_saves: 0,
+                    }));
+                }
+                need
+            }
+            _ => 0,
+        };
+        given.insert(camera.id.clone(), need);
+        Ok(Admission { camera: camera.id.clone(), need, given: Arc::clone(&self.given) })
+    }
+
+    /// The checks `memory` and `time`, of all cameras of a configuration together, before anything of them is allocated.
+    ///
+    /// # Errors
+    /// [`InferenceError::Contract`] where memory is too short. Too little time is a warning: then frames are replaced.
+    pub(super) fn check(
+        &self,
+        config: &Config,
+        models: &[Arc<LoadedModel>],
+        surfaces: Option<&dyn Fn((u32, u32)) -> u64>,
+        report: &mut ContractReport,
+    ) -> Result<(), InferenceError> {
+        let Some(gpu) = self.gpu.as_ref().filter(|_| contract::on_gpu(config)) else { return Ok(()) };
+        let skipped = |name: &str, why: &str| Check::new(name, Outcome::Skipped, why, None);
+        let needs: Vec<Option<ModelNeed>> = models.iter().map(|model| model.need()).collect();
+        if config.cameras.is_empty() || needs.iter().all(Option::is_none) {
+            let why =
+                if config.cameras.is_empty() { "there is no camera" } else { "no model's engine tells what it takes" };
+            report.set(skipped(MEMORY, why));
+            report.set(skipped(TIME, why));
+            return Ok(());
+        }
+        report.begin(MEMORY);
+        let check = memory(gpu, config, &needs, surfaces);
+        if check.outcome == Outcome::Failed {
+            return Err(InferenceError::Contract(Box::new(check)));
+        }
+        report.set(check);
+        report.set(time(config, models, &needs));
+        Ok(())
+    }
+}
+
+fn machine(gpu: &Gpu) -> Machine {
+    let serial = gpu.gate.configured() == Concurrency::Serial;
+    Machine { serial, integrated: gpu.device.info().integrated }
+}
+
+fn taken(gpu: &Gpu, usage: gpu::Usage) -> u64 {
+    let bytes = if gpu.device.info().integrated { usage.total() } else { usage.device };
+    bytes as u64
+}
+
+/// Bytes that can be had. Where host and device share their memory, the driver does not count what the host would give
+/// back of its file cache (NVIDIA, "CUDA for Tegra", on `cudaMemGetInfo`), and the kernel does.
+fn free(gpu: &Gpu) -> u64 {
+    let free = gpu.device.free_memory().map_or(0, |(free, _)| free as u64);
+    if gpu.device.info().integrated { free.max(process::available_memory().unwrap_or(0)) } else { free }
+}
+
+fn need(gpu: &Gpu, camera: &Camera, models: &[&ModelNeed]) -> u64 {
+    let machine = machine(gpu);
+    let lines = budget::camera(&camera.id, models, frames(camera).size, machine);
+    lines.iter().map(|line| line.taken(machine.integrated)).sum()
+}
+
+fn memory(
+    gpu: &Gpu,
+    config: &Config,
+    needs: &[Option<ModelNeed>],
+    surfaces: Option<&dyn Fn((u32, u32)) -> u64>,
+) -> Check {
+    let of = |camera: &Camera| -> Vec<&ModelNeed> {
+        camera.models.iter().filter_map(|index| needs.get(*index)?.as_ref()).collect()
+    };
+    let each: Vec<(&str, u64)> =
+        config.cameras.iter().map(|camera| (camera.id.as_str(), need(gpu, camera, &of(camera)))).collect();
+    let saves =
+        if machine(gpu).serial { 0 } else { budget::serial_saves(config.cameras.iter().flat_map(|camera| of(camera))) };
+    let free = free(gpu);
+    let left = match admit_all(&each, free, RESERVE, saves) {
+        Ok(left) => left,
+        Err(refused) => return Check::new(MEMORY, Outcome::Failed, &refused.found(), Some(&refused.next())),
+    };
+    let sum: u64 = each.iter().map(|(_, need)| need).sum();
+    let mut found = format!(
+        "{} need {}, {} are free after the engines, {} are kept back",
+        cameras(each.len()),
+        megabytes(sum),
+        megabytes(free),
+        megabytes(RESERVE)
+    );
+    let guessed = config.cameras.iter().filter(|camera| frames(camera).size_guessed).count();
+    if guessed > 0 {
+        let (width, height) = ASSUMED_SIZE;
+        found += &format!("; {width}x{height} pixels are assumed of {}", cameras(guessed));
+    }
+    let unknown = needs.iter().filter(|need| need.is_none()).count();
+    if unknown > 0 {
+        found += &format!("; what {unknown} of the models take is not known and not in it");
+    }
+    // Only there is it certain that they are the device's.
+    let decoded: u64 = match surfaces.filter(|_| config.runtime.policy == Policy::GpuOnly) {
+        Some(surfaces) => config.cameras.iter().map(|camera| surfaces(frames(camera).size)).sum(),
+        None => 0,
+    };
+    if decoded > left {
+        found += &format!("; decoders may need another {}, and {} are left", megabytes(decoded), megabytes(left));
+        let next = "see `watchkeeper plan`; a camera whose decoder gets no memory stays offline";
+        return Check::new(MEMORY, Outcome::Warning, &found, Some(next));
+    }
+    Check::new(MEMORY, Outcome::Passed, &found, None)
+}
+
+fn time(config: &Config, models: &[Arc<LoadedModel>], needs: &[Option<ModelNeed>]) -> Check {
+    let (mut sum, mut unknown) = (0.0, 0_usize);
+    for (index, (loaded, need)) in models.iter().zip(needs).enumerate() {
+        let (Some(need), manifest) = (need, loaded.manifest.as_ref()) else { continue };
+        let speed = manifest.map_or(&[][..], |manifest| &manifest.speed);
+        let dla_core = manifest.and_then(|manifest| manifest.options.dla_core);
+        let runner = Runner { model: &loaded.model, batch: need.batch, speed, dla_core };
+        let uses = config.cameras.iter().filter_map(|camera| Use::of(camera, index, frames(camera).fps));
+        let work = runner.work(&uses.collect::<Vec<_>>(), ASSUMED_PEOPLE);
+        match work.seconds {
+            Some(seconds) if work.dla_core.is_none() => sum += seconds,
+            Some(_) => {}
+            None => unknown += 1,
+        }
+    }
+    if unknown > 0 && sum <= 1.0 {
+        return Check::new(TIME, Outcome::Skipped, "not all engines say how long they take; build them here", None);
+    }
+    let count = cameras(config.cameras.len());
+    let found = format!("{sum:.2} s of GPU work a second, for {count} with {ASSUMED_PEOPLE} people each");
+    if sum > 1.0 {
+        let next = "frames will be replaced by newer ones; lower detect_fps, or see `watchkeeper plan`";
+        return Check::new(TIME, Outcome::Warning, &found, Some(next));
+    }
+    Check::new(TIME, Outcome::Passed, &found, None)
+}
+
+fn cameras(count: usize) -> String {
+    if count == 1 { "1 camera".to_owned() } else { format!("{count} cameras") }
+}
