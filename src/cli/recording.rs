@@ -33,6 +33,8 @@ pub(super) struct Played {
 impl Player {
     /// Loads all models of `config`, which are those that are used, in the order of a camera's.
     pub(super) fn new(config: Config, publish: Publish) -> anyhow::Result<Self> {
+        // They are not opened, and need no room.
+        let config = Config { cameras: Vec::new(), ..config };
         let (proofs, mut report) = (pipeline::proofs(), ContractReport::new(&config));
         let models = Arc::new(ModelManager::load_with(&config, &Metrics::default(), &proofs, &mut report)?);
         // After the device is open: GStreamer's plugins touch CUDA, too.

@@ -164,9 +164,9 @@ impl Running {
             publish,
         };
         let mut cameras = Vec::with_capacity(config.cameras.len());
-        let mut admissions = Vec::with_capacity(config.cameras.len());
+        // All before the first begins: what decoders take is not known beforehand.
+        let admissions = config.cameras.iter().map(|camera| models.admit(camera)).collect::<Result<Vec<_>, _>>()?;
         for camera in &config.cameras {
-            admissions.push(models.admit(camera)?);
             let pipeline = CameraPipeline::start(&environment, camera, Delivery::Newest)
                 .with_context(|| format!("camera {:?} cannot start", camera.id))?;
             cameras.push(pipeline);

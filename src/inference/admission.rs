@@ -86,7 +86,7 @@ impl Admissions {
                         free: free(gpu),
                         reserve: RESERVE,
                         before,
-                        serial_saves: 0,
+                        serial_saves: if machine(gpu).serial { 0 } else { budget::serial_saves(needs.iter()) },
                     }));
                 }
                 need

@@ -39,6 +39,14 @@ impl Facts {
                 return none(Need::Unknown(format!("not known: its manifest: {error}; build it with: {command}")));
             }
         };
+        let other = manifest
+            .as_ref()
+            .is_some_and(|manifest| std::fs::metadata(&model.plan).is_ok_and(|plan| plan.len() != manifest.plan.bytes));
+        if other {
+            return none(Need::Unknown(format!(
+                "not known: its manifest is of another plan; build it with: {command}"
+            )));
+        }
         let memory: Option<&Memory> = manifest.as_ref().and_then(|manifest| manifest.memory.as_ref());
         let need = match memory {
             Some(memory) => {

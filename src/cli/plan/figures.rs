@@ -75,18 +75,19 @@ impl Memory {
         lines.extend(budget::scratch(known(), machine));
         let taken = |lines: &[Line]| lines.iter().map(|line| line.taken(machine.integrated)).sum::<u64>();
         let engines = taken(&lines);
-        let mut needs = Vec::with_capacity(cameras.len());
+        let (mut needs, mut decoders) = (Vec::with_capacity(cameras.len()), Vec::new());
         for planned in cameras {
             let id = &planned.camera.id;
-            let mut of_it = budget::camera(id, &of(planned), planned.frames.size, machine);
+            let of_it = budget::camera(id, &of(planned), planned.frames.size, machine);
             let surfaces = planned.surfaces(config);
             if surfaces > 0 {
                 let owner = format!("decoder {id}");
-                of_it.push(Line::on_device(&owner, Part::Surfaces, None, surfaces, Basis::Estimate));
+                decoders.push(Line::on_device(&owner, Part::Surfaces, None, surfaces, Basis::Estimate));
             }
-            needs.push((id.as_str(), taken(&of_it)));
+            needs.push((id.as_str(), taken(&of_it) + surfaces));
             lines.extend(of_it);
         }
+        lines.extend(decoders);
         let saves = if machine.serial { 0 } else { budget::serial_saves(cameras.iter().flat_map(of)) };
         let free = device.memory_bytes.map(|total| total.saturating_sub(engines));
         let admitted = free.map(|free| admit_all(&needs, free, RESERVE, saves));

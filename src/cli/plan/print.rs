@@ -75,9 +75,7 @@ fn memory(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let rows: Vec<Row> = lines.iter().map(Row::of).collect();
         match &mut before {
             // Cameras that are alike are told of once.
-            Some((same, _, count)) if *same == rows && lines.iter().all(|line| line.owner.starts_with("camera ")) => {
-                *count += 1;
-            }
+            Some((same, _, count)) if *same == rows && is_of_a_camera(lines) => *count += 1,
             _ => {
                 write_group(before.take(), out)?;
                 before = Some((rows, lines.first().map(|line| line.owner.clone()).unwrap_or_default(), 1));
@@ -94,6 +92,10 @@ fn memory(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{:<53} {:>9}", "of it estimates", plain(memory.estimated_bytes))?;
     }
     Ok(())
+}
+
+fn is_of_a_camera(lines: &[Line]) -> bool {
+    lines.iter().all(|line| line.owner.starts_with("camera ") || line.owner.starts_with("decoder "))
 }
 
 /// A line without its owner.

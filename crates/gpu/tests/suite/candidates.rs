@@ -45,7 +45,9 @@ pub fn gives_what_the_reference_gives(device: &Device) {
         let output = upload(&stream, &owner, &data);
         let want = reference(&data, layout, threshold);
         for capacity in [boxes, 5] {
+            let before = owner.usage();
             let mut candidates = Candidates::new(&stream, &owner, layout, capacity).expect("candidates");
+            assert_eq!(before + Candidates::memory(layout, capacity), owner.usage());
             // Twice: nothing is left over from the first time.
             for _ in 0..2 {
                 candidates.launch(&stream, output.view(), threshold).expect("launch");

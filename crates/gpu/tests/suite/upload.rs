@@ -65,6 +65,8 @@ pub fn memory_is_taken_for_larger_pictures_only(device: &Device) {
         true => Usage { device: 0, pinned: 0, mapped: 2 * bytes },
         false => Usage { device: bytes, pinned: 2 * bytes, mapped: 0 },
     };
+    assert_eq!(FrameUpload::memory(64, 36, integrated), usage(2304 + 1152));
+    assert_eq!(FrameUpload::memory(63, 37, integrated), usage(2560 + 1216), "odd sides round up");
     let mut upload = FrameUpload::new(&stream, &owner);
     assert_eq!(owner.usage(), Usage::default());
     // 64 * 36, at the next multiple of 256 another half of it.
