@@ -18,13 +18,21 @@ use std::time::Duration;
 use production::{MODELS, Production, STARTED, alone};
 use serde_json::Value;
 use support::daemon::camera_section;
+use watchkeeper::inference::{FrameRef, ModelManager, Placement};
+use watchkeeper::pipeline;
+use watchkeeper::telemetry::metrics::Metrics;
+use watchkeeper::types::frame::{Colour, Matrix, Picture, Plane, Planes, Range};
 
 /// The production configuration, and a manifest for each of its plans.
 fn built(rig: Production, ms: f64) -> Production {
+    built_on(rig, ms, "{}")
+}
+
+fn built_on(rig: Production, ms: f64, faults: &str) -> Production {
     for model in MODELS {
         let onnx = Path::new(env!("CARGO_MANIFEST_DIR")).join("engines").join(model).join("model.onnx");
         let plan = rig.path(&format!("{model}.plan"));
-        manifests::write(model, &onnx, &plan, ms, |command| rig.environment(command, "auto", "{}"));
+        manifests::write(model, &onnx, &plan, ms, |command| rig.environment(command, "auto", faults));
     }
     rig
 }
@@ -86,6 +94,28 @@ fn what_is_planned_is_what_bench_measures() {
             assert_eq!(owners(&memory["owners"]).contains_key("activations"), mode == "serial");
         }
     }
+}
+
+#[test]
+fn where_host_and_device_share_memory_it_is_right_too() {
+    let _alone = alone();
+    let shared = r#"{"cuda":{"integrated":true}}"#;
+    let rig = built_on(Production::new(), 1.0, shared);
+    let args = ["--cameras", "2", "--modes", "parallel", "--seconds", "2", "--fps", "4", "--size", "1280x720"];
+    let output = watchkeeper(&rig, "auto", shared, &[&["bench", "--json"], &args[..]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (planned, _) = plan(&rig, "parallel", &["--cameras", "2", "--resolution", "1280x720"]);
+    same_owners(&owners(&planned["memory"]["owners"]), &owners(&report["rows"][0]["device_memory"]));
+    let lines = planned["memory"]["lines"].as_array().unwrap();
+    let of = |part: &str| lines.iter().find(|line| line["part"] == part).unwrap();
+    let frames = of("frames");
+    assert_eq!((frames["device"].as_u64(), frames["mapped"].as_u64()), (Some(0), Some(2 * 1280 * 720 * 3 / 2)));
+    // What is in use there is the host's, too: nothing to be measured.
+    assert_eq!(of("process")["basis"], "estimate");
+    // And what is locked on the host is the device's.
+    let need = planned["memory"]["cameras"]["camera-1"].as_f64().unwrap();
+    let surfaces = of("surfaces")["device"].as_f64().unwrap();
+    within_a_hundredth(need - surfaces, owners(&planned["memory"]["owners"])["camera camera-1"], "a camera");
 }
 
 #[test]
@@ -255,4 +285,55 @@ fn work_that_a_second_is_too_short_for_is_a_warning() {
     assert!(outcome == "warning" && found.starts_with("4.98 s of GPU work a second, for 2 cameras"), "{found}");
     assert!(daemon.says("GPU contract: time: 4.98 s", Duration::from_secs(5)), "{}", daemon.log());
     assert_eq!(daemon.stop().0, Some(0), "{}", daemon.log());
+}
+
+const CHILD: &str = "WATCHKEEPER_TEST_FOLDER";
+
+#[test]
+fn a_picture_larger_than_there_is_room_for_costs_its_camera_the_frame_and_nobody_else() {
+    if let Some(folder) = std::env::var_os(CHILD) {
+        return larger_than_there_is_room_for(Path::new(&folder));
+    }
+    let _alone = alone();
+    let rig = Production::new();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let test = "a_picture_larger_than_there_is_room_for_costs_its_camera_the_frame_and_nobody_else";
+    command.args(["--exact", test, "--nocapture"]).env(CHILD, rig.path(""));
+    rig.environment(&mut command, "parallel", r#"{"cuda":{"total_memory":67108864}}"#);
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+fn larger_than_there_is_room_for(folder: &Path) {
+    let loaded = watchkeeper::config::load(&folder.join("watchkeeper.toml")).unwrap_or_else(|bad| panic!("{bad}"));
+    let manager = ModelManager::load(&loaded.config, &Metrics::default(), &pipeline::fits_head).unwrap();
+    let detection = manager.model(0).unwrap();
+    assert_eq!(detection.model.name, "detection");
+    let samples = vec![99_u8; 8192 * 4320 * 3 / 2];
+    let frame = |number: u64, width: usize, height: usize| {
+        let (y, uv) = samples[..width * height * 3 / 2].split_at(width * height);
+        let planes = Planes::Nv12 { y: Plane { data: y, stride: width }, uv: Plane { data: uv, stride: width } };
+        let colour = Colour { matrix: Matrix::Bt709, range: Range::Limited };
+        FrameRef { tag: (1, number), picture: Picture { width, height, planes, colour } }
+    };
+    let mut cameras = ["gate", "yard"].map(|camera| {
+        let lane = manager.lane(camera).unwrap();
+        let context = manager.create_pipeline_contexts(&lane, detection, 1).unwrap().free.pop_front();
+        (lane, context)
+    });
+    let place = Placement { left: 0, top: 0, columns: 512, rows: 288, width: 512, height: 288 };
+    let mut sees = |camera: usize, frame: FrameRef<'_>| {
+        let mut context = cameras[camera].1.take().unwrap();
+        let put = context.letterbox(0, &frame, place).map_err(|error| error.to_string());
+        let (context, ran) = context.submit().wait().unwrap();
+        cameras[camera].1 = Some(context);
+        put.map(|_| ran.unwrap())
+    };
+    sees(0, frame(1, 640, 360)).unwrap();
+    let error = sees(0, frame(2, 8192, 4320)).unwrap_err();
+    assert!(error.contains("camera gate: no 53084160 bytes of device memory"), "{error}");
+    assert_eq!(manager.device_lost(), None);
+    sees(1, frame(1, 640, 360)).unwrap();
+    sees(0, frame(3, 640, 360)).unwrap();
 }

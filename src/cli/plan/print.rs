@@ -68,7 +68,7 @@ fn alike(cameras: &[CameraFacts]) -> Vec<(String, &CameraFacts)> {
 }
 
 fn memory(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\n{:<22} {:<30} {:>9} {:>9}  known", "memory, MB", "", "device", "host")?;
+    writeln!(out, "\n{:<22} {:<34} {:>9} {:>9}  known", "memory, MB", "", "device", "host")?;
     let mut before: Option<(Vec<Row>, String, usize)> = None;
     let owners = report.memory.lines.chunk_by(|a, b| a.owner == b.owner);
     for lines in owners {
@@ -87,9 +87,9 @@ fn memory(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let host: u64 = memory.lines.iter().map(|line| line.pinned + line.mapped).sum();
     let sum = memory.device_bytes + memory.estimated_bytes;
     let bound = if report.unknown.is_empty() { "" } else { ", at least" };
-    writeln!(out, "{:<53} {:>9} {:>9}", format!("sum{bound}"), plain(sum), plain(host))?;
+    writeln!(out, "{:<57} {:>9} {:>9}", format!("sum{bound}"), plain(sum), plain(host))?;
     if memory.estimated_bytes > 0 {
-        writeln!(out, "{:<53} {:>9}", "of it estimates", plain(memory.estimated_bytes))?;
+        writeln!(out, "{:<57} {:>9}", "of it estimates", plain(memory.estimated_bytes))?;
     }
     Ok(())
 }
@@ -138,7 +138,7 @@ fn write_group(group: Option<(Vec<Row>, String, usize)>, out: &mut impl Write) -
             (1, 2..) => format!("  and {} more", count - 1),
             _ => String::new(),
         };
-        writeln!(out, "{owner:<22} {:<30} {:>9} {:>9}  {}", row.what, plain(row.device), plain(row.host), row.basis)?;
+        writeln!(out, "{owner:<22} {:<34} {:>9} {:>9}  {}", row.what, plain(row.device), plain(row.host), row.basis)?;
     }
     Ok(())
 }
