@@ -319,7 +319,7 @@ fn larger_than_there_is_room_for(folder: &Path) {
     };
     let mut cameras = ["gate", "yard"].map(|camera| {
         let lane = manager.lane(camera).unwrap();
-        let context = manager.create_pipeline_contexts(&lane, detection, 1).unwrap().free.pop_front();
+        let context = manager.create_pipeline_contexts(&lane, &detection, 1).unwrap().free.pop_front();
         (lane, context)
     });
     let place = Placement { left: 0, top: 0, columns: 512, rows: 288, width: 512, height: 288 };

@@ -1,7 +1,7 @@
 //! Room for cameras: none begins that the device has no memory for.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::budget::{
     self, ASSUMED_PEOPLE, ASSUMED_SIZE, Machine, ModelNeed, RESERVE, Refused, Runner, Use, admit_all, frames, megabytes,
@@ -15,19 +15,20 @@ use crate::config::{Camera, Concurrency, Config, Policy};
 #[derive(Clone)]
 pub(super) struct Admissions {
     gpu: Option<Arc<Gpu>>,
-    /// Bytes by camera.
-    given: Arc<Mutex<BTreeMap<String, u64>>>,
+    given: Given,
 }
+
+type Given = Arc<Mutex<BTreeMap<String, Camera>>>;
 
 /// A camera's room on the device, until it drops.
 pub struct Admission {
     camera: String,
     need: u64,
-    given: Arc<Mutex<BTreeMap<String, u64>>>,
+    given: Given,
 }
 
 impl Admission {
-    /// Bytes that the camera will take.
+    /// Bytes that the camera takes with the engines that served when it was admitted.
     #[must_use]
     pub fn need(&self) -> u64 {
         self.need
@@ -48,8 +49,10 @@ impl ModelManager {
     /// # Errors
     /// [`Refused`] with the numbers, where there is not enough.
     pub fn admit(&self, camera: &Camera) -> Result<Admission, Box<Refused>> {
-        let models: Vec<_> = camera.models.iter().filter_map(|index| self.model(*index)).cloned().collect();
-        self.admissions.admit(camera, &models)
+        let needs = |camera: &Camera| -> Vec<ModelNeed> {
+            camera.models.iter().filter_map(|index| self.model(*index)?.need()).collect()
+        };
+        self.admissions.admit(camera, &needs)
     }
 }
 
@@ -58,43 +61,37 @@ impl Admissions {
         Self { gpu: gpu.cloned(), given: Arc::default() }
     }
 
-    fn given(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn admit(&self, camera: &Camera, models: &[Arc<LoadedModel>]) -> Result<Admission, Box<Refused>> {
-        let mut given = self.given();
-        let needs: Vec<_> = models.iter().filter_map(|model| model.need()).collect();
-        let need = match &self.gpu {
-            Some(gpu) if !needs.is_empty() => {
-                let need = need(gpu, camera, &needs.iter().collect::<Vec<_>>());
-                let held: BTreeMap<String, u64> =
-                    gpu.device.memory().into_iter().map(|(owner, usage)| (owner, taken(gpu, usage))).collect();
-                // What others were promised and do not have yet.
-                let promised = |(camera, need): (&String, &u64)| {
-                    need.saturating_sub(held.get(&format!("camera {camera}")).copied().unwrap_or(0))
-                };
-                let before = given.iter().filter(|(other, _)| **other != camera.id).map(promised).sum::<u64>();
-                let left = free(gpu).saturating_sub(RESERVE).saturating_sub(before);
-                if need > left {
-                    let place = given.len() + 1;
-                    return Err(Box::new(Refused {
-                        camera: camera.id.clone(),
-                        place: (place, place),
-                        need,
-                        left,
-                        free: free(gpu),
-                        reserve: RESERVE,
-                        before,
-                        serial_saves: if machine(gpu).serial { 0 } else { budget::serial_saves(needs.iter()) },
-                    }));
-                }
-                need
+    fn admit(&self, camera: &Camera, needs: &dyn Fn(&Camera) -> Vec<ModelNeed>) -> Result<Admission, Box<Refused>> {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = needs(camera);
+        let mut bytes = 0;
+        if let Some(gpu) = self.gpu.as_ref().filter(|_| !own.is_empty()) {
+            bytes = need(gpu, camera, &own.iter().collect::<Vec<_>>());
+            let held: BTreeMap<String, gpu::Usage> = gpu.device.memory().into_iter().collect();
+            // What others were promised and do not have yet.
+            let promised = |other: &Camera| {
+                let held = held.get(&format!("camera {}", other.id)).map_or(0, |usage| taken(gpu, *usage));
+                need(gpu, other, &needs(other).iter().collect::<Vec<_>>()).saturating_sub(held)
+            };
+            let before = given.values().filter(|other| other.id != camera.id).map(promised).sum::<u64>();
+            let free = free(gpu);
+            let left = free.saturating_sub(RESERVE).saturating_sub(before);
+            if bytes > left {
+                let place = given.len() + 1;
+                return Err(Box::new(Refused {
+                    camera: camera.id.clone(),
+                    place: (place, place),
+                    need: bytes,
+                    left,
+                    free,
+                    reserve: RESERVE,
+                    before,
+                    serial_saves: if machine(gpu).serial { 0 } else { budget::serial_saves(own.iter()) },
+                }));
             }
-            _ => 0,
-        };
-        given.insert(camera.id.clone(), need);
-        Ok(Admission { camera: camera.id.clone(), need, given: Arc::clone(&self.given) })
+        }
+        given.insert(camera.id.clone(), camera.clone());
+        Ok(Admission { camera: camera.id.clone(), need: bytes, given: Arc::clone(&self.given) })
     }
 
     /// The checks `memory` and `time`, of all cameras of a configuration together, before anything of them is allocated.
