@@ -513,10 +513,10 @@ fn a_certificate_is_trusted_where_the_system_is_told_to_and_nowhere_else() {
     let (identity, trusted) = certificate(&desk);
     let server = Server::over_tls(identity, |_, to| to.file(&blob(), &[V1]));
     desk.catalogue("blob", &server.url("/"), &sum(&blob()), blob().len());
-    let refused = Ended::of(&mut desk.command("blob", &[]).env_remove("SSL_CERT_FILE"));
+    let refused = Ended::of(desk.command("blob", &[]).env_remove("SSL_CERT_FILE"));
     refused.is(LATER, &["certificate", "is the date of this machine right"]);
     assert_eq!((desk.files().len(), server.requests().len()), (0, 0));
-    Ended::of(&mut desk.command("blob", &[]).env("SSL_CERT_FILE", trusted)).is(DONE, &[]);
+    Ended::of(desk.command("blob", &[]).env("SSL_CERT_FILE", trusted)).is(DONE, &[]);
     desk.has(&blob());
 }
 
@@ -530,7 +530,7 @@ fn nobody_leads_from_tls_to_what_this_machine_serves_without() {
         to.head("302 Found", &[location.clone(), "Content-Length: 0".to_owned()]);
     });
     desk.catalogue("blob", &server.url("/"), &sum(&blob()), blob().len());
-    let ended = Ended::of(&mut desk.command("blob", &[]).env("SSL_CERT_FILE", trusted));
+    let ended = Ended::of(desk.command("blob", &[]).env("SSL_CERT_FILE", trusted));
     ended.is(DATA, &["is on this machine, and not over https"]);
     assert_eq!(plain.requests().len(), 0);
 }

@@ -78,14 +78,6 @@ pub fn resident_bytes() -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// Memory of the machine that could be had without swapping, bytes; `None` where `/proc` does not tell.
-#[must_use]
-pub fn available_memory() -> Option<u64> {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = machine.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
 /// Threads of this process; `None` where `/proc` does not tell.
 #[must_use]
 pub fn threads() -> Option<usize> {

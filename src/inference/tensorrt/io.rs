@@ -53,7 +53,7 @@ pub(super) fn input_shape(tensor: &TensorInfo, batch: usize) -> Vec<i64> {
 
 /// What contexts need buffers for, by their largest shapes.
 pub(super) fn tensors(engine: &Engine, largest: &Shapes) -> Vec<Tensor> {
-    let inputs = largest.inputs.iter().map(|shape| shape.clone());
+    let inputs = largest.inputs.iter().cloned();
     let dimension = |dim: &usize| i64::try_from(*dim).unwrap_or(i64::MAX);
     let outputs = largest.outputs.iter().map(|shape| shape.iter().map(dimension).collect());
     let all = engine.inputs().chain(engine.outputs()).zip(inputs.chain(outputs));

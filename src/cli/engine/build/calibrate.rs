@@ -280,7 +280,7 @@ impl<'a> Probe<'a> {
             ..Model::clone(subject.model)
         })];
         // Its outputs are no head's.
-        let proofs = Proofs { fits: &|_, _| Ok(()), decoder: None, prepare: None };
+        let proofs = Proofs { fits: &|_, _| Ok(None), decoder: None, prepare: None, surfaces: None };
         let mut report = ContractReport::new(&config);
         let models = ModelManager::load_with(&config, &Metrics::default(), &proofs, &mut report)?;
         Ok(Self { models, points, own: subject.onnx.facts().outputs.len(), _file: file })

@@ -42,17 +42,7 @@ pub(in crate::inference) fn examine(
     let capability = gpu.map_or((0, 0), |gpu| gpu.device.info().compute_capability);
     let check = golden::check(&loaded.model, &loaded.onnx_sha256, capability, None, &[answers]);
     let lane = lane("measured", gpu)?;
-    let free = || gpu.and_then(|gpu| gpu.device.free_memory().ok()).map_or(0, |(free, _)| free);
-    let held = || gpu.map_or(0, |gpu| gpu.device.total_held().device);
-    let (free_before, held_before) = (free(), held());
     let mut context = loaded.engine.create_context(&lane, max_batch(&loaded.model))?;
-    // What the driver gave away and nobody here counted is TensorRT's own.
-    let taken = free_before.saturating_sub(free()).saturating_sub(held().saturating_sub(held_before));
-    let memory = gpu.map(|gpu| Memory {
-        engine: gpu.device.owner(&format!("engine {}", loaded.model.name)).usage().device as u64,
-        activations: loaded.engine.activation_bytes(),
-        context: taken as u64,
-    });
     let mut speed = Vec::new();
     let most = context.max_batch();
     for batch in [1, most].iter().take(if most > 1 { 2 } else { 1 }) {
@@ -60,7 +50,7 @@ pub(in crate::inference) fn examine(
         (context, measured) = measure(context, *batch)?;
         speed.push(measured);
     }
-    Ok(Examined { golden: recording, check, memory, speed })
+    Ok(Examined { golden: recording, check, memory: loaded.memory(), speed })
 }
 
 fn measure(mut context: Box<dyn Context>, batch: usize) -> Result<(Box<dyn Context>, Speed), InferenceError> {
