@@ -52,7 +52,7 @@ impl TensorRt {
         report.begin(contract::TENSORRT);
         let library = load(library)?;
         let version = version(&library);
-        tracing::info!(path = %library.path().display(), version, "TensorRT loaded");
+        tracing::info!(path = %library.path().display(), %version, "TensorRT loaded");
         gpu.device.bind().map_err(|error| refused(&error))?;
         report.tensorrt = Some(version.clone());
         let runtime = Runtime::new(&library, &RuntimeOptions::default()).map_err(|error| refused(&error))?;
