@@ -113,7 +113,7 @@ impl Site {
         assert_eq!(text(&manifest["schema"]), "engine/1");
         assert_eq!(text(&manifest["options"]["precision"]), precision);
         assert!(text(&manifest["platform"]["tensorrt"]).starts_with(&self.tensorrt), "{manifest}");
-        assert_eq!(text(&manifest["platform"]["gpu"]["uuid_class"]), "WKSIM");
+        assert_eq!(text(&manifest["platform"]["gpu"]["uuid_class"]), "GPU");
         assert!(manifest["memory"]["engine"].as_u64().unwrap() > 0, "{manifest}");
         assert!(manifest["memory"]["activations"].as_u64().unwrap() > 0, "{manifest}");
         let speed = manifest["speed"].as_array().unwrap();

@@ -15,7 +15,7 @@ use crate::builds::{Site, onnx, sha256, words};
 fn with_engine() -> Site {
     let site = Site::new("10.16.1");
     site.config(&[("reid", onnx("reid"), "")]);
-    let output = site.build(&["reid", "--precision", "fp32"], "{}");
+    let output = site.build(&["reid", "--precision", "fp32", "--no-verify"], "{}");
     assert!(output.status.success(), "{}", words(&output));
     site
 }
@@ -317,6 +317,11 @@ fn options_reach_tensorrt_and_the_manifest() {
     assert_eq!(engine["installed"], false);
     assert!(site.path("store").join(format!("{}.plan", engine["sha256"].as_str().unwrap())).exists());
     assert_ne!(is_sound(&site), engine["sha256"].as_str().unwrap());
+
+    let output = site.build(&["reid", "--json", "--precision", "best", "--no-install", "--no-verify"], "{}");
+    let best: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(best["engines"][0]["manifest"]["options"]["flags"], serde_json::json!(["FP16", "INT8"]));
+    assert_eq!(best["engines"][0]["manifest"]["log"]["warnings"], 1, "no ranges: {best}");
 
     for (args, faults, wanted) in [
         (&["--dla-core", "2"][..], dla, "has DLA cores 0 to 1; there is no 2"),

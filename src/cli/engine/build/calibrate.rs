@@ -131,7 +131,7 @@ impl CalibrationArgs {
                 .ok_or_else(|| without(subject).into());
         };
         let most = self.calibration_pictures as usize;
-        let pictures = Data::some_of(source, most).map_err(|error| error.context("--calibration"))?;
+        let pictures = Data::some_of("--calibration", source, most)?;
         meter.stage("reading the calibration pictures");
         let id = self.id(subject, &pictures)?;
         let path = subject.store.folder().join(format!("{id}.ranges.json"));

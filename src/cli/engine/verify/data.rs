@@ -52,7 +52,7 @@ impl DataArgs {
     pub(in crate::cli::engine) fn open(&self) -> anyhow::Result<Data> {
         let limit = self.limit.and_then(|limit| usize::try_from(limit).ok());
         if let Some(folder) = &self.pictures {
-            return folders::pictures(folder, limit);
+            return folders::pictures("--pictures", folder, limit);
         }
         if let Some(truth) = &self.truth {
             return folders::street(truth, limit);
@@ -61,7 +61,7 @@ impl DataArgs {
             return folders::coco(annotations, self.images.as_deref(), limit);
         }
         if let Some(recording) = &self.recording {
-            return Data::recording(recording, limit.unwrap_or(OF_A_RECORDING));
+            return Data::recording("--recording", recording, limit.unwrap_or(OF_A_RECORDING));
         }
         Ok(Data::drawn(limit.unwrap_or(DRAWN)))
     }
@@ -116,12 +116,12 @@ impl Data {
         Self { name: "a street drawn by Watchkeeper".to_owned(), files: Files::Drawn(images), truth: None }
     }
 
-    /// `most` pictures of a folder, or frames of a recording, evenly spread.
+    /// `most` pictures of the folder, or frames of the recording, that `flag` names, evenly spread.
     ///
     /// # Errors
     /// [`BadInput`] where there are none.
-    pub(in crate::cli::engine) fn some_of(path: &Path, most: usize) -> anyhow::Result<Self> {
-        if path.is_dir() { folders::pictures(path, Some(most)) } else { Self::recording(path, most) }
+    pub(in crate::cli::engine) fn some_of(flag: &str, path: &Path, most: usize) -> anyhow::Result<Self> {
+        if path.is_dir() { folders::pictures(flag, path, Some(most)) } else { Self::recording(flag, path, most) }
     }
 
     /// The files it is made of, in order.
@@ -138,9 +138,9 @@ impl Data {
     ///
     /// # Errors
     /// [`BadInput`] where it is none.
-    pub(in crate::cli::engine) fn recording(path: &Path, most: usize) -> anyhow::Result<Self> {
+    pub(in crate::cli::engine) fn recording(flag: &str, path: &Path, most: usize) -> anyhow::Result<Self> {
         if !path.is_file() {
-            return Err(BadInput(format!("--recording {}: no such file", path.display())).into());
+            return Err(BadInput(format!("{flag} {}: no such file", path.display())).into());
         }
         let files = Files::Recording { path: path.to_owned(), most, frames: OnceCell::new() };
         Ok(Self { name: format!("recording {}", path.display()), files, truth: None })

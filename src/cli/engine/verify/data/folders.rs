@@ -12,10 +12,10 @@ const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// Least visible share of a subject whose crop means something.
 const CLEARLY_VISIBLE: f64 = 0.5;
 
-/// All pictures of a folder, in order of their names.
-pub(super) fn pictures(folder: &Path, limit: Option<usize>) -> anyhow::Result<Data> {
+/// All pictures of the folder that `flag` names, in order of their names.
+pub(super) fn pictures(flag: &str, folder: &Path, limit: Option<usize>) -> anyhow::Result<Data> {
     let entries = std::fs::read_dir(folder)
-        .map_err(|error| BadInput(format!("--pictures {}: {error}; name a folder", folder.display())))?;
+        .map_err(|error| BadInput(format!("{flag} {}: {error}; name a folder", folder.display())))?;
     let is_picture = |path: &PathBuf| {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending))
@@ -23,7 +23,7 @@ pub(super) fn pictures(folder: &Path, limit: Option<usize>) -> anyhow::Result<Da
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_picture).collect();
     paths.sort();
     if paths.is_empty() {
-        let message = format!("--pictures {}: no .jpg, .jpeg or .png file there", folder.display());
+        let message = format!("{flag} {}: no .jpg, .jpeg or .png file there", folder.display());
         return Err(BadInput(message).into());
     }
     let chosen = spread(paths.len(), limit.unwrap_or(paths.len()));
