@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::budget::{
-    self, ASSUMED_PEOPLE, ASSUMED_SIZE, Machine, ModelNeed, RESERVE, Refused, Runner, Use, admit_all, frames, megabytes,
+    self, ASSUMED_PEOPLE, ASSUMED_SIZE, Machine, ModelNeed, RESERVE, Refused, Runner, Use, admit_all, busiest, frames,
+    megabytes,
 };
 use super::contract::{self, MEMORY, TIME};
 use super::device::Gpu;
 use super::{Check, ContractReport, InferenceError, LoadedModel, ModelManager, Outcome};
-use crate::config::{Camera, Concurrency, Config, Policy};
+use crate::config::{Backend, Camera, Concurrency, Config, Model, Policy};
 
 /// Who was given room.
 #[derive(Clone)]
@@ -74,7 +75,7 @@ impl Admissions {
                 need(gpu, other, &needs(other).iter().collect::<Vec<_>>()).saturating_sub(held)
             };
             let before = given.values().filter(|other| other.id != camera.id).map(promised).sum::<u64>();
-            let free = free(gpu);
+            let free = free(gpu).unwrap_or(u64::MAX);
             let left = free.saturating_sub(RESERVE).saturating_sub(before);
             if bytes > left {
                 let place = given.len() + 1;
@@ -138,9 +139,10 @@ fn taken(gpu: &Gpu, usage: gpu::Usage) -> u64 {
 
 /// Bytes that can be had. Where host and device share their memory, the driver does not count what the host would give
 /// back of its file cache (NVIDIA, "CUDA for Tegra", on `cudaMemGetInfo`), and the kernel does.
-fn free(gpu: &Gpu) -> u64 {
-    let free = gpu.device.free_memory().map_or(0, |(free, _)| free as u64);
-    if gpu.device.info().integrated { free.max(process::available_memory().unwrap_or(0)) } else { free }
+/// `None` where the driver does not tell: then something else is wrong, which shows soon enough.
+fn free(gpu: &Gpu) -> Option<u64> {
+    let free = gpu.device.free_memory().ok()?.0 as u64;
+    Some(if gpu.device.info().integrated { free.max(process::available_memory().unwrap_or(0)) } else { free })
 }
 
 fn need(gpu: &Gpu, camera: &Camera, models: &[&ModelNeed]) -> u64 {
@@ -162,7 +164,9 @@ fn memory(
         config.cameras.iter().map(|camera| (camera.id.as_str(), need(gpu, camera, &of(camera)))).collect();
     let saves =
         if machine(gpu).serial { 0 } else { budget::serial_saves(config.cameras.iter().flat_map(|camera| of(camera))) };
-    let free = free(gpu);
+    let Some(free) = free(gpu) else {
+        return Check::new(MEMORY, Outcome::Skipped, "the driver does not tell how much is free", None);
+    };
     let left = match admit_all(&each, free, RESERVE, saves) {
         Ok(left) => left,
         Err(refused) => return Check::new(MEMORY, Outcome::Failed, &refused.found(), Some(&refused.next())),
@@ -180,9 +184,11 @@ fn memory(
         let (width, height) = ASSUMED_SIZE;
         found += &format!("; {width}x{height} pixels are assumed of {}", cameras(guessed));
     }
-    let unknown = needs.iter().filter(|need| need.is_none()).count();
-    if unknown > 0 {
-        found += &format!("; what {unknown} of the models take is not known and not in it");
+    let on_device = |model: &Model| model.backend != Backend::OnnxruntimeCpu;
+    let unknown = config.models.iter().zip(needs).filter(|(model, need)| on_device(model) && need.is_none());
+    let unknown: Vec<&str> = unknown.map(|(model, _)| model.name.as_str()).collect();
+    if !unknown.is_empty() {
+        found += &format!("; what {} takes is not known and not in it", unknown.join(", "));
     }
     // Only there is it certain that they are the device's.
     let decoded: u64 = match surfaces.filter(|_| config.runtime.policy == Policy::GpuOnly) {
@@ -198,21 +204,17 @@ fn memory(
 }
 
 fn time(config: &Config, models: &[Arc<LoadedModel>], needs: &[Option<ModelNeed>]) -> Check {
-    let (mut sum, mut unknown) = (0.0, 0_usize);
+    let mut works = Vec::new();
     for (index, (loaded, need)) in models.iter().zip(needs).enumerate() {
         let (Some(need), manifest) = (need, loaded.manifest.as_ref()) else { continue };
         let speed = manifest.map_or(&[][..], |manifest| &manifest.speed);
         let dla_core = manifest.and_then(|manifest| manifest.options.dla_core);
         let runner = Runner { model: &loaded.model, batch: need.batch, speed, dla_core };
         let uses = config.cameras.iter().filter_map(|camera| Use::of(camera, index, frames(camera).fps));
-        let work = runner.work(&uses.collect::<Vec<_>>(), ASSUMED_PEOPLE);
-        match work.seconds {
-            Some(seconds) if work.dla_core.is_none() => sum += seconds,
-            Some(_) => {}
-            None => unknown += 1,
-        }
+        works.push(runner.work(&uses.collect::<Vec<_>>(), ASSUMED_PEOPLE));
     }
-    if unknown > 0 && sum <= 1.0 {
+    let sum = busiest(&works);
+    if sum <= 1.0 && works.iter().any(|work| work.seconds.is_none()) {
         return Check::new(TIME, Outcome::Skipped, "not all engines say how long they take; build them here", None);
     }
     let count = cameras(config.cameras.len());

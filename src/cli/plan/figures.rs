@@ -131,6 +131,8 @@ pub(super) struct Time {
     pub(super) models: Vec<ModelTime>,
     /// Of the GPU in a second, of those models whose runs were measured.
     pub(super) seconds: f64,
+    /// Of the busiest in a second: the GPU, or an accelerator.
+    pub(super) busiest_seconds: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -148,7 +150,7 @@ pub(super) struct ModelTime {
 
 impl Time {
     pub(super) fn new(config: &Config, facts: &[Facts], cameras: &[Planned], people: f64) -> Self {
-        let mut models = Vec::new();
+        let (mut models, mut works) = (Vec::new(), Vec::new());
         for (index, (model, facts)) in config.models.iter().zip(facts).enumerate() {
             if matches!(facts.need, super::facts::Need::Nothing) {
                 continue;
@@ -164,23 +166,16 @@ impl Time {
             let work = runner.work(&uses.collect::<Vec<_>>(), people);
             models.push(ModelTime {
                 ms: work.seconds.filter(|_| work.runs > 0.0).map(|seconds| seconds * 1e3 / work.runs),
-                model: work.model,
+                model: work.model.clone(),
                 runs_per_s: work.runs,
                 seconds: work.seconds,
                 dla_core: work.dla_core,
             });
+            works.push(work);
         }
         let of_gpu = models.iter().filter(|time| time.dla_core.is_none());
-        Self { seconds: of_gpu.filter_map(|time| time.seconds).sum(), models }
-    }
-
-    /// The busiest of GPU and accelerators, seconds in a second.
-    pub(super) fn busiest(&self) -> f64 {
-        let mut cores = BTreeMap::<u32, f64>::new();
-        for (core, seconds) in self.models.iter().filter_map(|time| Some((time.dla_core?, time.seconds?))) {
-            *cores.entry(core).or_default() += seconds;
-        }
-        cores.into_values().fold(self.seconds, f64::max)
+        let seconds = of_gpu.filter_map(|time| time.seconds).sum();
+        Self { seconds, busiest_seconds: budget::busiest(&works), models }
     }
 
     pub(super) fn is_whole(&self) -> bool {

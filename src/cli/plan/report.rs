@@ -122,7 +122,7 @@ impl Report {
                 ));
             }
         }
-        let (busiest, whole) = (self.time.busiest(), self.time.is_whole());
+        let (busiest, whole) = (self.time.busiest_seconds, self.time.is_whole());
         if busiest > 1.0 {
             self.why.push(format!("time: {busiest:.2} s of GPU work per second; {}", self.less_work(busiest)));
         } else if whole {

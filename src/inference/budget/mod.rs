@@ -28,7 +28,7 @@ pub use frames::{ASSUMED_FPS, ASSUMED_SIZE, Frames, frames};
 pub use memory::{Basis, Line, Machine, Part, camera, engine, scratch, serial_saves};
 pub use model::{Filter, ModelNeed, io};
 pub use refused::{Refused, admit_all, megabytes};
-pub use time::{ASSUMED_PEOPLE, Runner, Use, Work};
+pub use time::{ASSUMED_PEOPLE, Runner, Use, Work, busiest};
 
 /// Kept back of what is free: later allocations of drivers and libraries, and what is lost because device memory is handed
 /// out in blocks of 2 MiB.

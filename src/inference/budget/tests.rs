@@ -134,6 +134,18 @@ fn runs_follow_the_cadence() {
 }
 
 #[test]
+fn each_accelerator_has_its_own_time() {
+    let work = |seconds: f64, dla_core: Option<u32>| Work {
+        model: String::new(),
+        runs: 1.0,
+        seconds: Some(seconds),
+        dla_core,
+    };
+    let works = [work(0.5, None), work(0.5, Some(0)), work(0.25, None), work(0.5, Some(0)), work(0.75, Some(1))];
+    assert_eq!((busiest(&works), busiest(&works[..1]), busiest(&[])), (1.0, 0.5, 0.0));
+}
+
+#[test]
 fn batches_are_powers_of_two() {
     assert_eq!([1, 2, 3, 7, 8, 20].map(|left| next_batch(left, 8)), [1, 2, 2, 4, 8, 8]);
     assert_eq!([next_batch(0, 8), next_batch(5, 0), next_batch(5, 1)], [1, 1, 1]);

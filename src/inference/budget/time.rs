@@ -96,6 +96,13 @@ impl Runner<'_> {
     }
 }
 
+/// Seconds of work in a second of whatever has the most: the GPU, or an accelerator.
+#[must_use]
+pub fn busiest(works: &[Work]) -> f64 {
+    let on = |core: Option<u32>| works.iter().filter(move |work| work.dla_core == core);
+    works.iter().map(|work| on(work.dla_core).filter_map(|work| work.seconds).sum()).fold(0.0, f64::max)
+}
+
 /// Of a run with so many pictures: the next larger that was measured, or as much longer than the largest.
 fn median_ms(batch: u32, speed: &[Speed]) -> Option<f64> {
     let larger = speed.iter().filter(|speed| speed.batch >= batch).min_by_key(|speed| speed.batch);
