@@ -39,8 +39,7 @@ fn built_on(rig: Production, ms: f64, faults: &str) -> Production {
 
 fn watchkeeper(rig: &Production, concurrency: &str, faults: &str, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
-    let (first, rest) = args.split_first().unwrap();
-    command.arg(first).arg("--config").arg(rig.path("watchkeeper.toml")).args(rest).stdin(Stdio::null());
+    command.args(args).arg("--config").arg(rig.path("watchkeeper.toml")).stdin(Stdio::null());
     rig.environment(&mut command, concurrency, faults);
     command.output().unwrap()
 }
@@ -94,6 +93,25 @@ fn what_is_planned_is_what_bench_measures() {
             assert_eq!(owners(&memory["owners"]).contains_key("activations"), mode == "serial");
         }
     }
+}
+
+#[test]
+fn a_build_measures_all_that_is_needed_for_it() {
+    let _alone = alone();
+    let rig = Production::new();
+    let output = watchkeeper(&rig, "auto", "{}", &["engine", "build", "--all", "--no-verify"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let args = ["--cameras", "2", "--modes", "serial", "--seconds", "2", "--fps", "4", "--size", "640x360"];
+    let output = watchkeeper(&rig, "auto", "{}", &[&["bench", "--json"], &args[..]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let row = &report["rows"][0];
+    let (planned, _) = plan(&rig, "serial", &["--cameras", "2", "--resolution", "640x360"]);
+    same_owners(&owners(&planned["memory"]["owners"]), &owners(&row["device_memory"]));
+    let device = planned["memory"]["device_bytes"].as_f64().unwrap();
+    within_a_hundredth(device, row["device_used_bytes"].as_f64().unwrap(), "all of the device");
+    let models = planned["time"]["models"].as_array().unwrap();
+    assert!(models.len() == 4 && models.iter().all(|model| model["seconds"].as_f64() > Some(0.0)), "{planned:#}");
 }
 
 #[test]
