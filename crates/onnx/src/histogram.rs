@@ -14,6 +14,8 @@ pub enum Calibration {
     /// are: the smallest Kullback-Leibler divergence, as TensorRT's entropy calibrator finds it (S. Migacz, "8-bit
     /// inference with TensorRT", GTC 2017).
     Entropy,
+    /// The bound at which rounding and cutting off together do the least harm: the smallest mean squared error.
+    MeanSquare,
 }
 
 /// How large the values of one tensor were: counts of absolute values in bins of equal width. Its memory is bounded:
@@ -81,6 +83,7 @@ impl Histogram {
             Calibration::Max => return self.largest,
             Calibration::Percentile(percent) => self.percentile(percent),
             Calibration::Entropy => self.entropy(),
+            Calibration::MeanSquare => self.mean_square(),
         };
         // A bin's upper end may lie above everything in it.
         ((bound as f64 * self.range / BINS as f64) as f32).min(self.largest)
@@ -105,12 +108,37 @@ impl Histogram {
         bin.map_or(BINS, |bin| bin + 1)
     }
 
+    /// The counts up to the last bin that holds something, but for a rectifier's zeros: those are exact at any scale,
+    /// and counted they would outweigh all others.
+    fn without_zeros(&self) -> Vec<f64> {
+        let mut bins: Vec<f64> = self.bins.iter().map(|count| *count as f64).collect();
+        bins[0] = bins[1];
+        bins.truncate(bins.iter().rposition(|count| *count > 0.0).map_or(0, |last| last + 1));
+        bins
+    }
+
+    /// Bins up to the bound.
+    fn mean_square(&self) -> usize {
+        let bins = self.without_zeros();
+        let mut best = (f64::INFINITY, bins.len().max(1));
+        for bound in 1..=bins.len() {
+            // In widths of a bin: a rounding error is even over one step, and what is cut off is off by its distance.
+            let step = bound as f64 / (LEVELS - 1) as f64;
+            let inside: f64 = bins[..bound].iter().sum();
+            let beyond = |(index, count): (usize, &f64)| count * (index as f64 + 0.5).powi(2);
+            let cut: f64 = bins[bound..].iter().enumerate().map(beyond).sum();
+            let error = inside * step * step / 12.0 + cut;
+            if error <= best.0 {
+                best = (error, bound);
+            }
+        }
+        best.1
+    }
+
     /// Bins up to the bound.
     fn entropy(&self) -> usize {
-        let mut bins: Vec<f64> = self.bins.iter().map(|count| *count as f64).collect();
-        // A rectifier's zeros are exact at any scale; counted, they would outweigh all others.
-        bins[0] = bins[1];
-        let filled = bins.iter().rposition(|count| *count > 0.0).map_or(0, |last| last + 1);
+        let bins = self.without_zeros();
+        let filled = bins.len();
         let mut best = (f64::INFINITY, filled.max(1));
         let mut outliers: f64 = bins.iter().skip(LEVELS).sum();
         for bound in LEVELS..=filled {

@@ -24,7 +24,7 @@ fn of(values: &[f32]) -> Histogram {
 fn the_maximum_is_exact_and_counts_both_signs() {
     let histogram = of(&[0.5, -7.25, 3.0]);
     assert_eq!((histogram.amax(Calibration::Max), histogram.count()), (7.25, 3));
-    for method in [Calibration::Max, Calibration::Percentile(99.0), Calibration::Entropy] {
+    for method in [Calibration::Max, Calibration::Percentile(99.0), Calibration::Entropy, Calibration::MeanSquare] {
         assert_eq!(of(&[]).amax(method), 0.0);
         assert_eq!(of(&[0.0; 100]).amax(method), 0.0);
         assert!(of(&[2.0; 100]).amax(method) <= 2.0);
@@ -72,6 +72,25 @@ fn entropy_cuts_an_outlier_off_and_keeps_what_is_dense() {
     let even: Vec<f32> = (0..100_000).map(|value| value as f32 / 100_000.0).collect();
     let kept = of(&even).amax(Calibration::Entropy);
     assert!(kept > 0.9, "{kept}");
+}
+
+#[test]
+fn the_mean_square_is_least_where_rounding_and_cutting_off_balance() {
+    let mut values = bell(200_000);
+    let error = |amax: f32| -> f64 {
+        let scale = amax / 127.0;
+        let rounded = |value: f32| (value / scale).round_ties_even().clamp(-127.0, 127.0) * scale;
+        values.iter().map(|value| f64::from(value - rounded(*value)).powi(2)).sum()
+    };
+    let best = of(&values).amax(Calibration::MeanSquare);
+    assert!((3.0..5.0).contains(&best), "{best}");
+    // Measured on the values themselves: neither side is better.
+    for other in [0.85 * best, 0.95 * best, 1.05 * best, 1.15 * best] {
+        assert!(error(best) < error(other) * 1.002, "{best}: {}, {other}: {}", error(best), error(other));
+    }
+    values.push(20.0);
+    let cut = of(&values).amax(Calibration::MeanSquare);
+    assert!((best + 1.0..15.0).contains(&cut), "{cut}: the outlier has its say, and no more");
 }
 
 #[test]
