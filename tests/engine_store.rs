@@ -196,6 +196,23 @@ fn engines_are_listed_rolled_back_and_collected() {
 }
 
 #[test]
+fn an_engine_that_the_daemon_would_refuse_is_gone_back_to_by_force_only() {
+    let site = Site::new();
+    let old = site.install("old", |manifest| manifest["onnx"]["sha256"] = json!("ab".repeat(32)));
+    let new = site.install("new", |_| ());
+    let store = Store::of(&site.0.path("detection.plan"));
+    let refused = site.run(&["engine", "rollback", "detection"], &[]);
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        refused.status.code() == Some(65) && words.contains("model file: built sha256 abababababab, here"),
+        "{words}"
+    );
+    assert_eq!(store.current(), Some(new));
+    assert!(site.run(&["engine", "rollback", "detection", "--force"], &[]).status.success());
+    assert_eq!(store.current(), Some(old));
+}
+
+#[test]
 fn who_changes_engines_while_another_does_is_asked_to_come_back() {
     let site = Site::new();
     site.install("detection", |_| ());

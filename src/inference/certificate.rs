@@ -1,5 +1,7 @@
 //! What a plan's manifest says against using it, asked before TensorRT sees the plan.
 
+use std::path::Path;
+
 use super::InferenceError;
 use super::artefact::{Manifest, Platform, Shown};
 use crate::config::{Config, Model};
@@ -11,12 +13,13 @@ pub(super) struct Certificate {
     pub(super) remarks: Vec<String>,
 }
 
-/// Reads the manifest beside the model's plan and compares it with this machine and with both files.
+/// Reads the manifest beside `plan`, the file behind the configured path, and compares it with this machine and with both files.
 ///
 /// # Errors
 /// [`InferenceError::Manifest`] with both values and the command that mends it.
 pub(super) fn check(
     model: &Model,
+    plan: &Path,
     config: &Config,
     here: &Platform,
     onnx_sha256: &str,
@@ -32,8 +35,8 @@ pub(super) fn check(
     };
     let refused =
         |reason: String| Err(InferenceError::Manifest { model: model.name.clone(), path: model.plan.clone(), reason });
-    let beside = Manifest::path(&model.plan);
-    let manifest = match Manifest::read(&model.plan) {
+    let beside = Manifest::path(plan);
+    let manifest = match Manifest::read(plan) {
         Ok(manifest) => manifest,
         Err(error) => {
             return refused(format!("{}: {error}; build the engine anew: {}", beside.display(), command("build")));

@@ -188,6 +188,11 @@ impl ModelManager {
             report.begin(&contract::engine(&loaded.model.name));
             prove(loaded, gpu.as_ref(), proofs.prepare, report)?;
         }
+        if let Some(tensorrt) = &opened.tensorrt {
+            // Engines came by the size of their files: the one that needs the most of it may have come later.
+            let of = |loaded: &Arc<LoadedModel>| loaded.engine.activation_bytes();
+            tensorrt.trim_scratch(models.iter().flatten().map(of).max().unwrap_or(0));
+        }
         if let Some(gpu) = &gpu {
             report_device(gpu, metrics);
         }
@@ -463,9 +468,12 @@ pub(super) fn load_one(
     let mut certificate = Certificate { manifest: None, remarks: Vec::new() };
     let (sha256, engine): (String, Box<dyn Engine>) = match model.backend {
         Backend::Tensorrt => {
-            let plan = file::open_plan(&model.name, &model.plan)?;
+            // A build may swap the link meanwhile: plan and manifest must be of one file.
+            let path = std::fs::canonicalize(&model.plan).unwrap_or_else(|_| model.plan.clone());
+            let plan = file::open_plan(&model.name, &path)?;
             let tensorrt = backends.tensorrt()?;
-            certificate = certificate::check(model, backends.config, tensorrt.platform(), &of_onnx, plan.sha256())?;
+            certificate =
+                certificate::check(model, &path, backends.config, tensorrt.platform(), &of_onnx, plan.sha256())?;
             let counters = counters(plan.sha256(), "tensorrt");
             let engine = TrtEngine::open(&tensorrt, model, &plan, counters)?;
             (plan.sha256().to_owned(), Box::new(engine))

@@ -119,7 +119,8 @@ impl Memory {
 fn process(device: &Device, facts: &[Facts]) -> Option<Line> {
     let on_gpu = |facts: &&Facts| !matches!(facts.need, super::facts::Need::Nothing);
     facts.iter().find(on_gpu)?;
-    let measured = facts.iter().filter_map(|facts| facts.manifest.as_ref()?.memory.as_ref()?.process).max();
+    // A build beside a running daemon counts that daemon, too: the least is the truest.
+    let measured = facts.iter().filter_map(|facts| facts.manifest.as_ref()?.memory.as_ref()?.process).min();
     let guess = if device.integrated { PROCESS_INTEGRATED } else { PROCESS };
     let basis = if measured.is_some() { Basis::Measured } else { Basis::Estimate };
     Some(Line::on_device("process", Part::Process, None, measured.unwrap_or(guess), basis))

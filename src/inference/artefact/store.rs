@@ -157,8 +157,12 @@ impl Store {
     /// Where a folder cannot be written.
     pub fn point_to(&self, lock: &Lock, staged: &Staged, why: &str) -> io::Result<()> {
         self.is_of(lock)?;
-        self.keep_plain_file()?;
+        self.keep_outsider()?;
         let mut history = self.history();
+        // What was rolled back from is nothing to go back to.
+        if let Some(at) = self.position(&history) {
+            history.truncate(at + 1);
+        }
         history.push(Step { at: Timestamp::now().to_string(), sha256: staged.sha256.clone(), why: why.to_owned() });
         self.write_history(&history)?;
         self.swap_link(staged)
@@ -171,14 +175,13 @@ impl Store {
         target.file_stem()?.to_str().filter(|stem| is_sha256(stem)).map(str::to_owned)
     }
 
-    /// Lets the path lead to the plan that it led to before, or to the one whose digest begins with `to`.
+    /// The plan that the path led to before, or the one whose digest begins with `to`: where [`Store::roll_back`] may go.
     ///
     /// # Errors
-    /// Where there is none, with what there is; where a folder cannot be written.
-    pub fn roll_back(&self, lock: &Lock, to: Option<&str>) -> io::Result<Staged> {
+    /// Where there is none, with what there is; where a folder cannot be read or written.
+    pub fn before(&self, lock: &Lock, to: Option<&str>) -> io::Result<Staged> {
         self.is_of(lock)?;
-        self.keep_plain_file()?;
-        let history = self.history();
+        self.keep_outsider()?;
         let none = |words: String| io::Error::new(io::ErrorKind::NotFound, words);
         let there = |sha256: &str| self.staged(sha256).plan.exists();
         let sha256 = if let Some(prefix) = to {
@@ -190,21 +193,31 @@ impl Store {
                 _ => return Err(none(format!("several plans in {} begin with {prefix}", self.folder.display()))),
             }
         } else {
-            let current = self.current();
-            let at = history.iter().rposition(|step| Some(&step.sha256) == current.as_ref()).unwrap_or(history.len());
-            let before =
-                history[..at].iter().rev().find(|step| Some(&step.sha256) != current.as_ref() && there(&step.sha256));
+            let (history, current) = (self.history(), self.current());
+            let at = self.position(&history).unwrap_or(history.len());
+            let other = |step: &&Step| Some(&step.sha256) != current.as_ref() && there(&step.sha256);
             let nothing = || none(format!("{} led to no other plan before that is still there", self.link.display()));
-            before.ok_or_else(nothing)?.sha256.clone()
+            history[..at].iter().rev().find(other).ok_or_else(nothing)?.sha256.clone()
         };
-        let staged = self.staged(&sha256);
-        if to.is_some() {
-            self.point_to(lock, &staged, "rollback")?;
-        } else {
-            // Not a new step: a second rollback goes on to the one before.
-            self.swap_link(&staged)?;
+        Ok(self.staged(&sha256))
+    }
+
+    /// Lets the path lead to what [`Store::before`] found. The next one without `to` goes on to the one before that.
+    ///
+    /// # Errors
+    /// Where a folder cannot be written.
+    pub fn roll_back(&self, lock: &Lock, staged: &Staged) -> io::Result<()> {
+        self.is_of(lock)?;
+        if self.history().iter().any(|step| step.sha256 == staged.sha256) {
+            return self.swap_link(staged);
         }
-        Ok(staged)
+        self.point_to(lock, staged, "rollback")
+    }
+
+    /// Where in its history the path stands.
+    fn position(&self, history: &[Step]) -> Option<usize> {
+        let current = self.current()?;
+        history.iter().rposition(|step| step.sha256 == current)
     }
 
     /// All plans of the store, by digest; links in the folder above tell who uses them.
@@ -259,6 +272,13 @@ impl Store {
             }
             gone.push((sha256, bytes));
         }
+        // Left where a process was killed between the files of one plan.
+        for name in names(&self.folder)? {
+            let of = name.strip_suffix(".json").or_else(|| name.strip_suffix(".log")).filter(|stem| is_sha256(stem));
+            if !dry && of.is_some_and(|sha256| !self.staged(sha256).plan.exists()) {
+                fs::remove_file(self.folder.join(&name))?;
+            }
+        }
         Ok(gone)
     }
 
@@ -307,21 +327,22 @@ impl Store {
         write_whole(&self.history_path(), &text)
     }
 
-    /// A plan that somebody put at the configured path goes into the store, so that it can be gone back to.
-    fn keep_plain_file(&self) -> io::Result<()> {
-        if !fs::symlink_metadata(&self.link).is_ok_and(|about| about.is_file()) {
+    /// A plan that somebody put at the configured path, as a file or as a link of his own, goes into the store, so that it
+    /// can be gone back to.
+    fn keep_outsider(&self) -> io::Result<()> {
+        let Ok(outsider) = fs::canonicalize(&self.link) else { return Ok(()) };
+        if self.current().is_some() || !outsider.is_file() {
             return Ok(());
         }
-        let sha256 = sha256_of_file(&self.link)?;
+        let sha256 = sha256_of_file(&outsider)?;
         let staged = self.staged(&sha256);
         if !staged.plan.exists() {
-            // Linked, or copied where the file system has no links.
+            // Linked, or copied where the file system has no links or the file is on another.
             let new = self.folder.join(format!("{UNFINISHED}{sha256}"));
             let _ = fs::remove_file(&new);
-            fs::hard_link(&self.link, &new).or_else(|_| fs::copy(&self.link, &new).map(drop))?;
+            fs::hard_link(&outsider, &new).or_else(|_| fs::copy(&outsider, &new).map(drop))?;
             File::open(&new)?.sync_all()?;
-            let beside = self.link.with_extension("json");
-            if let Ok(Some(manifest)) = Manifest::read_file(&beside) {
+            if let Ok(Some(manifest)) = Manifest::read_file(&outsider.with_extension("json")) {
                 write_whole(&staged.plan.with_extension("json"), &manifest.to_bytes()?)?;
             }
             fs::rename(&new, &staged.plan)?;

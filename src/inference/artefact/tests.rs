@@ -68,14 +68,32 @@ fn the_configured_path_leads_to_the_newest_plan_and_back_step_by_step() {
     assert_eq!(fs::read(&link).unwrap(), b"333");
     let store = Store::of(&link);
     assert_eq!(store.current(), Some(three.sha256.clone()));
-    let lock = store.lock(|| true).unwrap();
-    assert_eq!(store.roll_back(&lock, None).unwrap(), two);
-    assert_eq!(store.roll_back(&lock, None).unwrap(), one);
+    assert_eq!(back(&store, None).unwrap(), two);
+    assert_eq!(back(&store, None).unwrap(), one);
     assert_eq!(fs::read(&link).unwrap(), b"one");
-    assert!(store.roll_back(&lock, None).unwrap_err().to_string().contains("no other plan before"));
-    assert_eq!(store.roll_back(&lock, Some(&three.sha256[..10])).unwrap(), three);
+    assert!(back(&store, None).unwrap_err().to_string().contains("no other plan before"));
+    assert_eq!(back(&store, Some(&three.sha256[..10])).unwrap(), three);
     assert_eq!(fs::read(&link).unwrap(), b"333");
-    assert!(store.roll_back(&lock, Some("zz")).is_err());
+    assert!(back(&store, Some("zz")).is_err());
+}
+
+#[test]
+fn a_plan_that_was_rolled_back_from_is_not_gone_back_to_after_the_next_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("detection.plan");
+    let store = Store::of(&link);
+    let [good, _bad] = [b"good", b"bad!"].map(|plan| install(&link, plan));
+    assert_eq!(back(&store, None).unwrap(), good);
+    install(&link, b"next");
+    assert_eq!(back(&store, None).unwrap(), good);
+}
+
+/// Goes back, as the command does.
+fn back(store: &Store, to: Option<&str>) -> std::io::Result<Staged> {
+    let lock = store.lock(|| true)?;
+    let staged = store.before(&lock, to)?;
+    store.roll_back(&lock, &staged)?;
+    Ok(staged)
 }
 
 #[test]
@@ -96,16 +114,20 @@ fn a_manifest_lies_beside_its_plan_behind_links_and_comes_back_as_written() {
 }
 
 #[test]
-fn a_plain_file_is_kept_when_a_build_takes_its_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let link = folder.path().join("detection.plan");
-    fs::write(&link, b"from elsewhere").unwrap();
-    install(&link, b"built");
-    assert_eq!(fs::read(&link).unwrap(), b"built");
-    let store = Store::of(&link);
-    let lock = store.lock(|| true).unwrap();
-    store.roll_back(&lock, None).unwrap();
-    assert_eq!(fs::read(&link).unwrap(), b"from elsewhere");
+fn a_plan_from_elsewhere_is_kept_when_a_build_takes_its_place() {
+    for linked in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("detection.plan");
+        let elsewhere = if linked { folder.path().join("trtexec.engine") } else { link.clone() };
+        fs::write(&elsewhere, b"from elsewhere").unwrap();
+        if linked {
+            std::os::unix::fs::symlink("trtexec.engine", &link).unwrap();
+        }
+        install(&link, b"built");
+        assert_eq!(fs::read(&link).unwrap(), b"built");
+        back(&Store::of(&link), None).unwrap();
+        assert_eq!(fs::read(&link).unwrap(), b"from elsewhere");
+    }
 }
 
 #[test]
@@ -128,8 +150,10 @@ fn garbage_is_what_no_link_and_no_recent_history_names() {
     store.collect_garbage(&lock, 2, false).unwrap();
     assert!(!names(&store).contains(&first.sha256) && names(&store).contains(&second.sha256));
     assert!(!first.plan.with_extension("json").exists() && !first.plan.with_extension("log").exists());
+    fs::write(first.plan.with_extension("json"), "a process was killed here").unwrap();
     store.collect_garbage(&lock, 0, false).unwrap();
     assert_eq!(names(&store), [third.sha256]);
+    assert!(!first.plan.with_extension("json").exists());
 }
 
 #[test]
