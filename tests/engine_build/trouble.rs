@@ -225,6 +225,21 @@ fn a_folder_that_cannot_be_written_is_said_before_the_build() {
 }
 
 #[test]
+fn without_onnx_runtime_it_says_so_before_it_builds() {
+    let site = with_engine();
+    let text = fs::read_to_string(site.path("config.toml")).unwrap();
+    fs::write(site.path("none.so"), "no library").unwrap();
+    fs::write(site.path("config.toml"), text.replace("[runtime]\n", "[runtime]\nonnxruntime_library = \"none.so\"\n"))
+        .unwrap();
+    let output = site.build(&["reid"], "{}");
+    let said = words(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("--no-verify") && said.contains("none.so") && !said.contains("building"), "{said}");
+    let output = site.build(&["reid", "--no-verify"], "{}");
+    assert!(output.status.success(), "{}", words(&output));
+}
+
+#[test]
 fn a_build_that_tensorrt_cannot_do_leaves_everything_as_it_was() {
     let site = with_engine();
     let before = state(&site);

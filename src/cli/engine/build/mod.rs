@@ -17,6 +17,7 @@ mod wish;
 
 use std::io::Write as _;
 
+use anyhow::Context as _;
 use serde_json::json;
 
 use super::stores;
@@ -79,6 +80,12 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     // Before the device is opened: whoever waits takes none of its memory.
     let _turn = turn::of_gpu(&interrupt)?;
     let workshop = Workshop::open(&config)?;
+    if data.is_some() {
+        // What is needed at the end is better missed at the beginning.
+        crate::inference::load_onnxruntime(config.runtime.onnxruntime_library.as_deref()).context(
+            "an engine is compared with its model file, which ONNX Runtime runs (--no-verify: not compared)",
+        )?;
+    }
     let job = make::Job { args, data: data.as_ref() };
     let mut made = Vec::new();
     let mut failed: Option<anyhow::Error> = None;
