@@ -22,6 +22,14 @@ use support::wait_for;
 /// A camera with five frames a second that has not had one analysed for so long has stood still, on a busy machine too.
 const STILL: Duration = Duration::from_secs(10);
 
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Does something while somebody looks, again and again, whether every camera's count of analysed frames goes on.
 fn while_cameras_go_on(daemon: &Daemon, cameras: &[&str], work: impl FnOnce()) {
     let done = AtomicBool::new(false);
@@ -43,8 +51,10 @@ fn while_cameras_go_on(daemon: &Daemon, cameras: &[&str], work: impl FnOnce()) {
             }
             longest
         });
+        // However it ends: nobody ends a scope whose watch goes on.
+        let ends = Done(&done);
         work();
-        done.store(true, Ordering::SeqCst);
+        drop(ends);
         let longest = watch.join().unwrap();
         assert!(longest < STILL, "a camera stood still for {longest:?}: {}", daemon.log());
     });
