@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::artefact::Manifest;
 use super::budget::{
     self, ASSUMED_PEOPLE, ASSUMED_SIZE, Machine, ModelNeed, RESERVE, Refused, Runner, Use, admit_all, busiest, frames,
     megabytes,
@@ -93,6 +94,31 @@ impl Admissions {
         }
         given.insert(camera.id.clone(), camera.clone());
         Ok(Admission { camera: camera.id.clone(), need: bytes, given: Arc::clone(&self.given) })
+    }
+
+    /// Is there room for another engine of a model beside the one that serves, and for one camera's contexts of it? Asked
+    /// before it is loaded: where host and device share their memory, the system would end a process instead of
+    /// answering an error.
+    ///
+    /// # Errors
+    /// [`InferenceError::Manifest`] with the numbers, where the plan's manifest has them and they are too large.
+    pub(super) fn beside(&self, model: &Model) -> Result<(), InferenceError> {
+        let manifest = Manifest::read(&model.plan).ok().flatten().filter(|_| model.backend == Backend::Tensorrt);
+        let Some(memory) = manifest.and_then(|manifest| manifest.memory) else { return Ok(()) };
+        let Some(free) = self.gpu.as_ref().and_then(|gpu| free(gpu)) else { return Ok(()) };
+        let copies = model.engine_copies.max(1) as u64;
+        let need = memory.engine.saturating_mul(copies).saturating_add(memory.activations + memory.context);
+        if need <= free.saturating_sub(RESERVE) {
+            return Ok(());
+        }
+        let reason = format!(
+            "it needs {} beside the engine that serves, {} are free and {} of them are kept back; restart to use it, or make \
+             room first",
+            megabytes(need),
+            megabytes(free),
+            megabytes(RESERVE)
+        );
+        Err(InferenceError::Manifest { model: model.name.clone(), path: model.plan.clone(), reason })
     }
 
     /// The checks `memory` and `time`, of all cameras of a configuration together, before anything of them is allocated.

@@ -148,6 +148,8 @@ impl ModelManager {
     ) -> Result<Candidate, InferenceError> {
         let _one_at_a_time = self.lifecycle.lock().unwrap_or_else(PoisonError::into_inner);
         let model = &config.models[index];
+        report.begin(&contract::engine(&model.name));
+        self.admissions.beside(model)?;
         // Counted where nobody looks until it has proven itself.
         let aside = Metrics::default();
         let mut backends = self.opened.backends(config, &self.health, report);
