@@ -70,14 +70,44 @@ impl Worker {
         })?)
     }
 
+    /// Contexts of the engines that it is to work with.
     fn analysis(&self) -> Result<Option<(Analysis, Extras)>, InferenceError> {
-        let using = self.handover.using();
-        let Some((first, others)) = using.split_first() else { return Ok(None) };
-        let lane = Arc::new(self.models.lane(&self.id)?);
-        let analysis = Analysis::new(&lane, &self.models, first, self.depth)?;
-        let extras = Extras::new(&lane, &self.models, first, others, self.depth)?;
-        self.handover.begins(&lane);
-        Ok(Some((analysis, extras)))
+        loop {
+            let using = self.handover.using();
+            let Some((first, others)) = using.split_first() else { return Ok(None) };
+            let lane = Arc::new(self.models.lane(&self.id)?);
+            let analysis = Analysis::new(&lane, &self.models, first, self.depth)?;
+            let extras = Extras::new(&lane, &self.models, first, others, self.depth)?;
+            if self.handover.begins(&lane, &using) {
+                return Ok(Some((analysis, extras)));
+            }
+        }
+    }
+
+    /// The same, again and again until it succeeds; `None` where the slot closes before.
+    fn begin_anew(&self) -> Option<Option<(Analysis, Extras)>> {
+        loop {
+            match self.analysis() {
+                Ok(analysis) => return Some(analysis),
+                Err(error) => tracing::error!("the camera thread cannot begin anew yet: {error}"),
+            }
+            let next = Instant::now() + BETWEEN_ATTEMPTS;
+            while Instant::now() < next {
+                if self.slot.is_closed() {
+                    return None;
+                }
+                std::thread::sleep(IDLE);
+            }
+        }
+    }
+
+    /// From now on events and counts are of the engines that it works with.
+    fn heed(&self, objects: &mut Objects) {
+        let before = Arc::clone(objects.labels());
+        objects.heed(&self.handover.using());
+        if *objects.labels() != before {
+            self.metrics.set_labels(objects.labels());
+        }
     }
 
     /// Until the slot closes; a panic costs the frames in flight and the tracks, not the camera.
@@ -97,18 +127,10 @@ impl Worker {
                 let _ = self.reports.send(Report::Event(draft));
             }
             std::thread::sleep(AFTER_PANIC);
-            objects.heed(&self.handover.using());
             // Contexts may have been lost in the panic.
-            analysis = loop {
-                match self.analysis() {
-                    Ok(analysis) => break analysis,
-                    Err(error) => tracing::error!("the camera thread cannot begin anew yet: {error}"),
-                }
-                if self.slot.is_closed() {
-                    return;
-                }
-                std::thread::sleep(BETWEEN_ATTEMPTS);
-            };
+            let Some(anew) = self.begin_anew() else { return };
+            analysis = anew;
+            self.heed(&mut objects);
         }
     }
 }

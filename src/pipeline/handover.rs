@@ -3,6 +3,9 @@
 //! Its contexts are made on the thread that asks for it, while the camera goes on; they lie in a mailbox until the
 //! camera thread, between two frames, takes them and leaves there what it had. Nothing else of the camera changes:
 //! its tracks, their numbers and its open events go on.
+//!
+//! A camera thread without contexts (after a panic, or because it gave them up) makes them itself, of whatever engines it
+//! is to work with by then: no mailbox is needed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +26,10 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 const ASKED_WITHIN: Duration = Duration::from_secs(3);
 /// A camera without a frame for longer gives none.
 const SILENT: Duration = Duration::from_secs(2);
+/// A camera thread that begins anew is waited for so long, so that it can prove an engine.
+const BEGINS_WITHIN: Duration = Duration::from_secs(5);
+/// Attempts to hand an engine over to a thread that begins anew meanwhile.
+const ATTEMPTS: u32 = 3;
 /// Waits are cut up so that their end is noticed.
 const STEP: Duration = Duration::from_millis(50);
 /// Failures in a row, and no answer before, that speak against an engine. One may be any frame's bad luck.
@@ -43,6 +50,7 @@ pub struct Handover {
 
 #[derive(Default)]
 struct State {
+    /// `None`: the camera thread has no contexts, and makes them of `using` when it begins (anew).
     lane: Option<Arc<Lane>>,
     /// By place: what the camera thread works with.
     using: Vec<Arc<LoadedModel>>,
@@ -52,8 +60,18 @@ struct State {
     returned: Option<Returned>,
     /// Places whose new engine has not answered yet.
     unproven: Vec<usize>,
+    /// New engines are used, and nothing that the camera does says anything of them.
+    excused: bool,
     failed: Option<String>,
     ended: bool,
+}
+
+impl State {
+    fn use_at(&mut self, place: usize, model: &Arc<LoadedModel>) {
+        if let Some(used) = self.using.get_mut(place) {
+            *used = Arc::clone(model);
+        }
+    }
 }
 
 /// What the camera thread is to do.
@@ -159,8 +177,8 @@ impl Handover {
         engines: &[EngineFor],
         go_on: &dyn Fn() -> bool,
     ) -> Result<Proof, Setback> {
-        let parts = self.pack(models, engines)?;
-        self.offer(Parcel::Engines(parts, true), go_on)?;
+        self.wait_for_lane(BEGINS_WITHIN, go_on)?;
+        self.hand_over(models, engines, true, go_on)?;
         self.wait_for_answers(go_on)
     }
 
@@ -178,13 +196,17 @@ impl Handover {
         let places = self.models.iter().enumerate().filter(|(_, index)| engines.iter().any(|(of, _)| of == *index));
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
         let mut told = false;
-        let parts = loop {
-            match self.pack(models, engines) {
-                Ok(parts) => break parts,
+        loop {
+            match self.hand_over(models, engines, false, go_on) {
+                Ok(()) => return Ok(()),
+                Err(setback @ (Setback::Interrupted | Setback::Failed(_))) => return Err(setback),
                 Err(error) if told => tracing::error!(camera = self.id, "no contexts yet, and no analysis: {error}"),
                 Err(error) => {
                     tracing::warn!(camera = self.id, "waits for its contexts, for there is no room for both: {error}");
-                    self.offer(Parcel::Yield(places.clone()), go_on)?;
+                    let lane = self.state.lock().lane.clone();
+                    if let Some(lane) = lane {
+                        self.offer(&lane, Parcel::Yield(places.clone()), go_on)?;
+                    }
                     told = true;
                     continue;
                 }
@@ -195,17 +217,73 @@ impl Handover {
                 }
                 std::thread::sleep(STEP);
             }
-        };
-        self.offer(Parcel::Engines(parts, false), go_on)
+        }
+    }
+
+    /// Gives a thread that begins anew the time to do so; true where it has contexts.
+    fn wait_for_lane(&self, limit: Duration, go_on: &dyn Fn() -> bool) -> Result<bool, Setback> {
+        let deadline = Instant::now() + limit;
+        let mut state = self.state.lock();
+        while state.lane.is_none() {
+            if state.ended || !go_on() {
+                return Err(Setback::Interrupted);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            self.changed.wait_for(&mut state, STEP);
+        }
+        Ok(true)
+    }
+
+    /// Has the camera use these engines, whatever state its thread is in.
+    fn hand_over(
+        &self,
+        models: &ModelManager,
+        engines: &[EngineFor],
+        on_trial: bool,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<(), Setback> {
+        for _ in 0..ATTEMPTS {
+            let Some(lane) = self.lane_or_assign(engines) else { return Ok(()) };
+            let parts = self.pack(&lane, models, engines)?;
+            let taken = self.offer(&lane, Parcel::Engines(parts, on_trial), go_on)?;
+            // One that was lost in a panic is no answer where it must be taken, and one where it may fail.
+            if taken && (on_trial || self.uses_all(engines)) {
+                return Ok(());
+            }
+        }
+        Err(Setback::Failed(format!("camera {:?}: its thread panics again and again", self.id)))
+    }
+
+    /// The lane of the thread's contexts; where it has none, it is to make them of these engines, and that is all.
+    fn lane_or_assign(&self, engines: &[EngineFor]) -> Option<Arc<Lane>> {
+        let mut state = self.state.lock();
+        if state.lane.is_none() {
+            for (place, index) in self.models.iter().enumerate() {
+                for (_, model) in engines.iter().filter(|(of, _)| of == index) {
+                    state.use_at(place, model);
+                }
+            }
+            state.unproven.clear();
+            (state.failed, state.excused) = (None, true);
+        }
+        state.lane.clone()
+    }
+
+    /// Does the camera work with all of these that concern it?
+    fn uses_all(&self, engines: &[EngineFor]) -> bool {
+        let state = self.state.lock();
+        let mut used = self.models.iter().zip(&state.using);
+        used.all(|(index, used)| engines.iter().all(|(of, engine)| of != index || Arc::ptr_eq(used, engine)))
     }
 
     /// Makes contexts in the camera's own lane.
-    fn pack(&self, models: &ModelManager, engines: &[EngineFor]) -> Result<Vec<Part>, InferenceError> {
-        let Some(lane) = self.state.lock().lane.clone() else { return Ok(Vec::new()) };
+    fn pack(&self, lane: &Lane, models: &ModelManager, engines: &[EngineFor]) -> Result<Vec<Part>, InferenceError> {
         let mut parts = Vec::new();
         for (place, index) in self.models.iter().enumerate() {
             for (_, model) in engines.iter().filter(|(of, _)| of == index) {
-                let kind = Kind::new(&lane, models, model, self.depth);
+                let kind = Kind::new(lane, models, model, self.depth);
                 if kind.is_err() {
                     parts.clear();
                     lane.tidy();
@@ -216,15 +294,26 @@ impl Handover {
         Ok(parts)
     }
 
-    /// Lays a parcel into the mailbox and waits until it was taken.
-    fn offer(&self, parcel: Parcel, go_on: &dyn Fn() -> bool) -> Result<(), Setback> {
+    /// Lays a parcel into the mailbox and waits until it was taken; false where the thread's contexts are not in that lane
+    /// any more, for it began anew.
+    fn offer(&self, lane: &Arc<Lane>, parcel: Parcel, go_on: &dyn Fn() -> bool) -> Result<bool, Setback> {
         let deadline = Instant::now() + TAKEN_WITHIN;
         let stuck = format!("camera {:?} is stuck in a frame", self.id);
         let mut state = self.state.lock();
+        // An older one may just be taken; what comes back of it is no answer to this one.
+        while state.taking && !state.ended && go_on() {
+            self.changed.wait_for(&mut state, STEP);
+        }
+        if state.ended || !go_on() {
+            return Err(Setback::Interrupted);
+        }
+        if !state.lane.as_ref().is_some_and(|now| Arc::ptr_eq(now, lane)) {
+            return Ok(false);
+        }
         // What it left behind since somebody last waited for it, and what it never took.
         let old = (state.returned.take(), state.parcel.take());
         state.parcel = Some(parcel);
-        state.failed = None;
+        (state.failed, state.excused) = (None, false);
         state.unproven.clear();
         self.waiting.store(true, Ordering::Release);
         let returned = loop {
@@ -246,13 +335,12 @@ impl Handover {
             Err(_) => state.parcel.take(),
             Ok(_) => None,
         };
-        let lane = state.lane.clone();
         drop(state);
         // Contexts end here, outside the lock.
         drop((old, parcel));
         returned.map(drop)?;
-        lane.iter().for_each(|lane| lane.tidy());
-        Ok(())
+        lane.tidy();
+        Ok(true)
     }
 
     fn wait_for_answers(&self, go_on: &dyn Fn() -> bool) -> Result<Proof, Setback> {
@@ -263,7 +351,7 @@ impl Handover {
                 return Err(Setback::Failed(format!("camera {:?}: {reason}", self.id)));
             }
             if state.unproven.is_empty() {
-                return Ok(Proof::Answered);
+                return Ok(if state.excused { Proof::NotAsked } else { Proof::Answered });
             }
             if state.ended || !go_on() {
                 return Err(Setback::Interrupted);
@@ -343,25 +431,46 @@ impl Handover {
         self.state.lock().using.clone()
     }
 
-    /// The camera thread's contexts are in this lane from now on.
-    pub(super) fn begins(&self, lane: &Arc<Lane>) {
-        self.state.lock().lane = Some(Arc::clone(lane));
+    /// The camera thread has contexts of these engines, in this lane. False where it is to work with others by now: nothing
+    /// was changed then.
+    pub(super) fn begins(&self, lane: &Arc<Lane>, of: &[Arc<LoadedModel>]) -> bool {
+        let mut state = self.state.lock();
+        let current = state.using.len() == of.len() && state.using.iter().zip(of).all(|(a, b)| Arc::ptr_eq(a, b));
+        if current {
+            state.lane = Some(Arc::clone(lane));
+            self.changed.notify_all();
+        }
+        current
     }
 
-    /// The camera thread begins anew, without the contexts it had.
+    /// The camera thread has lost its contexts and begins anew: with the engines that waited for it, where there are any.
     pub(super) fn panicked(&self) {
-        let mut state = self.state.lock();
-        let concerned = state.taking || state.parcel.is_some() || !state.unproven.is_empty();
-        if concerned {
-            state.failed = Some("its thread panicked".to_owned());
-            // Its contexts are in a lane that nobody uses any more.
-            state.parcel = None;
-            state.unproven.clear();
-            state.taking = false;
-            state.returned.get_or_insert_default();
+        let lane = {
+            let mut state = self.state.lock();
             self.waiting.store(false, Ordering::Release);
-        }
-        self.changed.notify_all();
+            let lost = std::mem::take(&mut state.taking);
+            if lost || !state.unproven.is_empty() {
+                state.failed = Some("its thread panicked".to_owned());
+                state.unproven.clear();
+            }
+            let mut returned = Returned::default();
+            let waited = state.parcel.take();
+            let answer = lost || waited.is_some();
+            if let Some(Parcel::Engines(parts, _)) = waited {
+                for Part { place, model, kind } in parts {
+                    state.use_at(place, &model);
+                    // Its contexts are in a lane that nobody uses any more.
+                    returned.kinds.push(kind);
+                }
+                state.excused = true;
+            }
+            if answer {
+                state.returned = Some(returned);
+            }
+            self.changed.notify_all();
+            state.lane.take()
+        };
+        drop(lane);
     }
 
     /// The camera thread ends.
@@ -370,7 +479,7 @@ impl Handover {
             let mut state = self.state.lock();
             state.ended = true;
             self.changed.notify_all();
-            (state.parcel.take(), state.lane.take())
+            (state.parcel.take(), state.returned.take(), state.lane.take())
         };
         drop(left);
     }

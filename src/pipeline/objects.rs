@@ -72,6 +72,11 @@ impl Objects {
         *self = Self { open, ..Self::new(&self.camera, models) };
     }
 
+    /// Of the model that feeds the tracker.
+    pub(super) fn labels(&self) -> &Arc<[String]> {
+        &self.labels
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
