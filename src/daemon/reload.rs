@@ -249,6 +249,12 @@ impl Daemon {
         answer
     }
 
+    /// Does a camera work with another engine than the one that serves?
+    fn has_strays(&self, index: usize) -> bool {
+        let serving: Vec<_> = self.models.model(index).map(|loaded| (index, loaded)).into_iter().collect();
+        self.cameras.iter().any(|camera| !camera.uses_all(&serving))
+    }
+
     fn reload(&mut self, stop: &AtomicBool) -> Answer {
         let Some(path) = &self.path else {
             return Answer::Refused(vec!["there is no configuration file to read".to_owned()]);
@@ -265,7 +271,8 @@ impl Daemon {
             let other = next.models[index] != model;
             let files = self.models.model(index).map_or(Ok(false), |old| self.models.has_other_files(&old, &model));
             match files {
-                Ok(files) if files || other => changed.push(index),
+                // One that could not go back to the engine that serves is brought there now, or to a new one.
+                Ok(files) if files || other || self.has_strays(index) => changed.push(index),
                 Ok(_) => {}
                 Err(error) => return Answer::Refused(vec![error.to_string()]),
             }

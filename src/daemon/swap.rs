@@ -97,14 +97,23 @@ impl Swap<'_> {
             return Failure::Interrupted;
         }
         tracing::warn!("cameras go back to the old engine: {setback}");
+        let mut told = setback.to_string();
         for camera in self.cameras.iter().filter(|camera| camera.uses(new)) {
-            match camera.move_back(self.models, old, self.go_on) {
-                Ok(()) => tracing::info!(camera = camera.id(), "back to the old engine"),
+            let left = match camera.move_back(self.models, old, self.go_on) {
+                Ok(()) => {
+                    tracing::info!(camera = camera.id(), "back to the old engine");
+                    continue;
+                }
                 Err(Setback::Interrupted) => return Failure::Interrupted,
-                Err(stuck) => tracing::error!("{stuck}, and takes the old engine when it goes on"),
-            }
+                Err(Setback::Contexts(error)) => {
+                    format!("camera {:?} goes on with the new engine until the next reload: {error}", camera.id())
+                }
+                Err(Setback::Failed(reason)) => reason,
+            };
+            tracing::error!("{left}");
+            told = format!("{told}; {left}");
         }
-        Failure::Back(setback.to_string())
+        Failure::Back(told)
     }
 
     /// The new engines serve; the old ones end with their last context.

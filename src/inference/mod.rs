@@ -259,3 +259,15 @@ pub enum InferenceError {
         reason: String,
     },
 }
+
+impl InferenceError {
+    /// Is it memory that was missing?
+    #[must_use]
+    pub fn lacks_memory(&self) -> bool {
+        // TensorRT and ONNX Runtime tell by their words only: TensorRT's error code and CUDA's text in its log, the name of
+        // CUDA's error, ONNX Runtime's arena.
+        const WORDS: [&str; 5] =
+            ["OutOfMemory", "out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "Failed to allocate memory", "bad_alloc"];
+        matches!(self, Self::Run { reason, .. } if WORDS.iter().any(|words| reason.contains(words)))
+    }
+}

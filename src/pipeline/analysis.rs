@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::extras::Extras;
 use super::whole_frame::{Running, WholeFrame};
-use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
+use crate::inference::{FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
 use crate::source::Frame;
 use crate::telemetry::metrics::CameraMetrics;
 use crate::types::found::Found;
@@ -55,11 +55,6 @@ impl Analysis {
     /// Puts another model in its place and hands it back; not with frames in flight.
     pub(super) fn replace(&mut self, model: WholeFrame) -> WholeFrame {
         std::mem::replace(&mut self.model, model)
-    }
-
-    /// Takes its contexts away; until another model comes no frame can begin.
-    pub(super) fn give_up(&mut self) -> Vec<Box<dyn Context>> {
-        self.model.give_up()
     }
 
     /// For a camera that gives no frames.

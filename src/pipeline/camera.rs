@@ -13,7 +13,7 @@ use super::handover::{FAILURES, Handover, Parcel, Part, Returned};
 use super::objects::Objects;
 use super::{FrameResult, Publish, Report};
 use crate::config::{Task, Tracking};
-use crate::inference::{Context, FrameRef, InferenceError, LoadedModel, ModelManager};
+use crate::inference::{FrameRef, InferenceError, LoadedModel, ModelManager};
 use crate::source::Frame;
 use crate::source::slot::{FrameSlot, Take};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
@@ -101,13 +101,13 @@ impl Worker {
         }
     }
 
-    /// From now on events and counts are of the engines that it works with.
-    fn heed(&self, objects: &mut Objects) {
-        let before = Arc::clone(objects.labels());
-        objects.heed(&self.handover.using());
-        if *objects.labels() != before {
-            self.metrics.set_labels(objects.labels());
+    /// From now on events and counts are of these engines.
+    fn heed(&self, objects: &mut Objects, using: &[Arc<LoadedModel>]) {
+        let labels = labels(using);
+        if labels != *objects.labels() {
+            self.metrics.set_labels(&labels);
         }
+        objects.heed(using);
     }
 
     /// Until the slot closes; a panic costs the frames in flight and the tracks, not the camera.
@@ -130,9 +130,14 @@ impl Worker {
             // Contexts may have been lost in the panic.
             let Some(anew) = self.begin_anew() else { return };
             analysis = anew;
-            self.heed(&mut objects);
+            self.heed(&mut objects, &self.handover.using());
         }
     }
+}
+
+/// Of the model that feeds the tracker.
+fn labels(using: &[Arc<LoadedModel>]) -> Arc<[String]> {
+    using.first().map_or_else(|| Arc::from([]), |first| Arc::clone(&first.model.labels))
 }
 
 /// Numbers of tracks: from 1 in each run, and never the same twice in one, whatever resets the tracker.
@@ -361,36 +366,43 @@ impl<'a> Life<'a> {
 
     /// Other engines wait, and no frame is in flight.
     fn take_over(&mut self) {
-        let handover = &self.worker.handover;
-        while let Some(parcel) = handover.collect() {
-            match parcel {
-                Parcel::Engines(parts, on_trial) => return self.exchange(parts, on_trial),
-                Parcel::Yield(places) => {
-                    let mut returned = Returned::default();
-                    places.into_iter().for_each(|place| returned.contexts.extend(self.give_up(place)));
-                    handover.gave_up(returned);
-                    self.worker.stage.idle();
-                    if !handover.await_parcel(&self.worker.slot) {
-                        return;
-                    }
-                }
-            }
+        match self.worker.handover.collect() {
+            Some(Parcel::Engines(parts, on_trial)) => self.exchange(parts, on_trial),
+            Some(Parcel::Anew(engines)) => self.begin_anew(&engines),
+            None => {}
         }
     }
 
-    fn give_up(&mut self, place: usize) -> Vec<Box<dyn Context>> {
-        match (place.checked_sub(1), &mut self.analysis, &mut self.extras) {
-            (None, Some(analysis), _) => analysis.give_up(),
-            (Some(at), _, Some(extras)) => extras.give_up(at),
-            _ => Vec::new(),
+    /// Gives up all contexts, and makes others with these engines; tracks go on.
+    fn begin_anew(&mut self, engines: &[(usize, Arc<LoadedModel>)]) {
+        let worker = self.worker;
+        self.on_trial.clear();
+        (self.analysis, self.extras) = (None, None);
+        worker.handover.gave_up(engines);
+        worker.stage.idle();
+        let Some(analysis) = worker.begin_anew() else {
+            // The slot is closed: what lies in it is not analysed any more.
+            while let Take::Frame(_) = worker.slot.take(Duration::ZERO) {
+                worker.metrics.failed.inc();
+            }
+            return;
+        };
+        (self.analysis, self.extras) = analysis.unzip();
+        self.heed(&worker.handover.using());
+    }
+
+    /// Events and counts are of these engines from now on.
+    fn heed(&mut self, using: &[Arc<LoadedModel>]) {
+        if labels(using) != *self.objects.labels() {
+            // A class that was a person may be a car now.
+            self.end_tracks();
         }
+        self.worker.heed(self.objects, using);
     }
 
     fn exchange(&mut self, parts: Vec<Part>, on_trial: bool) {
         let worker = self.worker;
         let mut using = worker.handover.using();
-        let labels = |using: &[Arc<LoadedModel>]| using.first().map(|first| Arc::clone(&first.model.labels));
-        let before = labels(&using);
         let (mut places, mut returned) = (Vec::new(), Returned::default());
         for Part { place, model, kind } in parts {
             let replaced = match (place.checked_sub(1), kind, &mut self.analysis, &mut self.extras) {
@@ -409,13 +421,7 @@ impl<'a> Life<'a> {
             }
             places.push(place);
         }
-        let now = labels(&using);
-        if now != before {
-            // A class that was a person may be a car now.
-            self.end_tracks();
-            worker.metrics.set_labels(now.as_deref().unwrap_or_default());
-        }
-        self.objects.heed(&using);
+        self.heed(&using);
         if let (Some(extras), Some((first, others))) = (&mut self.extras, using.split_first()) {
             extras.heed(first, others);
         }

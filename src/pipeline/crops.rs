@@ -43,11 +43,6 @@ impl Crops {
         })
     }
 
-    /// Takes its context away.
-    pub(super) fn give_up(&mut self) -> Vec<Box<dyn Context>> {
-        self.context.take().into_iter().collect()
-    }
-
     /// For a model that has nothing to do.
     pub(super) fn tidy(&mut self) {
         self.context.iter_mut().for_each(|context| context.tidy());

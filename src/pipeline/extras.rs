@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::crops::Crops;
 use super::whole_frame::{Running, WholeFrame};
 use crate::config::{Cadence, RunOn, Task};
-use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
+use crate::inference::{FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
 use crate::telemetry::metrics::CameraMetrics;
 use crate::types::detection::Detection;
 use crate::types::found::Found;
@@ -109,15 +109,6 @@ impl Extras {
     /// Puts another model in the place of the one at `at`, and hands that back; not with frames in flight.
     pub(super) fn replace(&mut self, at: usize, kind: Kind) -> Option<Kind> {
         Some(std::mem::replace(&mut self.extras.get_mut(at)?.kind, kind))
-    }
-
-    /// Takes the contexts of the model at `at` away; until another model comes it gives no answer.
-    pub(super) fn give_up(&mut self, at: usize) -> Vec<Box<dyn Context>> {
-        match self.extras.get_mut(at).map(|extra| &mut extra.kind) {
-            Some(Kind::Frames(model)) => model.give_up(),
-            Some(Kind::Crops(crops)) => crops.give_up(),
-            None => Vec::new(),
-        }
     }
 
     /// Takes over what the configuration says of models that were replaced; `first` feeds the tracker.

@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::extras::Kind;
-use crate::inference::{Context, InferenceError, Lane, LoadedModel, ModelManager};
-use crate::source::slot::FrameSlot;
+use crate::inference::{InferenceError, Lane, LoadedModel, ModelManager};
 use crate::telemetry::metrics::CameraMetrics;
 
 /// A camera thread that has not come by its mailbox for so long is stuck in a frame.
@@ -28,6 +27,11 @@ const ASKED_WITHIN: Duration = Duration::from_secs(3);
 const SILENT: Duration = Duration::from_secs(2);
 /// A camera thread that begins anew is waited for so long, so that it can prove an engine.
 const BEGINS_WITHIN: Duration = Duration::from_secs(5);
+/// A camera thread that gave its contexts up is waited for so long until it has others.
+const ANEW_WITHIN: Duration = Duration::from_secs(60);
+/// How often contexts of an engine that served before are asked for, where memory is not what they lack; and the pause between.
+const BACK_ATTEMPTS: u32 = 10;
+const BACK_PAUSE: Duration = Duration::from_secs(1);
 /// Attempts to hand an engine over to a thread that begins anew meanwhile.
 const ATTEMPTS: u32 = 3;
 /// Waits are cut up so that their end is noticed.
@@ -57,6 +61,8 @@ struct State {
     parcel: Option<Parcel>,
     /// The parcel is out, and what it replaces not yet back.
     taking: bool,
+    /// Somebody waits until the parcel is taken.
+    awaited: bool,
     returned: Option<Returned>,
     /// Places whose new engine has not answered yet.
     unproven: Vec<usize>,
@@ -67,6 +73,11 @@ struct State {
 }
 
 impl State {
+    /// For whoever waits for it; else it is the caller's.
+    fn give_back(&mut self, returned: Returned) -> Option<Returned> {
+        if self.awaited { self.returned.replace(returned) } else { Some(returned) }
+    }
+
     fn use_at(&mut self, place: usize, model: &Arc<LoadedModel>) {
         if let Some(used) = self.using.get_mut(place) {
             *used = Arc::clone(model);
@@ -78,8 +89,8 @@ impl State {
 pub(super) enum Parcel {
     /// Work with these from now on; they are on trial where that is true.
     Engines(Vec<Part>, bool),
-    /// Give up the contexts of these places and wait for others: there is no memory for both.
-    Yield(Vec<usize>),
+    /// Give up all contexts and make others, with these engines in their places: there is no memory for both.
+    Anew(Vec<(usize, Arc<LoadedModel>)>),
 }
 
 /// A model for a place.
@@ -93,7 +104,6 @@ pub(super) struct Part {
 #[derive(Default)]
 pub(super) struct Returned {
     pub(super) kinds: Vec<Kind>,
-    pub(super) contexts: Vec<Box<dyn Context>>,
 }
 
 /// An engine for the model at an index of the configuration.
@@ -183,41 +193,55 @@ impl Handover {
     }
 
     /// Has the camera work with these engines again, which served it before. Where there is no memory for both, it gives
-    /// up what it has first, and waits meanwhile.
+    /// up what it has first, and makes its contexts itself as soon as it can.
     ///
     /// # Errors
-    /// [`Setback::Interrupted`], or where the camera thread is stuck: it takes them when it goes on.
+    /// [`Setback::Interrupted`]; or why it does not work with them now. [`Setback::Contexts`]: it goes on as it is.
     pub fn move_back(
         &self,
         models: &ModelManager,
         engines: &[EngineFor],
         go_on: &dyn Fn() -> bool,
     ) -> Result<(), Setback> {
-        let places = self.models.iter().enumerate().filter(|(_, index)| engines.iter().any(|(of, _)| of == *index));
-        let places: Vec<usize> = places.map(|(place, _)| place).collect();
-        let mut told = false;
+        let mut attempt = 0;
         loop {
+            attempt += 1;
             match self.hand_over(models, engines, false, go_on) {
-                Ok(()) => return Ok(()),
-                Err(setback @ (Setback::Interrupted | Setback::Failed(_))) => return Err(setback),
-                Err(error) if told => tracing::error!(camera = self.id, "no contexts yet, and no analysis: {error}"),
-                Err(error) => {
+                Err(Setback::Contexts(error)) if error.lacks_memory() => {
                     tracing::warn!(camera = self.id, "waits for its contexts, for there is no room for both: {error}");
-                    let lane = self.state.lock().lane.clone();
-                    if let Some(lane) = lane {
-                        self.offer(&lane, Parcel::Yield(places.clone()), go_on)?;
-                    }
-                    told = true;
-                    continue;
+                    return self.begin_anew(engines, go_on);
                 }
+                // The old engine may be about to be loaded anew.
+                Err(Setback::Contexts(error)) if attempt < BACK_ATTEMPTS => {
+                    tracing::warn!(camera = self.id, attempt, "not back at the old engine yet: {error}");
+                }
+                done => return done,
             }
-            for _ in 0..20 {
+            for _ in 0..BACK_PAUSE.as_millis() / STEP.as_millis() {
                 if !go_on() {
                     return Err(Setback::Interrupted);
                 }
                 std::thread::sleep(STEP);
             }
         }
+    }
+
+    /// Has the thread give up its contexts and make others with these engines, which is waited for.
+    fn begin_anew(&self, engines: &[EngineFor], go_on: &dyn Fn() -> bool) -> Result<(), Setback> {
+        let places = || self.models.iter().enumerate();
+        let of =
+            |(place, index)| engines.iter().find(|(of, _)| of == index).map(|(_, model)| (place, Arc::clone(model)));
+        while let Some(lane) = self.lane_or_assign(engines) {
+            let taken = self.offer(&lane, Parcel::Anew(places().filter_map(of).collect()), go_on)?;
+            if taken && self.uses_all(engines) {
+                break;
+            }
+        }
+        if self.wait_for_lane(ANEW_WITHIN, go_on)? {
+            return Ok(());
+        }
+        let why = "has no contexts of the old engine yet, and no analysis; it tries again and again";
+        Err(Setback::Failed(format!("camera {:?} {why}", self.id)))
     }
 
     /// Gives a thread that begins anew the time to do so; true where it has contexts.
@@ -272,7 +296,8 @@ impl Handover {
     }
 
     /// Does the camera work with all of these that concern it?
-    fn uses_all(&self, engines: &[EngineFor]) -> bool {
+    #[must_use]
+    pub fn uses_all(&self, engines: &[EngineFor]) -> bool {
         let state = self.state.lock();
         let mut used = self.models.iter().zip(&state.using);
         used.all(|(index, used)| engines.iter().all(|(of, engine)| of != index || Arc::ptr_eq(used, engine)))
@@ -297,10 +322,10 @@ impl Handover {
     /// Lays a parcel into the mailbox and waits until it was taken; false where the thread's contexts are not in that lane
     /// any more, for it began anew.
     fn offer(&self, lane: &Arc<Lane>, parcel: Parcel, go_on: &dyn Fn() -> bool) -> Result<bool, Setback> {
+        let served_before = !matches!(parcel, Parcel::Engines(_, true));
         let deadline = Instant::now() + TAKEN_WITHIN;
-        let stuck = format!("camera {:?} is stuck in a frame", self.id);
         let mut state = self.state.lock();
-        // An older one may just be taken; what comes back of it is no answer to this one.
+        // An older one may just be taken: that is no answer to this one.
         while state.taking && !state.ended && go_on() {
             self.changed.wait_for(&mut state, STEP);
         }
@@ -310,10 +335,8 @@ impl Handover {
         if !state.lane.as_ref().is_some_and(|now| Arc::ptr_eq(now, lane)) {
             return Ok(false);
         }
-        // What it left behind since somebody last waited for it, and what it never took.
-        let old = (state.returned.take(), state.parcel.take());
-        state.parcel = Some(parcel);
-        (state.failed, state.excused) = (None, false);
+        let never_taken = state.parcel.replace(parcel);
+        (state.failed, state.excused, state.awaited) = (None, false, true);
         state.unproven.clear();
         self.waiting.store(true, Ordering::Release);
         let returned = loop {
@@ -325,19 +348,19 @@ impl Handover {
             }
             // One that is out will be back.
             if Instant::now() >= deadline && !state.taking {
-                break Err(Setback::Failed(stuck));
+                let then = if served_before { ", and takes the old engine when it goes on" } else { "" };
+                break Err(Setback::Failed(format!("camera {:?} is stuck in a frame{then}", self.id)));
             }
             self.changed.wait_for(&mut state, STEP);
         };
-        let parcel = match &returned {
-            // Engines that served before stay there for when it goes on.
-            Err(Setback::Failed(_)) if matches!(state.parcel, Some(Parcel::Engines(_, false))) => None,
-            Err(_) => state.parcel.take(),
-            Ok(_) => None,
+        state.awaited = false;
+        let left = match &returned {
+            Err(Setback::Failed(_)) if served_before => None,
+            _ => state.parcel.take(),
         };
         drop(state);
         // Contexts end here, outside the lock.
-        drop((old, parcel));
+        drop((never_taken, left));
         returned.map(drop)?;
         lane.tidy();
         Ok(true)
@@ -387,31 +410,30 @@ impl Handover {
         parcel
     }
 
-    /// Waits for a parcel; false where the slot closes instead.
-    pub(super) fn await_parcel(&self, slot: &FrameSlot) -> bool {
-        let mut state = self.state.lock();
-        while state.parcel.is_none() {
-            if slot.is_closed() {
-                return false;
-            }
-            self.changed.wait_for(&mut state, STEP);
-        }
-        true
-    }
-
     /// A parcel was taken: what is used from now on, which places are on trial, and what is left over.
     pub(super) fn taken(&self, using: Vec<Arc<LoadedModel>>, unproven: Vec<usize>, returned: Returned) {
-        let mut state = self.state.lock();
-        (state.using, state.unproven) = (using, unproven);
-        (state.returned, state.taking) = (Some(returned), false);
-        self.changed.notify_all();
+        let left = {
+            let mut state = self.state.lock();
+            (state.using, state.unproven, state.taking) = (using, unproven, false);
+            let left = state.give_back(returned);
+            self.changed.notify_all();
+            left
+        };
+        // Late, and nobody waits for it any more.
+        drop(left);
     }
 
-    /// Contexts were given up.
-    pub(super) fn gave_up(&self, returned: Returned) {
-        let mut state = self.state.lock();
-        (state.returned, state.taking) = (Some(returned), false);
-        self.changed.notify_all();
+    /// Contexts were given up: others are made, with these engines in their places.
+    pub(super) fn gave_up(&self, engines: &[(usize, Arc<LoadedModel>)]) {
+        let lane = {
+            let mut state = self.state.lock();
+            engines.iter().for_each(|(place, model)| state.use_at(*place, model));
+            state.taking = false;
+            state.give_back(Returned::default());
+            self.changed.notify_all();
+            state.lane.take()
+        };
+        drop(lane);
     }
 
     /// An engine on trial has answered.
@@ -445,7 +467,7 @@ impl Handover {
 
     /// The camera thread has lost its contexts and begins anew: with the engines that waited for it, where there are any.
     pub(super) fn panicked(&self) {
-        let lane = {
+        let left = {
             let mut state = self.state.lock();
             self.waiting.store(false, Ordering::Release);
             let lost = std::mem::take(&mut state.taking);
@@ -456,21 +478,23 @@ impl Handover {
             let mut returned = Returned::default();
             let waited = state.parcel.take();
             let answer = lost || waited.is_some();
-            if let Some(Parcel::Engines(parts, _)) = waited {
-                for Part { place, model, kind } in parts {
-                    state.use_at(place, &model);
-                    // Its contexts are in a lane that nobody uses any more.
-                    returned.kinds.push(kind);
+            match waited {
+                Some(Parcel::Engines(parts, _)) => {
+                    for Part { place, model, kind } in parts {
+                        state.use_at(place, &model);
+                        // Its contexts are in a lane that nobody uses any more.
+                        returned.kinds.push(kind);
+                    }
+                    state.excused = true;
                 }
-                state.excused = true;
+                Some(Parcel::Anew(engines)) => engines.iter().for_each(|(place, model)| state.use_at(*place, model)),
+                None => {}
             }
-            if answer {
-                state.returned = Some(returned);
-            }
+            let returned = if answer { state.give_back(returned) } else { None };
             self.changed.notify_all();
-            state.lane.take()
+            (returned, state.lane.take())
         };
-        drop(lane);
+        drop(left);
     }
 
     /// The camera thread ends.

@@ -57,11 +57,6 @@ impl WholeFrame {
         Ok(Self { model: Arc::clone(model), decoder, input, free: contexts.free, rejected: 0 })
     }
 
-    /// Takes its contexts away; not with frames in flight.
-    pub(super) fn give_up(&mut self) -> Vec<Box<dyn Context>> {
-        self.free.drain(..).collect()
-    }
-
     /// For a model that has nothing to do.
     pub(super) fn tidy(&mut self) {
         self.free.iter_mut().for_each(|context| context.tidy());
