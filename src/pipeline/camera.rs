@@ -181,8 +181,32 @@ struct Life<'a> {
     failing: Option<Instant>,
     /// When a frame was last published with its pixels.
     pictured: Option<Instant>,
-    /// Places of models whose new engine has not answered yet, and how often each has failed.
-    on_trial: Vec<(usize, u32)>,
+    on_trial: Vec<Trial>,
+}
+
+/// A new engine that has not answered yet.
+struct Trial {
+    place: usize,
+    failures: u32,
+    /// The camera had no answers from the engine before it either.
+    troubled: bool,
+}
+
+/// How a frame came to nothing.
+#[derive(Clone, Copy)]
+enum Fault<'a> {
+    /// Its pixels cannot be read.
+    Unreadable(&'a str),
+    /// The model that feeds the tracker failed.
+    Engine(&'a str),
+}
+
+impl Fault<'_> {
+    fn reason(&self) -> &str {
+        match self {
+            Self::Unreadable(reason) | Self::Engine(reason) => reason,
+        }
+    }
 }
 
 impl<'a> Life<'a> {
@@ -266,8 +290,13 @@ impl<'a> Life<'a> {
             self.publish(frame.meta, objects, Vec::new(), Some(frame));
             return;
         };
+        let readable = frame.picture().is_some();
+        if !self.on_trial.is_empty() {
+            self.worker.handover.asks(true);
+        }
         if let Err(error) = analysis.begin(frame, self.keep_frames, self.extras.as_mut(), metrics) {
-            self.failed(&error.to_string());
+            let reason = error.to_string();
+            self.failed(if readable { Fault::Engine(&reason) } else { Fault::Unreadable(&reason) });
         }
     }
 
@@ -279,7 +308,7 @@ impl<'a> Life<'a> {
             Ok(analysed) => analysed,
             Err(error) => {
                 self.extras.iter_mut().for_each(Extras::skip);
-                return self.failed(&error.to_string());
+                return self.failed(Fault::Engine(&error.to_string()));
             }
         };
         let began = Instant::now();
@@ -355,12 +384,12 @@ impl<'a> Life<'a> {
     }
 
     /// One line when it begins to fail; the rest is counted.
-    fn failed(&mut self, error: &str) {
+    fn failed(&mut self, fault: Fault<'_>) {
         self.worker.metrics.failed.inc();
-        self.judge(Err(error));
+        self.judge(Err(fault));
         if self.failing.is_none() {
             self.failing = Some(Instant::now());
-            tracing::error!("frame not analysed: {error}");
+            tracing::error!("frame not analysed: {}", fault.reason());
         }
     }
 
@@ -404,7 +433,16 @@ impl<'a> Life<'a> {
         let worker = self.worker;
         let mut using = worker.handover.using();
         let (mut places, mut returned) = (Vec::new(), Returned::default());
+        self.on_trial.clear();
         for Part { place, model, kind } in parts {
+            if on_trial {
+                let troubled = match (place.checked_sub(1), &self.extras) {
+                    (Some(at), Some(extras)) => extras.is_failing(at),
+                    _ => self.failing.is_some(),
+                };
+                self.on_trial.push(Trial { place, failures: 0, troubled });
+                places.push(place);
+            }
             let replaced = match (place.checked_sub(1), kind, &mut self.analysis, &mut self.extras) {
                 (None, Kind::Frames(model), Some(analysis), _) => {
                     Some(Kind::Frames(Box::new(analysis.replace(*model))))
@@ -419,38 +457,37 @@ impl<'a> Life<'a> {
             if let Some(used) = using.get_mut(place) {
                 *used = model;
             }
-            places.push(place);
         }
         self.heed(&using);
         if let (Some(extras), Some((first, others))) = (&mut self.extras, using.split_first()) {
             extras.heed(first, others);
         }
-        if !on_trial {
-            places.clear();
-        }
-        self.on_trial.clear();
-        self.on_trial.extend(places.iter().map(|place| (*place, 0)));
         worker.handover.taken(using, places, returned);
     }
 
     /// A frame was analysed, or could not be: what that says of engines on trial.
-    fn judge(&mut self, tracker: Result<(), &str>) {
+    fn judge(&mut self, tracker: Result<(), Fault<'_>>) {
         let Self { on_trial, extras, worker, .. } = self;
-        on_trial.retain_mut(|(place, failures)| {
+        let handover = &worker.handover;
+        if !on_trial.is_empty() {
+            handover.asks(false);
+        }
+        on_trial.retain_mut(|Trial { place, failures, troubled }| {
             let verdict = match (place.checked_sub(1), extras.as_mut()) {
-                (None, _) => Some(tracker.map_err(str::to_owned)),
+                (None, _) => Some(tracker.map_err(|fault| fault.reason().to_owned())),
                 (Some(at), Some(extras)) => extras.verdict(at),
                 (Some(_), None) => None,
             };
             match verdict {
                 None => return true,
-                Some(Ok(())) => worker.handover.answered(*place),
+                Some(Ok(())) => handover.answered(*place),
                 Some(Err(reason)) => {
                     *failures += 1;
                     if *failures < FAILURES {
                         return true;
                     }
-                    worker.handover.failed(reason);
+                    let own = *place == 0 && matches!(tracker, Err(Fault::Unreadable(_)));
+                    if *troubled || own { handover.excused(*place) } else { handover.failed(reason) }
                 }
             }
             if let (Some(at), Some(extras)) = (place.checked_sub(1), extras.as_mut()) {

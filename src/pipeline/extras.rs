@@ -119,6 +119,11 @@ impl Extras {
         }
     }
 
+    /// Does the model at `at` give no answers?
+    pub(super) fn is_failing(&self, at: usize) -> bool {
+        self.extras.get(at).is_some_and(|extra| extra.failing)
+    }
+
     /// From now on how the runs of the model at `at` end is kept for [`Extras::verdict`], or no longer.
     pub(super) fn watch(&mut self, at: usize, on_trial: bool) {
         if let Some(extra) = self.extras.get_mut(at) {

@@ -19,7 +19,7 @@ use crate::telemetry::metrics::CameraMetrics;
 
 /// A camera thread that has not come by its mailbox for so long is stuck in a frame.
 const TAKEN_WITHIN: Duration = Duration::from_secs(30);
-/// Frames come, and none of them is answered for so long: the engine hangs.
+/// A frame is in the engine for so long: it hangs. And a camera that gives it none for so long is not waited for.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// A model that does not feed the tracker may have nothing to look at; so long it is waited for.
 const ASKED_WITHIN: Duration = Duration::from_secs(3);
@@ -66,8 +66,10 @@ struct State {
     returned: Option<Returned>,
     /// Places whose new engine has not answered yet.
     unproven: Vec<usize>,
-    /// New engines are used, and nothing that the camera does says anything of them.
+    /// Something else than new engines keeps the camera from having answers.
     excused: bool,
+    /// Since when a frame is in engines on trial.
+    asked: Option<Instant>,
     failed: Option<String>,
     ended: bool,
 }
@@ -114,7 +116,7 @@ pub type EngineFor = (usize, Arc<LoadedModel>);
 pub enum Proof {
     /// Each has answered.
     Answered,
-    /// The camera gives no frames now, or none that they are asked about.
+    /// The camera gives no frames now, or none that they are asked about, or was in trouble of its own before.
     NotAsked,
 }
 
@@ -379,15 +381,16 @@ impl Handover {
             if state.ended || !go_on() {
                 return Err(Setback::Interrupted);
             }
-            let tracker = state.unproven.contains(&0);
-            if self.metrics.last_frame_age().is_none_or(|age| age > SILENT)
-                || (!tracker && began.elapsed() > ASKED_WITHIN)
-            {
-                return Ok(Proof::NotAsked);
-            }
-            if began.elapsed() > ANSWERED_WITHIN {
+            let asked = state.asked.map_or(Duration::ZERO, |at| at.elapsed());
+            if asked > ANSWERED_WITHIN {
                 let seconds = ANSWERED_WITHIN.as_secs();
-                return Err(Setback::Failed(format!("camera {:?}: no frame was analysed within {seconds} s", self.id)));
+                return Err(Setback::Failed(format!("camera {:?}: a frame had no answer within {seconds} s", self.id)));
+            }
+            // Frames that leave the decoder may not be due to be analysed for a long time.
+            let silent = self.metrics.last_frame_age().is_none_or(|age| age > SILENT);
+            let limit = if state.unproven.contains(&0) { ANSWERED_WITHIN } else { ASKED_WITHIN };
+            if asked < SILENT && (silent || began.elapsed() > limit) {
+                return Ok(Proof::NotAsked);
             }
             self.changed.wait_for(&mut state, STEP);
         }
@@ -414,7 +417,7 @@ impl Handover {
     pub(super) fn taken(&self, using: Vec<Arc<LoadedModel>>, unproven: Vec<usize>, returned: Returned) {
         let left = {
             let mut state = self.state.lock();
-            (state.using, state.unproven, state.taking) = (using, unproven, false);
+            (state.using, state.unproven, state.taking, state.asked) = (using, unproven, false, None);
             let left = state.give_back(returned);
             self.changed.notify_all();
             left
@@ -434,6 +437,17 @@ impl Handover {
             state.lane.take()
         };
         drop(lane);
+    }
+
+    /// A frame is given to engines on trial, or has left them.
+    pub(super) fn asks(&self, asks: bool) {
+        self.state.lock().asked = asks.then(Instant::now);
+    }
+
+    /// What becomes of the camera's frames says nothing of the engine on trial.
+    pub(super) fn excused(&self, place: usize) {
+        self.state.lock().excused = true;
+        self.answered(place);
     }
 
     /// An engine on trial has answered.
@@ -470,6 +484,7 @@ impl Handover {
         let left = {
             let mut state = self.state.lock();
             self.waiting.store(false, Ordering::Release);
+            state.asked = None;
             let lost = std::mem::take(&mut state.taking);
             if lost || !state.unproven.is_empty() {
                 state.failed = Some("its thread panicked".to_owned());
