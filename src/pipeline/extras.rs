@@ -108,7 +108,10 @@ impl Extras {
 
     /// Puts another model in the place of the one at `at`, and hands that back; not with frames in flight.
     pub(super) fn replace(&mut self, at: usize, kind: Kind) -> Option<Kind> {
-        Some(std::mem::replace(&mut self.extras.get_mut(at)?.kind, kind))
+        let extra = self.extras.get_mut(at)?;
+        // What another engine answered is none of its answers: tracks are asked about at once.
+        extra.answers.clear();
+        Some(std::mem::replace(&mut extra.kind, kind))
     }
 
     /// Takes over what the configuration says of models that were replaced; `first` feeds the tracker.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
-use crate::config::Task;
+use crate::config::{Input, Task};
 use crate::inference::LoadedModel;
 use crate::source::Notice;
 use crate::types::event::{EventDraft, EventEmbedding, EventModel, EventTrack, EventType, Phase};
@@ -22,6 +22,8 @@ pub(super) struct Objects {
     model: Option<EventModel>,
     /// Name of the model that gives embeddings.
     reid: String,
+    /// What its embeddings depend on: its engine, and how it is given crops.
+    space: Option<(String, Input)>,
     open: Vec<Open>,
 }
 
@@ -55,6 +57,7 @@ impl Objects {
         let reid = models.iter().find(|model| model.model.task == Task::Reid);
         Self {
             reid: reid.map(|model| model.model.name.clone()).unwrap_or_default(),
+            space: reid.map(|model| (model.sha256.clone(), model.model.input)),
             camera: camera.to_owned(),
             labels: model.map_or_else(|| Arc::from([]), |model| Arc::clone(&model.model.labels)),
             model: model.map(|model| EventModel {
@@ -68,8 +71,13 @@ impl Objects {
 
     /// From now on events come from these models.
     pub(super) fn heed(&mut self, models: &[Arc<LoadedModel>]) {
-        let open = std::mem::take(&mut self.open);
-        *self = Self { open, ..Self::new(&self.camera, models) };
+        let mut now = Self::new(&self.camera, models);
+        now.open = std::mem::take(&mut self.open);
+        if now.space != self.space {
+            // Vectors of two spaces have no sum.
+            now.open.iter_mut().for_each(|open| open.embedding.clear());
+        }
+        *self = now;
     }
 
     /// Of the model that feeds the tracker.
