@@ -76,7 +76,7 @@ fn cameras_move_to_a_new_engine_and_their_tracks_go_on() {
     let first = site.install("blob", SIZE);
     let socket = NotifySocket::bind(&site.path(""));
     let mut daemon = site.start_with("{}", |command| {
-        command.env("NOTIFY_SOCKET", &socket.path);
+        command.env("NOTIFY_SOCKET", &socket.path).env("WATCHDOG_USEC", "6000000");
     });
     site.all_have_a_track(&daemon);
     let memory = site.memory(&daemon);
@@ -457,11 +457,16 @@ fn a_signal_in_the_middle_ends_both() {
     let _alone = alone();
     let site = Blobs::new("parallel");
     site.install("blob", SIZE);
-    let mut daemon = site.start(r#"{"tensorrt":{"engine":"blob-slow","slow_ms":1500}}"#);
+    let socket = NotifySocket::bind(&site.path(""));
+    let mut daemon = site.start_with(r#"{"tensorrt":{"engine":"blob-slow","slow_ms":1500}}"#, |command| {
+        command.env("NOTIFY_SOCKET", &socket.path).env("WATCHDOG_USEC", "8000000");
+    });
     site.all_have_a_track(&daemon);
     site.install("blob-slow", SIZE);
     daemon.signal("HUP");
     assert!(daemon.says("the new engine has answered", STARTED), "{}", daemon.log());
+    let put_off = "EXTEND_TIMEOUT_USEC=8000000";
+    assert!(wait_for(STARTED, || socket.count(put_off) >= 1), "{:?}", socket.told());
     // Another waits its turn; one by HTTP does not.
     daemon.signal("HUP");
     let (status, answer) = reload(&daemon);
@@ -470,6 +475,15 @@ fn a_signal_in_the_middle_ends_both() {
     assert_eq!(code, Some(0), "{}", daemon.log());
     assert!(took < STILL, "{took:?}: {}", daemon.log());
     assert!(daemon.log().contains("the reload ends with the daemon"), "{}", daemon.log());
+    // A reload is put off by whoever feeds the watchdog, and only for as long as that waits: else nobody would watch.
+    let told: Vec<String> = socket.told().into_iter().map(|(_, text)| text).collect();
+    let at = |what: &str| told.iter().position(|text| text.contains(what)).unwrap();
+    let (reloading, stopping) = (at("RELOADING=1"), at("STOPPING=1"));
+    for text in told[reloading..].iter().filter(|text| text.contains("EXTEND_TIMEOUT_USEC")) {
+        assert!(text.contains(put_off) && text.contains("WATCHDOG=1"), "{told:?}");
+    }
+    assert!(!told[stopping..].iter().any(|text| text.contains("EXTEND_TIMEOUT_USEC")), "{told:?}");
+    assert!(!told[..reloading].iter().any(|text| text.contains(put_off)), "{told:?}");
     assert_eq!(site.misuse(), Vec::<String>::new());
     assert_gapless(&daemon.events());
     assert_eq!(daemon.events_of("object.start").len(), daemon.events_of("object.end").len());

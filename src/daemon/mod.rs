@@ -221,7 +221,7 @@ impl Running {
                     stuck_told = false;
                     if fed.is_none_or(|at| at.elapsed() >= feed) {
                         fed = Some(Instant::now());
-                        notify(&[NotifyState::Watchdog]);
+                        self.reloads.feed(limit);
                     }
                 }
                 Some((stage, time)) if !stuck_told => {

@@ -9,10 +9,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use sd_notify::NotifyState;
 use serde_json::{Map, Value, json};
 
 use super::swap::{Change, Failure, Swap};
-use super::systemd::Reloading;
+use super::systemd::{feed, notify, reloading};
 use crate::config::{self, Config, Diff};
 use crate::inference::ModelManager;
 use crate::pipeline::Handover;
@@ -34,6 +35,8 @@ struct Shared {
     open: AtomicUsize,
     ready: AtomicBool,
     stop: AtomicBool,
+    /// When the one that is under way began.
+    began: Mutex<Option<Instant>>,
     counts: [Counter; Outcome::ALL.len()],
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -93,6 +96,7 @@ pub(super) fn channel(metrics: &Metrics) -> (Reloads, Requests) {
         open: AtomicUsize::new(0),
         ready: AtomicBool::new(false),
         stop: AtomicBool::new(false),
+        began: Mutex::default(),
         counts: Default::default(),
         thread: Mutex::default(),
     });
@@ -120,7 +124,9 @@ impl Requests {
                 if self.shared.stop.load(Ordering::SeqCst) {
                     return;
                 }
+                self.shared.under_way(Some(Instant::now()));
                 let answer = daemon.reload_guarded(&self.shared.stop);
+                self.shared.under_way(None);
                 if let Some(outcome) = answer.outcome() {
                     self.shared.counts[outcome as usize].inc();
                 }
@@ -137,7 +143,27 @@ impl Requests {
     }
 }
 
+impl Shared {
+    /// Told to systemd, too; but not the end of one where the daemon ends.
+    fn under_way(&self, began: Option<Instant>) {
+        let begins = began.is_some();
+        if begins {
+            reloading();
+        }
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = began;
+        if !begins && !self.stop.load(Ordering::SeqCst) {
+            notify(&[NotifyState::Ready]);
+        }
+    }
+}
+
 impl Reloads {
+    /// Feeds the watchdog, for whom a reload is either under way or told to have ended.
+    pub(super) fn feed(&self, limit: Duration) {
+        let began = self.shared.began.lock().unwrap_or_else(PoisonError::into_inner);
+        feed(limit, *began);
+    }
+
     /// A signal's wish: it waits its turn.
     pub(super) fn ask(&self) {
         if self.shared.open.fetch_add(1, Ordering::SeqCst) >= MOST {
@@ -225,7 +251,6 @@ impl Answer {
 impl Daemon {
     /// A fault of ours costs a reload, not all later ones.
     fn reload_guarded(&mut self, stop: &AtomicBool) -> Answer {
-        let reloading = Reloading::begin();
         let answer = catch_unwind(AssertUnwindSafe(|| self.reload(stop))).unwrap_or_else(|_| {
             Answer::FailedBack("a fault of watchkeeper, please report it; cameras may be of two minds".to_owned())
         });
@@ -245,7 +270,6 @@ impl Daemon {
             }
             Answer::Interrupted => tracing::info!("the reload ends with the daemon"),
         }
-        reloading.end(!stop.load(Ordering::SeqCst));
         answer
     }
 

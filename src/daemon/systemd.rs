@@ -21,28 +21,24 @@ pub(super) fn notify(state: &[NotifyState<'_>]) {
     }
 }
 
-/// A reload is under way, until it drops.
-pub(super) struct Reloading {
-    // It may take as long as a start: it loads engines, too.
-    _put_off: Starting,
+/// A reload begins.
+pub(super) fn reloading() {
+    // One message: systemd wants to know when it was sent.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!("sd_notify: {error}"),
+    }
 }
 
-impl Reloading {
-    pub(super) fn begin() -> Self {
-        // One message: systemd wants to know when it was sent.
-        match NotifyState::monotonic_usec_now() {
-            Ok(now) => notify(&[NotifyState::Reloading, now]),
-            Err(error) => tracing::debug!("sd_notify: {error}"),
+/// The watchdog is fed: all goes on for `limit`. A reload that began at `reload` may take as long as a start, for it loads
+/// engines, too; but what puts its end off puts the watchdog off as well (`service_extend_timeout` in systemd), so that is
+/// asked for here, and for no longer than the watchdog waits anyway.
+pub(super) fn feed(limit: Duration, reload: Option<Instant>) {
+    match u32::try_from(limit.as_micros()) {
+        Ok(limit) if reload.is_some_and(|began| began.elapsed() < AT_MOST) => {
+            notify(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(limit)]);
         }
-        Self { _put_off: Starting::begin() }
-    }
-
-    /// It has ended; not to be told to systemd where the daemon ends, too.
-    pub(super) fn end(self, goes_on: bool) {
-        drop(self);
-        if goes_on {
-            notify(&[NotifyState::Ready]);
-        }
+        _ => notify(&[NotifyState::Watchdog]),
     }
 }
 
