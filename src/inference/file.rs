@@ -1,5 +1,6 @@
 //! Model files: digests, and plans mapped into memory for as long as they are being loaded.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -19,6 +20,11 @@ impl PlanFile {
         self.map.bytes()
     }
 
+    /// The file, to be mapped again with [`reopen_plan`].
+    pub(super) fn keep(&self, model: &str, path: &Path) -> Result<File, InferenceError> {
+        self.map.file().map_err(|error| unreadable(model, path, &error))
+    }
+
     /// Hexadecimal.
     pub(super) fn sha256(&self) -> &str {
         &self.sha256
@@ -27,7 +33,16 @@ impl PlanFile {
 
 /// Maps a plan and takes its digest.
 pub(super) fn open_plan(model: &str, path: &Path) -> Result<PlanFile, InferenceError> {
-    let map = MappedFile::open(path).map_err(|error| unreadable(model, path, &error))?;
+    File::open(path).and_then(mapped).map_err(|error| unreadable(model, path, &error))
+}
+
+/// Maps a plan that was opened before; its path is for errors, and may lead to another one by now.
+pub(super) fn reopen_plan(model: &str, path: &Path, file: &File) -> Result<PlanFile, InferenceError> {
+    file.try_clone().and_then(mapped).map_err(|error| unreadable(model, path, &error))
+}
+
+fn mapped(file: File) -> io::Result<PlanFile> {
+    let map = MappedFile::of(file)?;
     let sha256 = artefact::sha256_of_bytes(map.bytes());
     Ok(PlanFile { map, sha256 })
 }

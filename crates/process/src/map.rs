@@ -30,7 +30,14 @@ impl MappedFile {
     /// # Errors
     /// Where it cannot be opened or mapped, or is not a regular file.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        Self::of(File::open(path)?)
+    }
+
+    /// Maps a file that is open for reading, wherever its path may lead by now.
+    ///
+    /// # Errors
+    /// Where it cannot be mapped, or is not a regular file.
+    pub fn of(file: File) -> io::Result<Self> {
         let meta = file.metadata()?;
         if !meta.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -48,6 +55,14 @@ impl MappedFile {
         // SAFETY: the range is the mapping's; advice has no effect on its contents.
         unsafe { libc::madvise(start, len, libc::MADV_SEQUENTIAL) };
         Ok(Self { start: NonNull::new(start.cast()), len, file })
+    }
+
+    /// The file, for [`MappedFile::of`] later: it keeps no page.
+    ///
+    /// # Errors
+    /// Where the process has too many files open.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// Its contents.
@@ -91,6 +106,10 @@ mod tests {
         assert_eq!(MappedFile::open(&full).unwrap().bytes(), content);
         assert_eq!(MappedFile::open(&empty).unwrap().bytes(), b"");
         assert!(MappedFile::open(&folder).is_err());
+        // The file that was opened, not another one in its place.
+        let kept = MappedFile::open(&full).unwrap().file().unwrap();
+        std::fs::rename(&empty, &full).unwrap();
+        assert_eq!(MappedFile::of(kept).unwrap().bytes(), content);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

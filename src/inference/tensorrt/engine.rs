@@ -1,5 +1,6 @@
 //! A model's plan, deserialised: once, or as many times as `engine_copies` says, and anew where it was poisoned.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -34,6 +35,8 @@ pub(in crate::inference) struct TrtEngine {
 pub(super) struct Plan {
     pub(super) name: Arc<str>,
     path: PathBuf,
+    /// Open for as long as the engine may have to be loaded anew: another plan may take its place, and it may be deleted.
+    file: File,
     sha256: String,
     /// How its picture is to be prepared; `None` where it looks at crops.
     pub(super) whole_frames: bool,
@@ -104,8 +107,8 @@ impl TrtEngine {
         }
         let plan = Plan {
             name: Arc::from(model.name.as_str()),
-            // Where it leads now: a plan that is built meanwhile takes its place there, and this one stays where it is.
-            path: model.plan.canonicalize().unwrap_or_else(|_| model.plan.clone()),
+            path: model.plan.clone(),
+            file: file.keep(&model.name, &model.plan)?,
             sha256: file.sha256().to_owned(),
             whole_frames: model.task != Task::Reid,
             input: model.input,
@@ -210,9 +213,10 @@ impl Plan {
     }
 
     fn reload(&self) -> Result<Loaded, InferenceError> {
-        let file = file::open_plan(&self.name, &self.path)?;
+        let file = file::reopen_plan(&self.name, &self.path, &self.file)?;
         if file.sha256() != self.sha256 {
-            let words = format!("{} is another file than was loaded; reload or restart to use it", self.path.display());
+            let path = self.path.display();
+            let words = format!("{path} was written over since it was loaded; reload, and next time move a plan there");
             return Err(self.failed(&words));
         }
         deserialise(&self.trt, &self.name, &file).map_err(|error| self.failed(&error))
