@@ -82,7 +82,7 @@ impl Swap<'_> {
                 Proof::Answered => tracing::info!(camera = camera.id(), "the new engine has answered"),
                 Proof::NotAsked => tracing::info!(
                     camera = camera.id(),
-                    "the new engine has nothing to answer: the camera gives no frames now, or none with a subject for it"
+                    "the new engine has nothing to answer: the camera gives no frames now, or none with a subject for it, or had no answers before"
                 ),
             }
         }

@@ -11,6 +11,8 @@ pub mod budget;
 mod certificate;
 mod contract;
 mod device;
+#[cfg(test)]
+pub(crate) mod fake;
 mod file;
 mod flight;
 pub mod golden;

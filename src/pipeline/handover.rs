@@ -18,26 +18,31 @@ use crate::inference::{InferenceError, Lane, LoadedModel, ModelManager};
 use crate::telemetry::metrics::CameraMetrics;
 
 /// A camera thread that has not come by its mailbox for so long is stuck in a frame.
-const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+const TAKEN_WITHIN: Duration = patience(30_000, 1_000);
 /// A frame is in the engine for so long: it hangs. And a camera that gives it none for so long is not waited for.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+const ANSWERED_WITHIN: Duration = patience(30_000, 3_000);
 /// A model that does not feed the tracker may have nothing to look at; so long it is waited for.
-const ASKED_WITHIN: Duration = Duration::from_secs(3);
+const ASKED_WITHIN: Duration = patience(3_000, 1_500);
 /// A camera without a frame for longer gives none.
-const SILENT: Duration = Duration::from_secs(2);
+const SILENT: Duration = patience(2_000, 1_000);
 /// A camera thread that begins anew is waited for so long, so that it can prove an engine.
-const BEGINS_WITHIN: Duration = Duration::from_secs(5);
+const BEGINS_WITHIN: Duration = patience(5_000, 3_000);
 /// A camera thread that gave its contexts up is waited for so long until it has others.
-const ANEW_WITHIN: Duration = Duration::from_secs(60);
+const ANEW_WITHIN: Duration = patience(60_000, 10_000);
 /// How often contexts of an engine that served before are asked for, where memory is not what they lack; and the pause between.
 const BACK_ATTEMPTS: u32 = 10;
-const BACK_PAUSE: Duration = Duration::from_secs(1);
+const BACK_PAUSE: Duration = patience(1_000, 50);
 /// Attempts to hand an engine over to a thread that begins anew meanwhile.
 const ATTEMPTS: u32 = 3;
 /// Waits are cut up so that their end is noticed.
 const STEP: Duration = Duration::from_millis(50);
 /// Failures in a row, and no answer before, that speak against an engine. One may be any frame's bad luck.
 pub(super) const FAILURES: u32 = 3;
+
+/// Milliseconds in earnest, and in this module's tests.
+const fn patience(earnest: u64, tests: u64) -> Duration {
+    Duration::from_millis(if cfg!(test) { tests } else { earnest })
+}
 
 /// A camera's mailbox.
 pub struct Handover {
@@ -233,7 +238,7 @@ impl Handover {
         let places = || self.models.iter().enumerate();
         let of =
             |(place, index)| engines.iter().find(|(of, _)| of == index).map(|(_, model)| (place, Arc::clone(model)));
-        while let Some(lane) = self.lane_or_assign(engines) {
+        while let Some(lane) = self.lane_or_assign(engines)? {
             let taken = self.offer(&lane, Parcel::Anew(places().filter_map(of).collect()), go_on)?;
             if taken && self.uses_all(engines) {
                 break;
@@ -271,7 +276,7 @@ impl Handover {
         go_on: &dyn Fn() -> bool,
     ) -> Result<(), Setback> {
         for _ in 0..ATTEMPTS {
-            let Some(lane) = self.lane_or_assign(engines) else { return Ok(()) };
+            let Some(lane) = self.lane_or_assign(engines)? else { return Ok(()) };
             let parts = self.pack(&lane, models, engines)?;
             let taken = self.offer(&lane, Parcel::Engines(parts, on_trial), go_on)?;
             // One that was lost in a panic is no answer where it must be taken, and one where it may fail.
@@ -283,8 +288,11 @@ impl Handover {
     }
 
     /// The lane of the thread's contexts; where it has none, it is to make them of these engines, and that is all.
-    fn lane_or_assign(&self, engines: &[EngineFor]) -> Option<Arc<Lane>> {
+    fn lane_or_assign(&self, engines: &[EngineFor]) -> Result<Option<Arc<Lane>>, Setback> {
         let mut state = self.state.lock();
+        if state.ended {
+            return Err(Setback::Interrupted);
+        }
         if state.lane.is_none() {
             for (place, index) in self.models.iter().enumerate() {
                 for (_, model) in engines.iter().filter(|(of, _)| of == index) {
@@ -294,7 +302,7 @@ impl Handover {
             state.unproven.clear();
             (state.failed, state.excused) = (None, true);
         }
-        state.lane.clone()
+        Ok(state.lane.clone())
     }
 
     /// Does the camera work with all of these that concern it?
@@ -523,3 +531,6 @@ impl Handover {
         drop(left);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,3 +217,51 @@ pub(super) fn camera_event(camera: &str, notice: &Notice) -> Option<EventDraft> 
         model: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::inference::fake::{self, Room};
+    use crate::source::{self, Frame};
+    use crate::types::geometry::BBox;
+
+    #[test]
+    fn an_embedding_is_of_one_engine_only() {
+        source::init().unwrap();
+        let detector = Arc::clone(&fake::configuration().models[0]);
+        let reid = Arc::new(crate::config::Model { name: "reid".to_owned(), task: Task::Reid, ..(*detector).clone() });
+        let room = Room::new(0);
+        let models = |reid_engine| [fake::loaded(&detector, "d", &room).0, fake::loaded(&reid, reid_engine, &room).0];
+        let mut objects = Objects::new("gate", &models("first"));
+        let track = Track {
+            number: 1,
+            class: 0,
+            bbox: BBox { x1: 1.0, y1: 1.0, x2: 9.0, y2: 9.0 },
+            score: 1.0,
+            top_score: 1.0,
+            first_seen: Duration::ZERO,
+            last_seen: Duration::ZERO,
+            coasted: false,
+        };
+        let meta = Frame::black(1, (64, 64), true).unwrap().meta;
+        let see = |objects: &mut Objects, embedding: &[f32]| {
+            let mut frame = FrameObjects::with_capacity(1);
+            frame.set_tracks(std::iter::once(track));
+            frame.set_embedding(0, embedding);
+            objects.observe(&meta, 1, &frame, std::iter::empty(), |_| {});
+        };
+        see(&mut objects, &[1.0, 0.0]);
+        // Another detector changes nothing of it.
+        objects.heed(&models("first"));
+        see(&mut objects, &[0.0, 1.0]);
+        let sum = objects.embedding(&objects.open[0].embedding).unwrap().vector;
+        assert!((sum[0] - sum[1]).abs() < 1e-3 && sum[0] > 0.7, "{sum:?}");
+        objects.heed(&models("second"));
+        see(&mut objects, &[0.0, 0.0, 1.0]);
+        let ended = objects.end_all();
+        let embedding = ended[0].track.as_ref().unwrap().embedding.as_ref().unwrap();
+        assert_eq!(embedding.vector, [0.0, 0.0, 1.0]);
+    }
+}

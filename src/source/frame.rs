@@ -51,6 +51,30 @@ impl Frame {
     }
 }
 
+#[cfg(test)]
+impl Frame {
+    /// A black picture, the `seq`-th of run 1; with `readable`, of a format that can be read.
+    pub(crate) fn black(seq: u64, (width, height): (u32, u32), readable: bool) -> Option<Self> {
+        use crate::types::time::{CaptureTime, Clock, Timestamp};
+
+        let format = if readable { VideoFormat::I420 } else { VideoFormat::Rgb };
+        let info = gst_video::VideoInfo::builder(format, width, height).build().ok()?;
+        let buffer = gst::Buffer::with_size(info.size()).ok()?;
+        let now = Timestamp::now();
+        let meta = FrameMeta {
+            run: 1,
+            seq,
+            width,
+            height,
+            capture: CaptureTime { time: now, clock: Clock::Arrival },
+            arrival: now,
+            received: std::time::Instant::now(),
+            media_time: std::time::Duration::from_millis(20 * seq),
+        };
+        Self::map(meta, buffer, &info)
+    }
+}
+
 /// Matrix and range from the caps. H.264 without VUI says nothing: BT.601 up to 576 lines, else BT.709.
 fn colour(info: &gst_video::VideoInfo) -> Colour {
     let colorimetry = info.colorimetry();
