@@ -145,3 +145,29 @@ fn bad_pictures_are_refused_by_the_gate_with_the_numbers() {
         assert!(said.contains(wanted), "{name}: {said}");
     }
 }
+
+#[test]
+fn a_model_that_its_maker_quantised_is_built_in_every_precision() {
+    let site = Site::new("10.16.1");
+    let model = onnx::Model::read(&onnx("reid")).unwrap();
+    let ranges = onnx::conv_inputs(&model).into_iter().map(|point| (point.tensor, 8.0)).collect();
+    let (quantised, report) = onnx::quantise(&model, &onnx::Ranges(ranges), &[]).unwrap();
+    assert!(!report.layers.is_empty());
+    fs::create_dir(site.path("own")).unwrap();
+    fs::write(site.path("own/model.onnx"), quantised.to_bytes()).unwrap();
+    let about = fs::read_to_string(onnx("reid").with_file_name("model.toml")).unwrap();
+    let about: Vec<&str> = about.lines().filter(|line| !line.starts_with("sha256")).collect();
+    fs::write(site.path("own/model.toml"), about.join("\n")).unwrap();
+    site.config(&[("reid", site.path("own/model.onnx"), "")]);
+    for (precision, flags) in [
+        ("fp32", &["INT8"][..]),
+        ("fp16", &["FP16", "INT8"][..]),
+        ("int8", &["FP16", "INT8"][..]),
+        ("best", &["FP16", "INT8"][..]),
+    ] {
+        let engine = answer(&site.build(&["reid", "--json", "--no-verify", "--precision", precision], "{}"));
+        assert_eq!(engine["manifest"]["options"]["flags"], serde_json::json!(flags), "{precision}");
+        assert!(engine["manifest"]["onnx"]["derived_sha256"].is_null(), "{precision}");
+    }
+    assert_eq!(site.misuse(), Vec::<String>::new());
+}

@@ -105,6 +105,12 @@ impl Model {
 }
 
 impl Facts {
+    /// Whether it says itself what is rounded to fewer bits, by "QuantizeLinear" and "DequantizeLinear".
+    #[must_use]
+    pub fn has_quantised_tensors(&self) -> bool {
+        ["QuantizeLinear", "DequantizeLinear"].iter().any(|operator| self.operators.contains_key(*operator))
+    }
+
     fn count_graph(&mut self, graph: &GraphProto) {
         graph.initializer.iter().for_each(|tensor| self.count_tensor(tensor));
         graph

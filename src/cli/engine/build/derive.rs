@@ -8,6 +8,8 @@ use crate::config::Precision;
 pub(super) struct Derived {
     /// `None`: the file as it is.
     pub(super) bytes: Option<Vec<u8>>,
+    /// It has tensors of 8-bit integers, by our hand or by its maker's.
+    pub(super) quantised: bool,
     pub(super) remarks: Vec<String>,
 }
 
@@ -52,5 +54,6 @@ pub(super) fn derive(
             Err(error) => return Err(error.to_string()),
         }
     }
-    Ok(Derived { bytes: changed.map(|model| model.to_bytes()), remarks })
+    let quantised = changed.as_ref().unwrap_or(model).facts().has_quantised_tensors();
+    Ok(Derived { bytes: changed.map(|model| model.to_bytes()), quantised, remarks })
 }

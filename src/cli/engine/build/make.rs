@@ -79,8 +79,15 @@ pub(super) fn make(
     let typed = workshop.is_strongly_typed();
     let (mut remarks, mut calibration, mut derived_sha256) = (Vec::new(), None, None);
     let mut calibrate_s = 0.0;
-    if matches!(precision, Precision::Int8 | Precision::Best) || (typed && precision == Precision::Fp16) {
-        let parsed = onnx::Model::from_bytes(&onnx).map_err(|error| bad(error.to_string()))?;
+    let derives = matches!(precision, Precision::Int8 | Precision::Best) || (typed && precision == Precision::Fp16);
+    let parsed = match onnx::Model::from_bytes(&onnx) {
+        Ok(parsed) => Some(parsed),
+        Err(error) if derives => return Err(bad(error.to_string()).into()),
+        // TensorRT's parser says it with node and operator.
+        Err(_) => None,
+    };
+    let mut quantised = parsed.as_ref().is_some_and(|parsed| parsed.facts().has_quantised_tensors());
+    if let Some(parsed) = parsed.filter(|_| derives) {
         let subject = Subject {
             config,
             model,
@@ -97,8 +104,9 @@ pub(super) fn make(
             calibration = Some(from);
             ranges
         });
-        let Derived { bytes, remarks: told } =
-            derive::derive(&parsed, precision, ranges.as_ref(), typed).map_err(bad)?;
+        let derived = derive::derive(&parsed, precision, ranges.as_ref(), typed).map_err(bad)?;
+        let Derived { bytes, quantised: is, remarks: told } = derived;
+        quantised = is;
         remarks.extend(told);
         if let Some(bytes) = bytes {
             derived_sha256 = Some(sha256_of_bytes(&bytes));
@@ -110,6 +118,7 @@ pub(super) fn make(
         onnx: &onnx,
         path: &model.onnx,
         arithmetic,
+        quantised,
         max_batch: wish.max_batch(model),
         workspace: wish.workspace_mb.map(|mb| mb << 20),
         limits,

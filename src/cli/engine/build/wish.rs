@@ -5,7 +5,7 @@ use crate::inference::build::{Arithmetic, Dla};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Wish {
-    /// Arithmetic the engine may use; best: whatever is measured to be fastest; default: models.<name>.precision, else fp16
+    /// Arithmetic the engine may use; best: int8 where ranges are known, else fp16; default: models.<name>.precision, else fp16
     #[arg(long, value_enum)]
     precision: Option<Word>,
     /// Most pictures in a run, where the model leaves its batch open; default: models.<name>.max_batch for ReID, else 1
@@ -59,7 +59,7 @@ impl Wish {
         self.dla_core.map(|core| Dla { core, fallback: self.gpu_fallback })
     }
 
-    /// What TensorRT is told; the types of the model itself are another matter.
+    /// What TensorRT is told; the types of the model itself are another matter, and 8-bit integers are among those.
     ///
     /// # Errors
     /// Where the accelerator cannot compute so.
@@ -72,8 +72,7 @@ impl Wish {
         Ok(match precision {
             _ if strongly_typed => Arithmetic::Typed,
             Precision::Fp32 => Arithmetic::Fp32,
-            Precision::Fp16 => Arithmetic::Fp16,
-            Precision::Int8 | Precision::Best => Arithmetic::Int8,
+            Precision::Fp16 | Precision::Int8 | Precision::Best => Arithmetic::Fp16,
         })
     }
 }

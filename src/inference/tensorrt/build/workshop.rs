@@ -37,8 +37,6 @@ pub enum Arithmetic {
     Fp32,
     /// 16-bit floats too.
     Fp16,
-    /// 8-bit integers too, where the model says their ranges.
-    Int8,
     /// The types are the model's own.
     Typed,
 }
@@ -63,6 +61,9 @@ pub struct Request<'a> {
     pub path: &'a Path,
     /// What it may compute with.
     pub arithmetic: Arithmetic,
+    /// The model has tensors of 8-bit integers (Q/DQ). Where types are not the model's own, TensorRT refuses such a model
+    /// unless it is told, and any other where it is told: no ranges are known of that.
+    pub quantised: bool,
     /// Most pictures in a run, where the model leaves that open.
     pub max_batch: usize,
     /// Limit of the workspace, bytes; `None`: TensorRT's.
@@ -284,8 +285,8 @@ impl Workshop {
         let mut flags = match request.arithmetic {
             Arithmetic::Fp32 | Arithmetic::Typed => vec![],
             Arithmetic::Fp16 => vec![BuilderFlag::Fp16],
-            Arithmetic::Int8 => vec![BuilderFlag::Fp16, BuilderFlag::Int8],
         };
+        flags.extend((request.quantised && request.arithmetic != Arithmetic::Typed).then_some(BuilderFlag::Int8));
         if let Some(Dla { core, fallback }) = request.dla {
             let there = u32::try_from(builder.dla_core_count()?).unwrap_or(0);
             if core >= there {

@@ -54,15 +54,18 @@ impl Builder {
             return Err((ErrorCode::InvalidState, words.to_owned()));
         }
         let graph = onnx::read(&model).map_err(|reason| (ErrorCode::InvalidState, reason))?;
+        let quantised =
+            graph.nodes.iter().any(|(operator, _)| matches!(operator.as_str(), "QuantizeLinear" | "DequantizeLinear"));
         config
-            .check(network.is_strongly_typed(), dla_cores())
+            .check(network.is_strongly_typed(), quantised, dla_cores())
             .map_err(|words| (ErrorCode::InvalidConfig, format!("API Usage Error ({words})")))?;
         let device = device::get()
             .map_err(|code| (ErrorCode::Unspecified, format!("Cuda Runtime (In catchCudaError: {code})")))?;
-        let quantised = graph.nodes.iter().any(|(operator, _)| operator == "QuantizeLinear");
         if config.precision().contains("int8") && !quantised {
             let words = "Calibrator is not being used. Users must provide dynamic range for all tensors.";
             self.sink.logger.log(Severity::Warning, words);
+            let words = "Internal Error (Calibration failure occurred with no scaling factors detected.)";
+            return Err((ErrorCode::InvalidConfig, words.to_owned()));
         }
         let layers: Vec<String> = graph.nodes.iter().map(|(operator, name)| format!("{operator} {name}")).collect();
         let known = config.timing_cache().is_some_and(|cache| cache.knows(&model));

@@ -15,6 +15,7 @@ use crate::timing_cache::TimingCache;
 const DLA: i32 = 1;
 /// 10.x: FP16, INT8, FP8, BF16, INT4.
 const TYPE_FLAGS: u32 = 1 << 0 | 1 << 1 | 1 << 15 | 1 << 17 | 1 << 22;
+const INT8: u32 = 1 << 1;
 const LAST_FLAG: u32 = 28;
 const LAST_POOL: i32 = 5;
 
@@ -57,11 +58,14 @@ impl BuilderConfig {
     }
 
     /// Whether a build can be told this; if not, why, in TensorRT's manner.
-    pub(crate) fn check(&self, strongly_typed: bool, dla_cores: i32) -> Result<(), String> {
+    pub(crate) fn check(&self, strongly_typed: bool, quantised: bool, dla_cores: i32) -> Result<(), String> {
         let settings = lock(&self.settings);
         let typed = settings.flags & TYPE_FLAGS;
         if current().major == 10 && strongly_typed && typed != 0 {
             return Err("builder flags for types are not allowed with a strongly typed network".to_owned());
+        }
+        if current().major == 10 && !strongly_typed && quantised && settings.flags & INT8 == 0 {
+            return Err("the network has Q/DQ layers, but INT8 is not configured in the builder".to_owned());
         }
         if settings.device_type == DLA {
             if !(0..dla_cores).contains(&settings.dla_core) {
