@@ -13,6 +13,7 @@ use super::{InferenceError, artefact};
 pub(super) struct PlanFile {
     map: MappedFile,
     sha256: String,
+    dla_core: Option<u32>,
 }
 
 impl PlanFile {
@@ -29,9 +30,14 @@ impl PlanFile {
     pub(super) fn sha256(&self) -> &str {
         &self.sha256
     }
+
+    /// The accelerator that it was built for, by its manifest.
+    pub(super) fn dla_core(&self) -> Option<u32> {
+        self.dla_core
+    }
 }
 
-/// Maps a plan and takes its digest.
+/// Maps a plan and takes its digest. A manifest that cannot be read is told of by whoever checks it.
 pub(super) fn open_plan(model: &str, path: &Path) -> Result<PlanFile, InferenceError> {
     File::open(path).and_then(mapped).map_err(|error| unreadable(model, path, &error))
 }
@@ -44,7 +50,8 @@ pub(super) fn reopen_plan(model: &str, path: &Path, file: &File) -> Result<PlanF
 fn mapped(file: File) -> io::Result<PlanFile> {
     let map = MappedFile::of(file)?;
     let sha256 = artefact::sha256_of_bytes(map.bytes());
-    Ok(PlanFile { map, sha256 })
+    let manifest = artefact::Manifest::read(path).ok().flatten();
+    Ok(PlanFile { map, sha256, dla_core: manifest.and_then(|manifest| manifest.options.dla_core) })
 }
 
 /// Digest of a file, hexadecimal.

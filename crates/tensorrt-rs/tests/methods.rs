@@ -93,6 +93,9 @@ unsafe fn execution(b: &mut Bench) {
         let rt = b.create::<r::Runtime>(b"createInferRuntime_INTERNAL\0", b.logger.as_ptr(), null);
         let own = b.logger.as_ptr();
         assert_eq!(b.reach(r::GET_LOGGER.row(), |v| runtime::logger(v, rt)), own);
+        b.reach(r::SET_DLA_CORE.row(), |v| runtime::set_dla_core(v, rt, 1));
+        let last = b.logger.state().0.lock().expect("the lines").last().cloned();
+        assert_eq!(last, Some((Severity::Verbose, "core 1".to_owned())));
         b.reach(r::SET_MAX_THREADS.row(), |v| runtime::set_max_threads(v, rt, 7));
         assert_eq!(b.reach(r::GET_MAX_THREADS.row(), |v| runtime::max_threads(v, rt)), 7);
         b.reach(r::SET_TEMPORARY_DIRECTORY.row(), |v| runtime::set_temporary_directory(v, rt, c"/tmp"));

@@ -137,7 +137,7 @@ pub(super) fn deserialise(trt: &TensorRt, name: &str, file: &PlanFile) -> Result
     let device = &trt.gpu.device;
     let bound = device.bind().and_then(|()| device.free_memory());
     let (before, _) = bound.map_err(|error| tensorrt_rs::Error::Argument(error.to_string()))?;
-    let engine = trt.runtime.deserialize(file.bytes())?;
+    let engine = trt.runtime(file.dla_core())?.deserialize(file.bytes())?;
     // What other processes took or gave back meanwhile is counted too: nobody else tells.
     let after = device.free_memory().map_or(before, |(after, _)| after);
     let weights = device.owner(&format!("engine {name}")).hold(Kind::Device, before.saturating_sub(after));

@@ -7,6 +7,7 @@ mod engine;
 mod inspect;
 mod io;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,6 +31,8 @@ const LIBRARIES: [&str; 2] = ["libnvinfer.so.10", "libnvinfer.so.11"];
 pub(super) struct TensorRt {
     /// Before the device: fields drop in this order.
     runtime: Arc<Runtime>,
+    /// Runtimes of deep-learning accelerators: a plan does not choose one, its runtime does.
+    accelerated: Mutex<BTreeMap<u32, Arc<Runtime>>>,
     /// Blocks of activation memory that contexts share in serial mode, each larger than those before it: one, but while
     /// a larger engine takes the place of another.
     scratch: Mutex<Vec<Scratch>>,
@@ -60,7 +63,27 @@ impl TensorRt {
         let platform = Platform::here(gpu.device.info(), &version);
         let (free, total) = gpu.device.free_memory().map_err(|error| refused(&error))?;
         let process_bytes = (!platform.gpu.integrated).then_some(total.saturating_sub(free) as u64);
-        Ok(Arc::new(Self { runtime, scratch: Mutex::default(), gpu: Arc::clone(gpu), platform, process_bytes }))
+        Ok(Arc::new(Self {
+            runtime,
+            accelerated: Mutex::default(),
+            scratch: Mutex::default(),
+            gpu: Arc::clone(gpu),
+            platform,
+            process_bytes,
+        }))
+    }
+
+    /// What loads engines of this accelerator, or of the GPU.
+    fn runtime(&self, dla_core: Option<u32>) -> Result<Arc<Runtime>, tensorrt_rs::Error> {
+        let Some(core) = dla_core else { return Ok(Arc::clone(&self.runtime)) };
+        let mut runtimes = self.accelerated.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = runtimes.get(&core) {
+            return Ok(Arc::clone(runtime));
+        }
+        let options = RuntimeOptions { dla_core: i32::try_from(core).ok(), ..RuntimeOptions::default() };
+        let runtime = Runtime::new(self.runtime.library(), &options)?;
+        runtimes.insert(core, Arc::clone(&runtime));
+        Ok(runtime)
     }
 
     /// What plans must have been built for.

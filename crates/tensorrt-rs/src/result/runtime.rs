@@ -36,6 +36,12 @@ pub unsafe fn deserialize_stream(
     unsafe { made(&slot::DESERIALIZE_CUDA_ENGINE_V2, engine, what) }
 }
 
+/// `setDLACore`: the one that engines loaded afterwards run on, as far as they were built for a DLA.
+pub unsafe fn set_dla_core(version: Version, runtime: Handle<Runtime>, core: i32) -> Result<(), Error> {
+    call!(version, runtime, slot::SET_DLA_CORE, core);
+    Ok(())
+}
+
 /// `setGpuAllocator`; null restores TensorRT's own.
 pub unsafe fn set_gpu_allocator(
     version: Version,

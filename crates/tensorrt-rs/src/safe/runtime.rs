@@ -15,6 +15,8 @@ use crate::{Engine, Error, Library, RecordedError, lifecycle, result};
 pub struct RuntimeOptions {
     /// Threads for loading; `None`: TensorRT's own choice.
     pub max_threads: Option<i32>,
+    /// DLA core, from 0, of engines that were built for one; a plan does not choose it. `None`: TensorRT's own choice.
+    pub dla_core: Option<i32>,
     /// Whether plans may bring machine code for the host, as version-compatible ones do. Such a plan runs
     /// as this process: trust the file.
     pub host_code_allowed: bool,
@@ -30,6 +32,7 @@ impl std::fmt::Debug for RuntimeOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RuntimeOptions")
             .field("max_threads", &self.max_threads)
+            .field("dla_core", &self.dla_core)
             .field("host_code_allowed", &self.host_code_allowed)
             .field("temporary_directory", &self.temporary_directory)
             .field("record_errors", &self.record_errors)
@@ -98,6 +101,9 @@ impl Runtime {
             }
             if let Some(threads) = options.max_threads {
                 call::set_max_threads(version, runtime, threads)?;
+            }
+            if let Some(core) = options.dla_core {
+                call::set_dla_core(version, runtime, core)?;
             }
             if let Some(directory) = &directory {
                 call::set_temporary_directory(version, runtime, directory)?;

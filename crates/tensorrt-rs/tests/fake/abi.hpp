@@ -105,7 +105,8 @@ struct VRuntime : Root {
     GAP(2)
     virtual void* deserializeCudaEngine(void const* plan, size_t size) noexcept = 0;
     TEN(GAP(4))
-    GAP(5) GAP(6) GAP(7)
+    virtual void setDLACore(int32_t core) noexcept = 0;
+    GAP(6) GAP(7)
     virtual void setGpuAllocator(Allocator* allocator) noexcept = 0;
     virtual void setErrorRecorder(Recorder* recorder) noexcept = 0;
     virtual Recorder* getErrorRecorder() const noexcept = 0;

@@ -348,6 +348,7 @@ struct RuntimeImpl : VRuntime {
         threads = wanted;
         return wanted > 0;
     }
+    void setDLACore(int32_t core) noexcept override { HERE("VRuntime"); say(common.logger, 4, "core %d", core); }
     int32_t getMaxThreads() const noexcept override { HERE("VRuntime"); return threads; }
     void setTemporaryDirectory(Text path) noexcept override { HERE("VRuntime"); say(common.logger, 4, "temporary directory %s", path); }
     void setEngineHostCodeAllowed(bool allowed) noexcept override { HERE("VRuntime"); hostCode = allowed; }

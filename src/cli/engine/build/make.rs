@@ -182,7 +182,7 @@ pub(super) fn make(
 
     meter.stage("loading and measuring it");
     let unusable = |error: io::Error| stores::unusable(&store, &error);
-    let trial = Trial::write(&store, &plan).map_err(unusable)?;
+    let trial = Trial::write(&store, &plan, &manifest).map_err(unusable)?;
     // Only the file from here on: the engine needs the memory.
     drop(plan);
     let examined = examine(config, model, precision, wish.max_batch(model), &trial.0).map_err(|error| {
@@ -322,15 +322,22 @@ fn told(error: BuildError, model: &Model) -> anyhow::Error {
 struct Trial(PathBuf);
 
 impl Trial {
-    fn write(store: &Store, plan: &[u8]) -> io::Result<Self> {
+    fn write(store: &Store, plan: &[u8], manifest: &Manifest) -> io::Result<Self> {
         let trial = Self(store.unfinished("trial.plan"));
         fs::File::create(&trial.0)?.write_all(plan)?;
+        // Whoever loads it finds there which accelerator it is for.
+        if manifest.options.dla_core.is_some() {
+            let plan = PlanFile { sha256: sha256_of_bytes(plan), bytes: plan.len() as u64 };
+            let manifest = Manifest { plan, ..manifest.clone() };
+            fs::write(Manifest::path(&trial.0), manifest.to_bytes()?)?;
+        }
         Ok(trial)
     }
 }
 
 impl Drop for Trial {
     fn drop(&mut self) {
+        let _ = fs::remove_file(Manifest::path(&self.0));
         let _ = fs::remove_file(&self.0);
     }
 }

@@ -94,8 +94,9 @@ impl Builder {
         let profiles: Vec<_> = config.profiles().iter().map(|profile| profile.to_plan()).collect();
         let name = if name.is_empty() { "network" } else { &name };
         let digest = model.clone();
-        let plan = Plan::build(name, model, &profiles, &target)
+        let mut plan = Plan::build(name, model, &profiles, &target)
             .map_err(|reason| (ErrorCode::InvalidConfig, format!("API Usage Error ({reason})")))?;
+        plan.header.dla_core = config.dla_core();
         if let Some(cache) = config.timing_cache() {
             cache.learn(&digest);
         }

@@ -23,6 +23,7 @@ pub(crate) struct Runtime {
     allocator: Mutex<Option<Arc<Allocator>>>,
     engines: Arc<AtomicUsize>,
     threads: AtomicI32,
+    dla_core: AtomicI32,
     host_code: AtomicBool,
     folder: Mutex<CString>,
 }
@@ -34,6 +35,7 @@ impl Runtime {
             allocator: Mutex::new(None),
             engines: Arc::new(AtomicUsize::new(0)),
             threads: AtomicI32::new(1),
+            dla_core: AtomicI32::new(0),
             host_code: AtomicBool::new(false),
             folder: Mutex::new(CString::default()),
         }
@@ -86,6 +88,12 @@ impl Runtime {
                  affect performance or even cause errors.",
             );
         }
+        let core = self.dla_core.load(Ordering::Relaxed);
+        if let Some(built) = plan.header.dla_core
+            && i64::from(built) != i64::from(core)
+        {
+            misuse("wrong-dla-core", &format!("{CALL}: a plan for DLA core {built} is loaded for core {core}"));
+        }
         let allocator = lock(&self.allocator).clone();
         match Engine::load(plan, bytes, device, allocator, self.sink.child(), Arc::clone(&self.engines)) {
             Ok(engine) => {
@@ -129,9 +137,9 @@ impl Interface for Runtime {
             "getPImpl" => get_interface,
             "deserializeCudaEngine" => deserialize,
             "deserializeCudaEngineV2" => deserialize_stream,
-            "setDLACore" => ignore_number,
-            "getDLACore" => none,
-            "getNbDLACores" => none,
+            "setDLACore" => set_dla_core,
+            "getDLACore" => get_dla_core,
+            "getNbDLACores" => count_dla_cores,
             "setGpuAllocator" => set_allocator,
             "setErrorRecorder" => set_recorder,
             "getErrorRecorder" => get_recorder,
@@ -232,6 +240,18 @@ extern "C" fn set_threads(this: *const c_void, threads: i32) -> bool {
 
 extern "C" fn get_threads(this: *const c_void) -> i32 {
     method::<Runtime>(this).threads.load(Ordering::Relaxed)
+}
+
+extern "C" fn set_dla_core(this: *const c_void, core: i32) {
+    method::<Runtime>(this).dla_core.store(core, Ordering::Relaxed);
+}
+
+extern "C" fn get_dla_core(this: *const c_void) -> i32 {
+    method::<Runtime>(this).dla_core.load(Ordering::Relaxed)
+}
+
+extern "C" fn count_dla_cores(_: *const c_void) -> i32 {
+    fault(|faults| faults.dla_cores)
 }
 
 extern "C" fn set_folder(this: *const c_void, folder: *const c_char) {

@@ -10,6 +10,7 @@ interface! {
     /// Makes engines out of plans.
     Runtime = "IRuntime" in "VRuntime", forwards: true, serialised: true, destroy: DELETE;
     DESERIALIZE_CUDA_ENGINE "deserializeCudaEngine" [at(3), at(3)] (*const c_void, usize) -> *mut Object;
+    SET_DLA_CORE "setDLACore" [at(5), at(4)] (i32);
     SET_GPU_ALLOCATOR "setGpuAllocator" [at(8), at(7)] (*mut c_void);
     SET_ERROR_RECORDER "setErrorRecorder" [at(9), at(8)] (*mut c_void);
     GET_ERROR_RECORDER "getErrorRecorder" [at(10), at(9)] () -> *mut c_void;

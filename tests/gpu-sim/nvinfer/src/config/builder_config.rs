@@ -57,6 +57,12 @@ impl BuilderConfig {
         }
     }
 
+    /// The accelerator that layers are to run on.
+    pub(crate) fn dla_core(&self) -> Option<u32> {
+        let settings = lock(&self.settings);
+        (settings.device_type == DLA).then_some(settings.dla_core).and_then(|core| u32::try_from(core).ok())
+    }
+
     /// Whether a build can be told this; if not, why, in TensorRT's manner.
     pub(crate) fn check(&self, strongly_typed: bool, quantised: bool, dla_cores: i32) -> Result<(), String> {
         let settings = lock(&self.settings);
