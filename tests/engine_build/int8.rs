@@ -171,3 +171,24 @@ fn a_model_that_its_maker_quantised_is_built_in_every_precision() {
     }
     assert_eq!(site.misuse(), Vec::<String>::new());
 }
+
+#[test]
+fn best_is_of_8_bits_where_ranges_are_known_and_then_has_to_prove_itself() {
+    let site = Site::new("10.16.1");
+    let folder = pictures(&site);
+    let args = ["detection", "--json", "--no-verify", "--calibration-method", "max", "--calibration-pictures", "4"];
+    let known = ["--precision", "int8", "--calibration", folder.to_str().unwrap()];
+    let before = answer(&site.build(&[&args[..], &known].concat(), "{}"));
+    let best = answer(&site.build(&[&args[..], &["--precision", "best", "--no-install"]].concat(), "{}"));
+    assert_eq!(best["manifest"]["options"]["flags"], serde_json::json!(["FP16", "INT8"]));
+    assert_eq!(best["manifest"]["calibration"], before["manifest"]["calibration"]);
+    // Nobody is in these.
+    fs::create_dir(site.path("dark")).unwrap();
+    image::RgbImage::new(320, 180).save(site.path("dark/1.png")).unwrap();
+    let output = site.build(&["detection", "--precision", "best", "--pictures", "dark"], "{}");
+    let said = words(&output);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("is not installed") && said.contains("finds nothing in these pictures"), "{said}");
+    let output = site.build(&["detection", "--precision", "fp16", "--pictures", "dark", "--json"], "{}");
+    assert_eq!(answer(&output)["installed"], true, "floats are the model's own");
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::engine::verify::{self, Data};
-use crate::config::{Config, Model, Precision};
+use crate::config::{Config, Model};
 use crate::inference::artefact::Verified;
 
 /// What a comparison with the model file came to.
@@ -35,10 +35,4 @@ pub(super) fn judge(
         Ok(()) => Verdict::Agrees(verified),
         Err(reason) => Verdict::Refused(verified, reason),
     })
-}
-
-/// Does an engine of this precision have to prove itself, though nobody asked for a number? Ranges can be wrong; floats
-/// are the model's own.
-pub(super) const fn must_prove(precision: Precision) -> bool {
-    matches!(precision, Precision::Int8)
 }

@@ -231,7 +231,8 @@ pub(super) fn make(
             Verdict::Refused(_, reason) => return Err(kept(&reason).into()),
             Verdict::Unproven(reason) => {
                 let asked = args.min_agreement.or(config.runtime.require_verified).is_some();
-                if asked || judge::must_prove(precision) {
+                // Though nobody asked for a number: ranges can be wrong, floats are the model's own.
+                if asked || quantised {
                     return Err(kept(&format!("{reason}, or --no-verify")).into());
                 }
                 remarks.push(format!("not verified: {reason}"));
