@@ -590,7 +590,8 @@ fn pose_segmentation_and_reid_are_changed_over_together() {
     while_cameras_go_on(&daemon, &production::CAMERAS, || {
         let (status, answer) = reload(&daemon);
         assert_eq!((status, &answer["outcome"]), (200, &json!("done")), "{answer}: {}", daemon.log());
-        let changed: BTreeSet<_> = answer["models"].as_array().unwrap().iter().map(|model| &model["name"]).collect();
+        let changed: BTreeSet<_> =
+            answer["models"].as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
         assert_eq!(changed.len(), OTHERS.len(), "{answer}");
     });
     for (model, digest) in OTHERS.iter().zip(&digests) {

@@ -21,9 +21,10 @@ impl PlanFile {
         self.map.bytes()
     }
 
-    /// The file, to be mapped again with [`reopen_plan`].
-    pub(super) fn keep(&self, model: &str, path: &Path) -> Result<File, InferenceError> {
-        self.map.file().map_err(|error| unreadable(model, path, &error))
+    /// The file, to be mapped again when it is needed again.
+    pub(super) fn keep(&self, model: &str, path: &Path) -> Result<KeptPlan, InferenceError> {
+        let file = self.map.file().map_err(|error| unreadable(model, path, &error))?;
+        Ok(KeptPlan { file, dla_core: self.dla_core })
     }
 
     /// Hexadecimal.
@@ -37,21 +38,33 @@ impl PlanFile {
     }
 }
 
+/// A plan's file, open, with nothing of it in memory: it is there also when its path leads elsewhere.
+pub(super) struct KeptPlan {
+    file: File,
+    dla_core: Option<u32>,
+}
+
+impl KeptPlan {
+    /// Maps it again; the path is for errors.
+    pub(super) fn open(&self, model: &str, path: &Path) -> Result<PlanFile, InferenceError> {
+        self.file
+            .try_clone()
+            .and_then(|file| mapped(file, self.dla_core))
+            .map_err(|error| unreadable(model, path, &error))
+    }
+}
+
 /// Maps a plan and takes its digest. A manifest that cannot be read is told of by whoever checks it.
 pub(super) fn open_plan(model: &str, path: &Path) -> Result<PlanFile, InferenceError> {
-    File::open(path).and_then(mapped).map_err(|error| unreadable(model, path, &error))
+    let manifest = artefact::Manifest::read(path).ok().flatten();
+    let dla_core = manifest.and_then(|manifest| manifest.options.dla_core);
+    File::open(path).and_then(|file| mapped(file, dla_core)).map_err(|error| unreadable(model, path, &error))
 }
 
-/// Maps a plan that was opened before; its path is for errors, and may lead to another one by now.
-pub(super) fn reopen_plan(model: &str, path: &Path, file: &File) -> Result<PlanFile, InferenceError> {
-    file.try_clone().and_then(mapped).map_err(|error| unreadable(model, path, &error))
-}
-
-fn mapped(file: File) -> io::Result<PlanFile> {
+fn mapped(file: File, dla_core: Option<u32>) -> io::Result<PlanFile> {
     let map = MappedFile::of(file)?;
     let sha256 = artefact::sha256_of_bytes(map.bytes());
-    let manifest = artefact::Manifest::read(path).ok().flatten();
-    Ok(PlanFile { map, sha256, dla_core: manifest.and_then(|manifest| manifest.options.dla_core) })
+    Ok(PlanFile { map, sha256, dla_core })
 }
 
 /// Digest of a file, hexadecimal.

@@ -1,6 +1,5 @@
 //! A model's plan, deserialised: once, or as many times as `engine_copies` says, and anew where it was poisoned.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,7 +12,7 @@ use super::{TensorRt, io};
 use crate::config::{Input, Model, Task};
 use crate::inference::artefact::{Memory, Tensor};
 use crate::inference::device::{Failure, Lane};
-use crate::inference::file::{self, PlanFile};
+use crate::inference::file::{KeptPlan, PlanFile};
 use crate::inference::flight::{Step, Who};
 use crate::inference::{Context, Engine, InferenceError};
 use crate::telemetry::metrics::ModelMetrics;
@@ -36,7 +35,7 @@ pub(super) struct Plan {
     pub(super) name: Arc<str>,
     path: PathBuf,
     /// Open for as long as the engine may have to be loaded anew: another plan may take its place, and it may be deleted.
-    file: File,
+    file: KeptPlan,
     sha256: String,
     /// How its picture is to be prepared; `None` where it looks at crops.
     pub(super) whole_frames: bool,
@@ -213,7 +212,7 @@ impl Plan {
     }
 
     fn reload(&self) -> Result<Loaded, InferenceError> {
-        let file = file::reopen_plan(&self.name, &self.path, &self.file)?;
+        let file = self.file.open(&self.name, &self.path)?;
         if file.sha256() != self.sha256 {
             let path = self.path.display();
             let words = format!("{path} was written over since it was loaded; reload, and next time move a plan there");
