@@ -146,12 +146,21 @@ fn an_engine_that_nobody_verified_or_that_agrees_too_little_is_refused_where_tha
     let asked = [("WATCHKEEPER__RUNTIME__REQUIRE_VERIFIED", "0.95")];
     site.install("detection", |_| ());
     assert!(site.refused(&asked).contains("nobody verified this engine"));
-    let verified = |agreement: f64| {
+    let of = |agreement: f64, boxes: u32, pictures: u32| {
         json!({
             "at": "2026-01-02T03:04:05Z", "data": "street", "pictures": 16, "agreement": agreement,
-            "agreements": { "boxes": agreement },
+            "counted": boxes, "counted_in": pictures, "agreements": { "boxes": agreement },
         })
     };
+    let verified = |agreement: f64| of(agreement, 20, 2);
+    for (boxes, pictures) in [(19, 16), (81, 1)] {
+        site.install("detection", |manifest| manifest["verified"] = of(1.0, boxes, pictures));
+        let said = site.refused(&asked);
+        assert!(
+            said.contains(&format!("about {boxes} boxes or crops in {pictures} of 16 pictures of street")),
+            "{said}"
+        );
+    }
     site.install("detection", |manifest| manifest["verified"] = verified(0.41));
     let said = site.refused(&asked);
     assert!(said.contains("agreement with the model file is 0.410 (boxes 0.410, 16 pictures of street)"), "{said}");

@@ -368,6 +368,9 @@ fn a_recording_gives_frames_that_are_spread_over_it() {
         assert!(number(&verified["agreement"]) > 0.999, "{verified}");
         assert_eq!(verified["data"], format!("recording {}", recording("plaza-1")));
     }
+    // One picture proves nothing, whatever is in it.
+    let said = site.refused(&["detection", "--recording", &recording("plaza-1"), "--limit", "1"]);
+    assert!(said.contains("the model file finds only ") && said.contains(" boxes in 1 of these pictures"), "{said}");
     // Nobody says where people are: the configuration's detector does.
     assert!(number(&entry(&json, "reid")["verified"]["figures"]["embeddings_compared"]) >= 5.0, "{json}");
     let said = site.refused(&["detection", "--recording", "nowhere.mp4"]);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::InferenceError;
-use super::artefact::{Manifest, Platform, Shown};
+use super::artefact::{Manifest, Platform, Shown, Verified};
 use crate::config::{Config, Model};
 
 /// A plan's manifest and what is worth a warning about it.
@@ -74,6 +74,19 @@ pub(super) fn check(
                     verified.pictures,
                     verified.data,
                     command("build")
+                ));
+            }
+            Some(verified) if !verified.is_enough() => {
+                return refused(format!(
+                    "its agreement with the model file is about {} boxes or crops in {} of {} pictures of {} only, and \
+                     runtime.require_verified takes {} in {} pictures or more; verify it with more of them: {}",
+                    verified.counted,
+                    verified.counted_in,
+                    verified.pictures,
+                    verified.data,
+                    Verified::LEAST,
+                    Verified::LEAST_PICTURES,
+                    command("verify")
                 ));
             }
             Some(_) => {}

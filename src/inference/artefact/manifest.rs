@@ -223,6 +223,12 @@ pub struct Verified {
     pub data: String,
     /// Pictures.
     pub pictures: u32,
+    /// Boxes that the model file finds in them, or crops that both were shown: what the agreement is about.
+    #[serde(default)]
+    pub counted: u64,
+    /// Pictures with any of those.
+    #[serde(default)]
+    pub counted_in: u32,
     /// 0 to 1: the worst of the figures in `agreements`. What `runtime.require_verified` asks for.
     pub agreement: f64,
     /// Parts of the answer and how far they agree, 0 to 1: `boxes`, `scores`, `keypoints`, `masks`, `embeddings`, `ap`.
@@ -244,6 +250,20 @@ pub struct LabelledAccuracy {
     pub onnx: BTreeMap<String, f64>,
     /// The plan's.
     pub plan: BTreeMap<String, f64>,
+}
+
+impl Verified {
+    /// Least boxes or crops that prove something: one of twenty is 0.05 of the agreement, so that a bound such as 0.9 means
+    /// two that are wrong, not one.
+    pub const LEAST: u64 = 20;
+    /// Least pictures they are in: one picture, however crowded, is one scene and one light.
+    pub const LEAST_PICTURES: u32 = 2;
+
+    /// Whether it proves anything.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        self.counted >= Self::LEAST && self.counted_in >= Self::LEAST_PICTURES
+    }
 }
 
 impl Manifest {

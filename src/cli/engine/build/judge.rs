@@ -13,7 +13,7 @@ pub(super) enum Verdict {
     Agrees(Verified),
     /// It does not, and why it may not be used.
     Refused(Verified, String),
-    /// The model file finds nothing in the pictures.
+    /// The model file finds too little in the pictures.
     Unproven(String),
 }
 
@@ -28,8 +28,9 @@ pub(super) fn judge(
     data: &Data,
     bound: Option<f64>,
 ) -> anyhow::Result<Verdict> {
-    let Some(verified) = verify::run(config, model, plan, data)? else {
-        return Ok(Verdict::Unproven(verify::nothing_found(&model.name, data)));
+    let verified = match verify::run(config, model, plan, data)? {
+        Ok(verified) => verified,
+        Err(few) => return Ok(Verdict::Unproven(few.words(&model.name, data))),
     };
     Ok(match verify::gate(&model.name, &verified, verify::bound(config, bound)) {
         Ok(()) => Verdict::Agrees(verified),

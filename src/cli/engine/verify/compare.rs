@@ -30,6 +30,8 @@ const MOST_CROPS: usize = 16;
 /// What both answered.
 pub(super) struct Comparison {
     pub(super) pictures: u32,
+    /// Pictures in which the reference finds something that counts, or of which crops were shown.
+    pub(super) counted_in: u32,
     pub(super) boxes: Boxes,
     pub(super) embeddings: Embeddings,
     /// By name of the output.
@@ -78,6 +80,7 @@ pub(super) fn compare(config: &Config, model: &Arc<Model>, plan: &Path, data: &D
         plan: Engine::new(&plans, 0, &there)?,
         reference: Engine::new(&references, 0, &here)?,
         low: f64::from(low),
+        counted,
         found: [Found::default(), Found::default()],
         embedded: [embedding::Embeddings::default(), embedding::Embeddings::default()],
         // Whoever ranks boxes itself orders them anew where two scores differ by a hair.
@@ -85,6 +88,7 @@ pub(super) fn compare(config: &Config, model: &Arc<Model>, plan: &Path, data: &D
         crops,
         comparison: Comparison {
             pictures: 0,
+            counted_in: 0,
             boxes: Boxes::new(counted),
             embeddings: Embeddings::default(),
             outputs: BTreeMap::new(),
@@ -105,6 +109,8 @@ struct Both {
     reference: Engine,
     /// The score from which boxes may be partners.
     low: f64,
+    /// The score from which boxes count.
+    counted: f64,
     /// Of the reference, and of the plan.
     found: [Found; 2],
     embedded: [embedding::Embeddings; 2],
@@ -129,6 +135,7 @@ impl Both {
                 places.map(|at| Prediction::of(found, at, (number, class(at)), size)).collect()
             };
             let (right, got) = (predictions(right), predictions(got));
+            self.comparison.counted_in += u32::from(right.iter().any(|one| one.score >= self.counted));
             let upper = |all: &[Prediction]| all.iter().take_while(|one| one.score >= self.low).count();
             self.comparison.boxes.add(&right[..upper(&right)], &got[..upper(&got)]);
             if let Some(labelled) = &mut self.comparison.labelled {
@@ -137,6 +144,7 @@ impl Both {
             return Ok(());
         }
         let subjects = self.subjects(number, &frame, truth)?;
+        self.comparison.counted_in += u32::from(!subjects.is_empty());
         let most = self.plan.max_batch().min(self.reference.max_batch());
         let mut left = subjects.as_slice();
         while !left.is_empty() {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 pub(super) use data::{Data, DataArgs};
+pub(super) use report::Few;
 
 use super::stores;
 use crate::cli::exit::BadInput;
@@ -54,11 +55,16 @@ pub(super) struct Args {
 }
 
 /// How far a plan is from its model file. The plan may lie anywhere, installed or not; a manifest beside it is obeyed.
-/// `None` where the model file itself finds nothing in these pictures, which proves nothing ([`nothing_found`]).
+/// [`Few`] where the model file itself finds too little in these pictures, which proves nothing.
 ///
 /// # Errors
 /// Where plan, model file or pictures cannot be used.
-pub(super) fn run(config: &Config, model: &Arc<Model>, plan: &Path, data: &Data) -> anyhow::Result<Option<Verified>> {
+pub(super) fn run(
+    config: &Config,
+    model: &Arc<Model>,
+    plan: &Path,
+    data: &Data,
+) -> anyhow::Result<Result<Verified, Few>> {
     report::verified(&compare::compare(config, model, plan, data)?, data)
 }
 
@@ -73,15 +79,6 @@ pub(super) fn gate(model: &str, verified: &Verified, bound: f64) -> Result<(), S
 /// The agreement that is asked for.
 pub(super) fn bound(config: &Config, asked: Option<f64>) -> f64 {
     asked.or(config.runtime.require_verified).unwrap_or(ENOUGH)
-}
-
-/// What is wrong with pictures that prove nothing.
-pub(super) fn nothing_found(model: &str, data: &Data) -> String {
-    format!(
-        "model {model:?}: the model file finds nothing in these pictures ({}); use pictures with what it is for in them \
-         (--pictures FOLDER, --recording FILE, --truth, --coco)",
-        data.name
-    )
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
@@ -108,9 +105,12 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         // Where the link leads now: it may lead elsewhere when this is done.
         let plan = std::fs::canonicalize(&model.plan)?;
         let sha256 = sha256_of_file(&plan)?;
-        let Some(verified) = run(&config, model, &plan, &data)? else {
-            refused.push(nothing_found(&model.name, &data));
-            continue;
+        let verified = match run(&config, model, &plan, &data)? {
+            Ok(verified) => verified,
+            Err(few) => {
+                refused.push(few.words(&model.name, &data));
+                continue;
+            }
         };
         let kept = keep::keep(model, &sha256, &verified)?;
         let passed = gate(&model.name, &verified, bound);

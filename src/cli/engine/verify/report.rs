@@ -9,9 +9,36 @@ use super::labelled::kept;
 use crate::inference::artefact::{LabelledAccuracy, Verified};
 use crate::types::time::Timestamp;
 
-/// The record of a comparison; `None` where the model file itself found nothing, which proves nothing.
-pub(super) fn verified(comparison: &Comparison, data: &Data) -> anyhow::Result<Option<Verified>> {
-    let Comparison { pictures, boxes, embeddings, outputs, labelled } = comparison;
+/// Too little was found to prove anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli::engine) struct Few {
+    /// What there was too little of.
+    what: &'static str,
+    count: u64,
+    pictures: u32,
+}
+
+impl Few {
+    /// What is wrong with the pictures, and what to do.
+    pub(in crate::cli::engine) fn words(&self, model: &str, data: &Data) -> String {
+        let Self { what, count, pictures } = self;
+        let found = match count {
+            0 => "the model file finds nothing in these pictures".to_owned(),
+            _ => format!("the model file finds only {count} {what} in {pictures} of these pictures"),
+        };
+        format!(
+            "model {model:?}: {found} ({}); use pictures with what it is for in them (--pictures FOLDER, --recording FILE, \
+             --truth, --coco): {} {what} in {} pictures or more prove something",
+            data.name,
+            Verified::LEAST,
+            Verified::LEAST_PICTURES
+        )
+    }
+}
+
+/// The record of a comparison, or that it proves nothing.
+pub(super) fn verified(comparison: &Comparison, data: &Data) -> anyhow::Result<Result<Verified, Few>> {
+    let Comparison { pictures, counted_in, boxes, embeddings, outputs, labelled } = comparison;
     let labelled = match (labelled, &data.truth) {
         (Some(labelled), Some(truth)) => labelled.accuracy(truth)?,
         _ => None,
@@ -24,9 +51,6 @@ pub(super) fn verified(comparison: &Comparison, data: &Data) -> anyhow::Result<O
         ("embeddings", embeddings.mean()),
         ("ap", labelled.as_ref().and_then(kept)),
     ];
-    if boxes.f1().is_none() && embeddings.mean().is_none() {
-        return Ok(None);
-    }
     let there = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.clamp(0.0, 1.0))));
     let agreements: BTreeMap<String, f64> = there.collect();
     let mut figures = BTreeMap::new();
@@ -48,23 +72,30 @@ pub(super) fn verified(comparison: &Comparison, data: &Data) -> anyhow::Result<O
         figure("score_off_mean", boxes.score_off.get());
         figure("score_off_max", boxes.score_off.get().map(|_| boxes.score_off_most));
     }
-    let count = |mean: u64| (mean > 0).then_some(mean as f64);
-    figure("keypoints_compared", count(boxes.keypoints.count()));
-    figure("masks_compared", count(boxes.masks.count()));
-    figure("embeddings_compared", count(embeddings.count()));
+    let some = |mean: u64| (mean > 0).then_some(mean as f64);
+    figure("keypoints_compared", some(boxes.keypoints.count()));
+    figure("masks_compared", some(boxes.masks.count()));
+    figure("embeddings_compared", some(embeddings.count()));
     figure("embeddings_worst", embeddings.worst());
     for (name, l2) in outputs {
         figure(&format!("l2 {name}"), l2.get());
     }
-    Ok(Some(Verified {
+    let (what, count) = match embeddings.count() {
+        0 => ("boxes", boxes.wanted),
+        count => ("crops", count),
+    };
+    let verified = Verified {
         at: Timestamp::now().to_string(),
         data: data.name.clone(),
         pictures: *pictures,
+        counted: count,
+        counted_in: *counted_in,
         agreement: agreements.values().copied().fold(1.0, f64::min),
         agreements,
         figures,
         labelled,
-    }))
+    };
+    Ok(if verified.is_enough() { Ok(verified) } else { Err(Few { what, count, pictures: *counted_in }) })
 }
 
 /// Three decimals, never rounded up to a bound that was missed.
@@ -165,6 +196,8 @@ mod tests {
             at: "2026-01-02T03:04:05Z".to_owned(),
             data: "pictures /p".to_owned(),
             pictures: 20,
+            counted: 90,
+            counted_in: 20,
             agreement: 0.41,
             agreements: figures(&[("boxes", 0.41), ("scores", 0.89996), ("masks", 0.97)]),
             figures: figures(&[
