@@ -96,6 +96,29 @@ fn numbers_that_are_sizes_stay_exact() {
     assert!(relative_l2(&plain[0][0], &halved[0][0]) < 2e-3);
 }
 
+#[test]
+fn places_stay_exact_where_they_are_numbers_later() {
+    // 2051 is no number of `f16`.
+    let ranked = model(
+        17,
+        &[
+            node("TopK", &["x", "one"], &["best", "place"], &[]),
+            node("Cast", &["place"], &["float"], &[int("to", 1)]),
+            node("Add", &["float", "half"], &["y"], &[]),
+            longs("one", &[1]),
+            floats("half", &[], &[0.5]),
+            value(11, "x", &[1, 3000]),
+            value(12, "y", &[1, 1]),
+            value(12, "best", &[1, 1]),
+        ],
+    );
+    let (half, _) = to_half(&ranked).expect("it is made FP16");
+    let mut input = vec![0.25; 3000];
+    input[2051] = 1.5;
+    let answer = run(&half, &[1, 3000], &[input]);
+    assert_eq!(answer[0], [vec![2051.5], vec![1.5]]);
+}
+
 /// A branch that reads tensors and weights from around it, one that gives such a tensor, and an output used inside.
 fn branched() -> Model {
     let output = |name: &str| value(12, name, &[2, 4]);

@@ -14,6 +14,9 @@ const LEAST_SCALE: f32 = 1.0 / 262_144.0;
 /// Operators that give indices, whatever they take.
 const INDICES: [&str; 3] = ["NonZero", "ArgMax", "ArgMin"];
 
+/// The same, of which no numbers are taken in as `f16`.
+const PLACES: &str = "NonMaxSuppression";
+
 /// Operators that give the numbers of their first input in another arrangement.
 const REARRANGING: [&str; 13] = [
     "Expand",
@@ -66,6 +69,9 @@ impl Scope {
                 scope.constants.extend(node.output.iter().cloned());
             } else if scope.is_exact(node) {
                 scope.exact.extend(node.output.iter().cloned());
+            } else if node.is_standard() && node.op() == "TopK" {
+                // Its first output is its input's numbers, the second says where they were.
+                scope.exact.extend(node.output.get(1).cloned());
             }
             let scale = node.input.get(1).filter(|_| matches!(node.op(), "QuantizeLinear" | "DequantizeLinear"));
             if let Some(tensor) = scale.and_then(|name| least.get(name.as_str()))
@@ -89,6 +95,7 @@ impl Scope {
         match node.op() {
             "Shape" | "Size" => Mode::Any,
             op if INDICES.contains(&op) => Mode::Half,
+            "TopK" if !node.output.first().is_some_and(|values| self.exact.contains(values)) => Mode::Half,
             _ if node.output.iter().any(|output| self.exact.contains(output)) => Mode::Full,
             "Cast" => Mode::Any,
             "QuantizeLinear" | "DequantizeLinear" if opset < HALF_SCALES || small() => Mode::Full,
@@ -116,7 +123,7 @@ impl Scope {
         if !node.is_standard() || node.attribute.iter().any(|attribute| attribute.graphs_in().next().is_some()) {
             return false;
         }
-        if matches!(node.op(), "Shape" | "Size") || INDICES.contains(&node.op()) {
+        if matches!(node.op(), "Shape" | "Size" | PLACES) || INDICES.contains(&node.op()) {
             return true;
         }
         // Of these, the other inputs say where and how much, not what.
