@@ -78,7 +78,7 @@ fn channel_axis(node: &NodeProto, rank: usize) -> Option<usize> {
 
 /// Constant tensors by the names they go by: initialisers, "Constant" nodes, and "Identity" of either, which exporters
 /// write for weights that are shared.
-fn constants(graph: &GraphProto) -> HashMap<&str, &TensorProto> {
+pub(crate) fn constants(graph: &GraphProto) -> HashMap<&str, &TensorProto> {
     let mut constants: HashMap<_, _> = graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).collect();
     for node in graph.node.iter().filter(|node| node.is_standard()) {
         let tensor = match node.op() {

@@ -4,7 +4,7 @@ use onnx::{Model, to_half};
 
 mod common;
 
-use common::build::{floats, graph_attribute, int, longs, model, node, text, value, values};
+use common::build::{constant, floats, graph_attribute, int, longs, model, node, text, value, values};
 use common::{SHIPPED, all_files, compare, dims, pictures, relative_l2, run, session, shipped};
 
 #[test]
@@ -117,6 +117,29 @@ fn places_stay_exact_where_they_are_numbers_later() {
     input[2051] = 1.5;
     let answer = run(&half, &[1, 3000], &[input]);
     assert_eq!(answer[0], [vec![2051.5], vec![1.5]]);
+}
+
+#[test]
+fn scales_too_small_for_f16_stay_f32_in_nodes_as_in_weights() {
+    let in_a_node = constant("scale", 1e-6);
+    let in_weights = floats("scale", &[], &[1e-6]);
+    for (scale, kept) in [(in_a_node, 1), (in_weights, 1)] {
+        let quantised = model(
+            21,
+            &[
+                scale,
+                node("QuantizeLinear", &["x", "scale"], &["q"], &[]),
+                node("DequantizeLinear", &["q", "scale"], &["y"], &[]),
+                value(11, "x", &[3]),
+                value(12, "y", &[3]),
+            ],
+        );
+        let (half, report) = to_half(&quantised).expect("it is made FP16");
+        assert_eq!((report.full.len(), report.kept), (2, kept), "{report:?}");
+        let input = [vec![3e-6, 1.01e-4, 2.5e-4]];
+        let [plain, halved] = [&quantised, &half].map(|model| run(model, &[3], &input));
+        assert_eq!(plain, halved);
+    }
 }
 
 /// A branch that reads tensors and weights from around it, one that gives such a tensor, and an output used inside.

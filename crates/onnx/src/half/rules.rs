@@ -1,11 +1,12 @@
 //! Which operators take `f16`, and where.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::element::FLOAT;
 use crate::opset::HALF_SCALES;
 use crate::proto::{Attribute, GraphProto, NodeProto, TensorProto};
 use crate::types::{Types, infer};
+use crate::weighted::constants;
 
 /// Least scale that is `f16`: there its steps (2^-24) are 1/64 of it, so it is off by 0.8 % at most, which is twice
 /// what INT8 itself is off at the end of its range.
@@ -62,7 +63,7 @@ impl Scope {
     pub(super) fn of(&self, graph: &GraphProto) -> Self {
         let mut scope = self.clone();
         scope.types = infer(graph, &self.types);
-        let least: HashMap<_, _> = graph.initializer.iter().map(|tensor| (tensor.name(), tensor)).collect();
+        let known = constants(graph);
         scope.constants.extend(graph.initializer.iter().map(|tensor| tensor.name().to_owned()));
         for node in &graph.node {
             if matches!(node.op(), "Constant" | "ConstantOfShape") {
@@ -74,10 +75,10 @@ impl Scope {
                 scope.exact.extend(node.output.get(1).cloned());
             }
             let scale = node.input.get(1).filter(|_| matches!(node.op(), "QuantizeLinear" | "DequantizeLinear"));
-            if let Some(tensor) = scale.and_then(|name| least.get(name.as_str()))
+            if let Some((name, tensor)) = scale.and_then(|name| Some((name, known.get(name.as_str())?)))
                 && is_small(tensor)
             {
-                scope.small.insert(tensor.name().to_owned());
+                scope.small.insert(name.clone());
             }
         }
         scope

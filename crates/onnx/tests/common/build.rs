@@ -50,9 +50,19 @@ pub fn node(op: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>])
     block(1, &bytes)
 }
 
-fn initialiser(name: &str, element: i64, dims: &[i64], raw: &[u8]) -> Vec<u8> {
+fn tensor(name: &str, element: i64, dims: &[i64], raw: &[u8]) -> Vec<u8> {
     let dims: Vec<u8> = dims.iter().flat_map(|dim| number(1, *dim)).collect();
-    block(5, &[dims, number(2, element), block(8, name.as_bytes()), block(9, raw)].concat())
+    [dims, number(2, element), block(8, name.as_bytes()), block(9, raw)].concat()
+}
+
+fn initialiser(name: &str, element: i64, dims: &[i64], raw: &[u8]) -> Vec<u8> {
+    block(5, &tensor(name, element, dims, raw))
+}
+
+/// A node "Constant" with one float.
+pub fn constant(output: &str, value: f32) -> Vec<u8> {
+    let tensor = block(5, &tensor("", 1, &[], &value.to_le_bytes()));
+    node("Constant", &[], &[output], &[attribute("value", 4, &tensor)])
 }
 
 pub fn floats(name: &str, dims: &[i64], values: &[f32]) -> Vec<u8> {
