@@ -141,6 +141,7 @@ fn manifest(model: &str) -> Manifest {
         calibration: None,
         timings: Timings { calibrate_s: 0.0, parse_s: 0.1, build_s: 1.0, total_s: 1.2, timing_cache: false },
         log: None,
+        placement: None,
         memory: None,
         speed: Vec::new(),
         golden: None,

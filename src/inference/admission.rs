@@ -234,7 +234,7 @@ fn time(config: &Config, models: &[Arc<LoadedModel>], needs: &[Option<ModelNeed>
     for (index, (loaded, need)) in models.iter().zip(needs).enumerate() {
         let (Some(need), manifest) = (need, loaded.manifest.as_ref()) else { continue };
         let speed = manifest.map_or(&[][..], |manifest| &manifest.speed);
-        let dla_core = manifest.and_then(|manifest| manifest.options.dla_core);
+        let dla_core = manifest.and_then(|manifest| manifest.accelerator());
         let runner = Runner { model: &loaded.model, batch: need.batch, speed, dla_core };
         let uses = config.cameras.iter().filter_map(|camera| Use::of(camera, index, frames(camera).fps));
         works.push(runner.work(&uses.collect::<Vec<_>>(), ASSUMED_PEOPLE));

@@ -73,6 +73,11 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// What its layers run on; `None`: nobody knows.
+    fn placement(&self) -> Option<artefact::Placement> {
+        None
+    }
+
     /// Buffers for one run in flight of `lane`'s camera, of 1, 2, 4 ... up to `max_batch` pictures where the model leaves its batch (the
     /// first dimension of its inputs) open; other open dimensions of inputs become 1,
     /// or what a plan was tuned for.

@@ -49,6 +49,7 @@ pub fn write(model: &str, onnx: &Path, plan: &Path, ms: f64, environment: impl F
         calibration: None,
         timings: Timings { calibrate_s: 0.0, parse_s: 0.1, build_s: 1.0, total_s: 1.2, timing_cache: false },
         log: None,
+        placement: None,
         memory: Some(memory),
         speed: vec![Speed { batch: 1, median_ms: ms, p99_ms: 2.0 * ms, runs: 10 }],
         golden: None,

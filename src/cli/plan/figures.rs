@@ -161,7 +161,7 @@ impl Time {
                 model,
                 batch: facts.known().map_or(model.max_batch, |need| need.batch),
                 speed: manifest.map_or(&[], |manifest| &manifest.speed),
-                dla_core: manifest.and_then(|manifest| manifest.options.dla_core),
+                dla_core: manifest.and_then(|manifest| manifest.accelerator()),
             };
             let uses = cameras.iter().filter_map(|planned| Use::of(&planned.camera, index, planned.frames.fps));
             let work = runner.work(&uses.collect::<Vec<_>>(), people);

@@ -41,6 +41,9 @@ pub struct Manifest {
     /// What TensorRT said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<Log>,
+    /// What its layers run on, where it was built for an accelerator; `None`: the GPU, or TensorRT does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
     /// What it takes of the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
@@ -93,7 +96,7 @@ pub struct Options {
     /// 0 to 5; `None`: TensorRT's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimization_level: Option<u32>,
-    /// The deep-learning accelerator it runs on; `None`: the GPU.
+    /// The deep-learning accelerator it was built for, which may leave layers to the GPU; `None`: the GPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dla_core: Option<u32>,
     /// Builder flags that were set, by TensorRT's names.
@@ -148,6 +151,15 @@ pub struct Log {
     pub warnings: u32,
     /// Lines that were errors.
     pub errors: u32,
+}
+
+/// Layers after fusion, by what they run on; those that only copy from one to the other are in neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// The GPU.
+    pub gpu: u32,
+    /// The accelerator of `options.dla_core`.
+    pub dla: u32,
 }
 
 /// Device memory, bytes.
@@ -271,6 +283,14 @@ impl Manifest {
     #[must_use]
     pub fn schema() -> String {
         SCHEMA.to_owned()
+    }
+
+    /// The accelerator that does all of its work. `None`: the GPU does some of it, or may do.
+    #[must_use]
+    pub fn accelerator(&self) -> Option<u32> {
+        self.options
+            .dla_core
+            .filter(|_| self.placement.is_some_and(|placement| placement.gpu == 0 && placement.dla > 0))
     }
 
     /// Where the manifest of a plan lies: behind links, the plan's file with the ending `.json`.

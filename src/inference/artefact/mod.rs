@@ -18,8 +18,8 @@ mod store;
 
 pub use check::{Mismatch, Shown};
 pub use manifest::{
-    Calibration, Element, LabelledAccuracy, Log, Manifest, Memory, ModelFile, Options, PlanFile, Range, Speed, Tensor,
-    Timings, Verified,
+    Calibration, Element, LabelledAccuracy, Log, Manifest, Memory, ModelFile, Options, Placement, PlanFile, Range,
+    Speed, Tensor, Timings, Verified,
 };
 pub use platform::{GpuModel, Platform};
 pub use store::{Entry, Lock, Staged, Store};

@@ -27,6 +27,7 @@ fn manifest(plan: &[u8]) -> Manifest {
         calibration: None,
         timings: Timings { calibrate_s: 0.0, parse_s: 0.1, build_s: 2.0, total_s: 2.5, timing_cache: false },
         log: None,
+        placement: None,
         memory: None,
         speed: Vec::new(),
         golden: None,

@@ -50,6 +50,13 @@ impl Layers {
         Self { count: count.max(list.len()), verbosity: verbosity.to_owned(), list }
     }
 
+    /// Layers on a device that do more than copy; `None`: the engine does not tell.
+    #[must_use]
+    pub fn at_work_on(&self, placement: Placement) -> Option<usize> {
+        let copies = |layer: &&Layer| layer.kind.as_deref() == Some("Reformat") && layer.placement == Some(placement);
+        self.on(placement).map(|count| count - self.list.iter().filter(copies).count())
+    }
+
     /// Layers on a device; `None`: the engine does not tell.
     #[must_use]
     pub fn on(&self, placement: Placement) -> Option<usize> {

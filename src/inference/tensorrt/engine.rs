@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use gpu::{Held, Kind};
 
 use super::context::TrtContext;
-use super::{TensorRt, io};
+use super::{TensorRt, inspect, io};
 use crate::config::{Input, Model, Task};
-use crate::inference::artefact::{Memory, Tensor};
+use crate::inference::artefact::{Memory, Placement, Tensor};
 use crate::inference::device::{Failure, Lane};
 use crate::inference::file::{KeptPlan, PlanFile};
 use crate::inference::flight::{Step, Who};
@@ -267,6 +267,11 @@ impl Engine for TrtEngine {
             process: self.plan.trt.process_bytes,
             tensors: tensors.clone(),
         })
+    }
+
+    fn placement(&self) -> Option<Placement> {
+        let state = self.plan.copies.first()?.state.lock().unwrap_or_else(PoisonError::into_inner);
+        inspect::placement(&state.loaded.as_ref()?.engine)
     }
 
     fn create_context(&self, lane: &Lane, max_batch: usize) -> Result<Box<dyn Context>, InferenceError> {

@@ -7,9 +7,9 @@ use tensorrt_rs::{Engine, TensorInfo};
 
 use super::bind::{self, Broken};
 use super::{TensorRt, engine, io};
-use crate::inference::artefact::{Memory, Range};
+use crate::inference::artefact::{Memory, Placement, Range};
 use crate::inference::file::PlanFile;
-use crate::inference::inspection::{Inspection, Layers, TensorFacts};
+use crate::inference::inspection::{Inspection, Layers, Placement as Device, TensorFacts};
 
 /// Loads `file`, makes a context of it, and asks both.
 ///
@@ -23,9 +23,6 @@ fn asked(trt: &Arc<TensorRt>, name: &str, file: &PlanFile) -> Result<Inspection,
     let loaded = engine::deserialise(trt, name, file)?;
     let engine = &loaded.engine;
     let (context, tensors) = measure(trt, engine)?;
-    let count = |number: i32| usize::try_from(number).unwrap_or(0);
-    let verbosity = engine.profiling_verbosity().unwrap_or(ProfilingVerbosity::None);
-    let json = engine.create_inspector().and_then(|mut inspector| inspector.engine_json()).unwrap_or_default();
     let by_profile = (0..engine.profile_count()).map(|profile| engine.device_memory_size_for_profile(profile));
     let memory = Memory {
         engine: loaded.weights.bytes() as u64,
@@ -46,8 +43,22 @@ fn asked(trt: &Arc<TensorRt>, name: &str, file: &PlanFile) -> Result<Inspection,
         aux_streams: engine.aux_stream_count().unwrap_or(0),
         refittable: engine.is_refittable().unwrap_or(false),
         hardware_compatibility: engine.hardware_compatibility().map_or("UNKNOWN", |level| level.name()),
-        layers: Layers::parse(&json, count(engine.layer_count().unwrap_or(0)), verbosity.name()),
+        layers: layers(engine),
     })
+}
+
+fn layers(engine: &Arc<Engine>) -> Layers {
+    let verbosity = engine.profiling_verbosity().unwrap_or(ProfilingVerbosity::None);
+    let json = engine.create_inspector().and_then(|mut inspector| inspector.engine_json()).unwrap_or_default();
+    let count = usize::try_from(engine.layer_count().unwrap_or(0)).unwrap_or(0);
+    Layers::parse(&json, count, verbosity.name())
+}
+
+/// What the layers of an engine run on; `None`: it does not tell.
+pub(super) fn placement(engine: &Arc<Engine>) -> Option<Placement> {
+    let layers = layers(engine);
+    let on = |device| layers.at_work_on(device).and_then(|count| u32::try_from(count).ok());
+    Some(Placement { gpu: on(Device::Gpu)?, dla: on(Device::Dla)? })
 }
 
 /// Bytes of a context besides its activations, and what it needs buffers for.

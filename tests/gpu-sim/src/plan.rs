@@ -53,6 +53,9 @@ pub struct Header {
     /// An accelerator that its layers are said to run on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dla_core: Option<u32>,
+    /// Of an engine for an accelerator: layers that the GPU runs all the same, "Operator name".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_gpu: Vec<String>,
     /// The inspector gives names of layers and no more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub names_only: bool,
@@ -115,6 +118,7 @@ impl Plan {
             inputs: graph.inputs,
             outputs: graph.outputs,
             dla_core: None,
+            on_gpu: Vec::new(),
             names_only: false,
         };
         Ok(Self { header, model })

@@ -12,6 +12,7 @@ use super::interrupt::{Interrupt, Interrupted};
 use super::judge::{self, Verdict};
 use super::meter::Meter;
 use super::summary::Made;
+use super::wish::NO_INTEGERS;
 use super::{Args, timing_cache, turn};
 use crate::cli::engine::stores;
 use crate::cli::engine::verify::Data;
@@ -87,6 +88,10 @@ pub(super) fn make(
         Err(_) => None,
     };
     let mut quantised = parsed.as_ref().is_some_and(|parsed| parsed.facts().has_quantised_tensors());
+    let without_integers = wish.is_without_integers(typed);
+    if quantised && without_integers {
+        return Err(bad(NO_INTEGERS.to_owned()).into());
+    }
     if let Some(parsed) = parsed.filter(|_| derives) {
         let subject = Subject {
             config,
@@ -98,7 +103,8 @@ pub(super) fn make(
             low_memory: wish.low_memory,
         };
         let at = Instant::now();
-        let ranges = args.calibration.ranges_for(precision, &subject, &meter, interrupt)?;
+        let integers = if without_integers { Precision::Fp16 } else { precision };
+        let ranges = args.calibration.ranges_for(integers, &subject, &meter, interrupt)?;
         calibrate_s = at.elapsed().as_secs_f64();
         let ranges = ranges.map(|(ranges, from)| {
             calibration = Some(from);
@@ -172,6 +178,7 @@ pub(super) fn make(
             warnings: built.warnings,
             errors: built.errors,
         }),
+        placement: None,
         memory: None,
         speed: Vec::new(),
         golden: None,
@@ -196,6 +203,7 @@ pub(super) fn make(
         }
     })?;
     interrupt.check()?;
+    manifest.placement = examined.placement;
     manifest.memory = examined.memory.clone();
     manifest.speed.clone_from(&examined.speed);
     manifest.golden = Some(examined.golden.clone());

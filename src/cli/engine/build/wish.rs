@@ -20,7 +20,7 @@ pub(super) struct Wish {
     /// 0 (quick build) to 5 (quick engine); default: TensorRT's, 3
     #[arg(long, value_name = "0..5", value_parser = clap::value_parser!(u32).range(0..=5))]
     pub(super) optimization_level: Option<u32>,
-    /// Runs it on this deep-learning accelerator of a Jetson, from 0
+    /// Runs it on this deep-learning accelerator of a Jetson, from 0; one picture in a run
     #[arg(long, value_name = "N")]
     dla_core: Option<u32>,
     /// With --dla-core: what the accelerator cannot run goes to the GPU
@@ -39,6 +39,10 @@ enum Word {
     Best,
 }
 
+/// NVIDIA's guide to TensorRT, before 11: no explicit quantisation on a DLA.
+pub(super) const NO_INTEGERS: &str = "TensorRT 10 takes no quantised model (Q/DQ) for a deep-learning accelerator; build a model \
+                                      of floats with --precision fp16";
+
 impl Wish {
     pub(super) fn precision(&self, model: &Model) -> Precision {
         let said = self.precision.map(|word| match word {
@@ -51,8 +55,13 @@ impl Wish {
     }
 
     pub(super) fn max_batch(&self, model: &Model) -> usize {
-        let default = if model.task == Task::Reid { model.max_batch } else { 1 };
+        let default = if model.task == Task::Reid && self.dla_core.is_none() { model.max_batch } else { 1 };
         self.max_batch.map_or(default, |most| most as usize)
+    }
+
+    /// Is it for an accelerator that TensorRT 10 gives no 8-bit integers by Q/DQ?
+    pub(super) const fn is_without_integers(&self, strongly_typed: bool) -> bool {
+        self.dla_core.is_some() && !strongly_typed
     }
 
     pub(super) fn dla(&self) -> Option<Dla> {
@@ -68,6 +77,16 @@ impl Wish {
             return Err(
                 "a deep-learning accelerator has no 32-bit floats; build with --precision fp16 or int8".to_owned()
             );
+        }
+        if self.dla_core.is_some() && self.max_batch.is_some_and(|most| most > 1) {
+            return Err(
+                "a deep-learning accelerator runs one shape alone, and the daemon any number of pictures up to --max-batch; \
+                 leave --max-batch out"
+                    .to_owned(),
+            );
+        }
+        if self.is_without_integers(strongly_typed) && precision == Precision::Int8 {
+            return Err(NO_INTEGERS.to_owned());
         }
         Ok(match precision {
             _ if strongly_typed => Arithmetic::Typed,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::inference::artefact::{Memory, Speed};
+use crate::inference::artefact::{Memory, Placement, Speed};
 use crate::inference::device::Gpu;
 use crate::inference::golden::{self, Prepare, Recording};
 use crate::inference::manager::{LoadedModel, lane, max_batch};
@@ -22,6 +22,8 @@ pub struct Examined {
     pub golden: Recording,
     /// That answer against the one recorded beside the model file.
     pub check: Check,
+    /// What its layers run on, where it is for an accelerator and tells.
+    pub placement: Option<Placement>,
     /// Device memory; `None` where the model is not on the device.
     pub memory: Option<Memory>,
     /// Time of a run, by batch.
@@ -50,7 +52,9 @@ pub(in crate::inference) fn examine(
         (context, measured) = measure(context, *batch)?;
         speed.push(measured);
     }
-    Ok(Examined { golden: recording, check, memory: loaded.memory(), speed })
+    let accelerated = loaded.manifest.as_ref().is_some_and(|manifest| manifest.options.dla_core.is_some());
+    let placement = if accelerated { loaded.engine.placement() } else { None };
+    Ok(Examined { golden: recording, check, placement, memory: loaded.memory(), speed })
 }
 
 fn measure(mut context: Box<dyn Context>, batch: usize) -> Result<(Box<dyn Context>, Speed), InferenceError> {

@@ -59,6 +59,12 @@ impl Builder {
         config
             .check(network.is_strongly_typed(), quantised, dla_cores())
             .map_err(|words| (ErrorCode::InvalidConfig, format!("API Usage Error ({words})")))?;
+        let on_gpu = config.left_by_dla(&graph.nodes).map_err(|words| (ErrorCode::InvalidConfig, words))?;
+        let shapes = config.profiles();
+        if config.dla_core().is_some() && !shapes.iter().all(|profile| profile.is_fixed()) {
+            let words = "API Usage Error (DLA does not support dynamic dimensions: min, opt and max must be equal)";
+            return Err((ErrorCode::InvalidConfig, words.to_owned()));
+        }
         let device = device::get()
             .map_err(|code| (ErrorCode::Unspecified, format!("Cuda Runtime (In catchCudaError: {code})")))?;
         if config.precision().contains("int8") && !quantised {
@@ -97,6 +103,7 @@ impl Builder {
         let mut plan = Plan::build(name, model, &profiles, &target)
             .map_err(|reason| (ErrorCode::InvalidConfig, format!("API Usage Error ({reason})")))?;
         plan.header.dla_core = config.dla_core();
+        plan.header.on_gpu = on_gpu;
         if let Some(cache) = config.timing_cache() {
             cache.learn(&digest);
         }

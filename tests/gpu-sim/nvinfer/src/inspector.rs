@@ -45,7 +45,9 @@ impl Inspector {
             })
         };
         let bindings: Vec<_> = engine.header.inputs.iter().chain(&engine.header.outputs).map(|io| &io.name).collect();
-        let whole = json!({ "Layers": [layer], "Bindings": bindings, "Simulated": true, "Plan": header });
+        let on_gpu = engine.header.on_gpu.iter().map(|name| json!({ "Name": name, "LayerType": "OnnxRuntime" }));
+        let layers: Vec<_> = std::iter::once(layer.clone()).chain(on_gpu).collect();
+        let whole = json!({ "Layers": layers, "Bindings": bindings, "Simulated": true, "Plan": header });
         let text = |value: serde_json::Value| CString::new(value.to_string()).unwrap_or_default();
         Self { engine: text(whole), layer: text(layer), context: Mutex::new(0), recorder: Mutex::new(0) }
     }

@@ -28,6 +28,11 @@ impl Profile {
         })
     }
 
+    /// Smallest, best and largest shapes are the same.
+    pub(crate) fn is_fixed(&self) -> bool {
+        lock(&self.shapes).values().all(|[min, opt, max]| min == opt && opt == max)
+    }
+
     /// As a plan has it; what is not complete is left out.
     pub(crate) fn to_plan(&self) -> plan::Profile {
         let shapes = lock(&self.shapes);

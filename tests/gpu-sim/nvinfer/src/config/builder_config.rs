@@ -16,6 +16,24 @@ const DLA: i32 = 1;
 /// 10.x: FP16, INT8, FP8, BF16, INT4.
 const TYPE_FLAGS: u32 = 1 << 0 | 1 << 1 | 1 << 15 | 1 << 17 | 1 << 22;
 const INT8: u32 = 1 << 1;
+const GPU_FALLBACK: u32 = 1 << 3;
+/// Operators that the simulated accelerator runs; a real one runs more of them, under conditions.
+const ON_DLA: [&str; 14] = [
+    "Add",
+    "AveragePool",
+    "Clip",
+    "Concat",
+    "Constant",
+    "Conv",
+    "ConvTranspose",
+    "GlobalAveragePool",
+    "Identity",
+    "MaxPool",
+    "Mul",
+    "Relu",
+    "Sigmoid",
+    "Sub",
+];
 const LAST_FLAG: u32 = 28;
 const LAST_POOL: i32 = 5;
 
@@ -63,6 +81,22 @@ impl BuilderConfig {
         (settings.device_type == DLA).then_some(settings.dla_core).and_then(|core| u32::try_from(core).ok())
     }
 
+    /// Layers ("operator name") that the accelerator leaves to the GPU; an error where that is not allowed.
+    pub(crate) fn left_by_dla(&self, nodes: &[(String, String)]) -> Result<Vec<String>, String> {
+        let settings = lock(&self.settings);
+        if settings.device_type != DLA {
+            return Ok(Vec::new());
+        }
+        let left = nodes.iter().filter(|(operator, _)| !ON_DLA.contains(&operator.as_str()));
+        let left: Vec<String> = left.map(|(operator, name)| format!("{operator} {name}")).collect();
+        match left.first() {
+            Some(layer) if settings.flags & GPU_FALLBACK == 0 => {
+                Err(format!("Internal Error ({layer} cannot run on DLA, and GPU fallback is not enabled)"))
+            }
+            _ => Ok(left),
+        }
+    }
+
     /// Whether a build can be told this; if not, why, in TensorRT's manner.
     pub(crate) fn check(&self, strongly_typed: bool, quantised: bool, dla_cores: i32) -> Result<(), String> {
         let settings = lock(&self.settings);
@@ -74,6 +108,9 @@ impl BuilderConfig {
             return Err("the network has Q/DQ layers, but INT8 is not configured in the builder".to_owned());
         }
         if settings.device_type == DLA {
+            if current().major == 10 && quantised {
+                return Err("DLA does not support explicit quantization".to_owned());
+            }
             if !(0..dla_cores).contains(&settings.dla_core) {
                 return Err(format!("DLA core {} is asked for, the device has {dla_cores}", settings.dla_core));
             }
