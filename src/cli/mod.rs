@@ -8,6 +8,7 @@ mod doctor;
 mod engine;
 mod eval;
 mod exit;
+mod jpeg;
 mod models;
 mod plan;
 mod probe;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::RecvTimeoutError;
 
 use super::exit::BadInput;
+use super::jpeg;
 use crate::config::{Camera, Config, SourceKind, camera_from_url};
 use crate::inference::{ContractReport, InferenceError, ModelManager};
 use crate::pipeline::{self, CameraPipeline, Environment, FrameResult, Publish, Report};
@@ -55,7 +56,7 @@ impl Player {
         mut see: impl FnMut(&FrameResult, &CameraPipeline) -> anyhow::Result<()>,
     ) -> anyhow::Result<Played> {
         let (metrics, progress) = (Metrics::default(), Progress::default());
-        let camera = Camera { id: id.to_owned(), models: (0..self.config.models.len()).collect(), ..camera(path)? };
+        let camera = Camera { id: id.to_owned(), models: (0..self.config.models.len()).collect(), ..opened(path)? };
         let (reports, incoming) = pipeline::channel();
         let environment = Environment {
             config: &self.config,
@@ -129,16 +130,22 @@ impl Played {
     }
 }
 
+/// The recording as a camera, with the decoder that reads it best; after GStreamer was started.
+pub(super) fn opened(path: &Path) -> anyhow::Result<Camera> {
+    // GStreamer's own decoder throws away three of four chroma samples where a picture has them all. This one has them, but
+    // not those of other pictures: it crashes over some.
+    const FULL_CHROMA: &str = "avdec_mjpeg";
+    let mut camera = camera(path)?;
+    if jpeg::has_full_chroma(path) && gst::ElementFactory::find(FULL_CHROMA).is_some() {
+        camera.decoder = Some(FULL_CHROMA.to_owned());
+    }
+    Ok(camera)
+}
+
 /// The recording as a camera.
 pub(super) fn camera(path: &Path) -> anyhow::Result<Camera> {
     let text = path.to_str().ok_or_else(|| BadInput(format!("{}: the path is not UTF-8", path.display())))?;
-    let mut camera = camera_from_url(text, None, None)?;
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
-    // GStreamer's own decoder throws away three of four chroma samples where a picture has them all.
-    const FULL_CHROMA: &str = "avdec_mjpeg";
-    if matches!(extension.as_str(), "jpg" | "jpeg") && gst::ElementFactory::find(FULL_CHROMA).is_some() {
-        camera.decoder = Some(FULL_CHROMA.to_owned());
-    }
+    let camera = camera_from_url(text, None, None)?;
     if !matches!(camera.source, SourceKind::File { .. }) {
         let message = format!("{text}: not a recording; for a live camera use run or probe");
         return Err(BadInput(message).into());

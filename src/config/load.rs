@@ -26,13 +26,14 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
     load_into(path, Report::new())
 }
 
-/// As [`load`], where plans need not be there: for whoever builds them, or does without.
+/// As [`load`], for whoever works on engines: plans need not be there, nor passwords, which may be told to the service
+/// only. Cameras have none then.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_without_plans(path: &Path) -> Result<Loaded, Problems> {
+pub fn load_for_engines(path: &Path) -> Result<Loaded, Problems> {
     let mut report = Report::new();
-    report.plans_may_be_missing = true;
+    report.engines_only = true;
     load_into(path, report)
 }
 

@@ -20,7 +20,7 @@ mod schema;
 mod words;
 
 pub use diff::Diff;
-pub use load::{Loaded, load, load_with_env, load_without_plans};
+pub use load::{Loaded, load, load_for_engines, load_with_env};
 pub use meaning::*;
 pub use problem::{Location, Problem, Problems};
 pub use resolve::{camera_from_url, models_by_name};

@@ -12,8 +12,8 @@ pub(super) struct Report {
     pub files: Vec<PathBuf>,
     /// A file could not be read to its end, so that a missing name may stand there.
     pub incomplete: bool,
-    /// Whoever asks is about to build the plans that are not there.
-    pub plans_may_be_missing: bool,
+    /// Whoever asks works on engines: plans may not be there yet, and no camera is opened, so that no password is needed.
+    pub engines_only: bool,
     places: BTreeMap<String, Location>,
     faulty: BTreeSet<String>,
     problems: Vec<Problem>,
@@ -25,7 +25,7 @@ impl Report {
         Self {
             files: Vec::new(),
             incomplete: false,
-            plans_may_be_missing: false,
+            engines_only: false,
             places: BTreeMap::new(),
             faulty: BTreeSet::new(),
             problems: Vec::new(),

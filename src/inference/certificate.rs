@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::InferenceError;
-use super::artefact::{Manifest, Platform, Shown, Verified};
+use super::artefact::{Manifest, Platform, Shown, Verified, sha256_of_file};
 use crate::config::{Config, Model};
 
 /// A plan's manifest and what is worth a warning about it.
@@ -11,6 +11,26 @@ use crate::config::{Config, Model};
 pub(super) struct Certificate {
     pub(super) manifest: Option<Manifest>,
     pub(super) remarks: Vec<String>,
+}
+
+/// Would a start refuse this plan of the model, and why? `None` for `here`: nobody knows what machine this is, and only the
+/// files and the agreement are looked at.
+///
+/// # Errors
+/// Where the model file or the plan cannot be read.
+pub fn objection(
+    model: &Model,
+    plan: &Path,
+    config: &Config,
+    here: Option<&Platform>,
+) -> std::io::Result<Option<String>> {
+    let (onnx, digest) = (sha256_of_file(&model.onnx)?, sha256_of_file(plan)?);
+    let manifest = Manifest::read(plan).ok().flatten();
+    let Some(here) = here.or(manifest.as_ref().map(|manifest| &manifest.platform)) else { return Ok(None) };
+    Ok(match check(model, plan, config, here, &onnx, &digest) {
+        Err(InferenceError::Manifest { reason, .. }) => Some(reason),
+        _ => None,
+    })
 }
 
 /// Reads the manifest beside `plan`, the file behind the configured path, and compares it with this machine and with both files.

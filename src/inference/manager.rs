@@ -21,7 +21,7 @@ use super::swap::Serving;
 use super::tensorrt::build::{self, Examined};
 use super::tensorrt::{TensorRt, TrtEngine};
 use super::{Context, Engine, InferenceError, Lane, Notice, SerialMode, file, library};
-use crate::config::{Backend, Concurrency, Config, Model, Policy, Task};
+use crate::config::{Backend, Concurrency, Config, Model, Policy, Precision, Task};
 use crate::telemetry::metrics::{Metrics, ModelMetrics, gauge};
 use crate::types::tensor::ModelIo;
 
@@ -46,6 +46,12 @@ impl LoadedModel {
     #[must_use]
     pub fn io(&self) -> &ModelIo {
         self.engine.io()
+    }
+
+    /// Its arithmetic: what its plan was built with, else what the configuration asks for; `None`: as the model file has it.
+    #[must_use]
+    pub fn precision(&self) -> Option<&str> {
+        precision(&self.model, self.manifest.as_ref())
     }
 
     /// What runs it: `cpu`, `cuda`, `tensorrt`.
@@ -299,6 +305,10 @@ impl ModelManager {
     }
 }
 
+fn precision<'a>(model: &Model, manifest: Option<&'a Manifest>) -> Option<&'a str> {
+    manifest.map(|manifest| manifest.options.precision.as_str()).or(model.precision.map(Precision::name))
+}
+
 /// Most pictures in one run of a model.
 pub(super) fn max_batch(model: &Model) -> usize {
     if model.task == Task::Reid { model.max_batch } else { 1 }
@@ -456,12 +466,12 @@ pub(super) fn load_one(
         return Err(InferenceError::File { model: model.name.clone(), path: model.onnx.clone(), reason });
     }
     let began = Instant::now();
-    let counters = |sha256: &str, provider: &str| {
+    let counters = |sha256: &str, provider: &str, manifest: Option<&Manifest>| {
         metrics.model(ModelMetrics {
             name: model.name.clone(),
             sha256: sha256.to_owned(),
             provider: provider.to_owned(),
-            precision: model.precision.map(|precision| precision.name().to_owned()).unwrap_or_default(),
+            precision: precision(model, manifest).unwrap_or_default().to_owned(),
             ..ModelMetrics::default()
         })
     };
@@ -474,19 +484,19 @@ pub(super) fn load_one(
             let tensorrt = backends.tensorrt()?;
             certificate =
                 certificate::check(model, &path, backends.config, tensorrt.platform(), &of_onnx, plan.sha256())?;
-            let counters = counters(plan.sha256(), "tensorrt");
+            let counters = counters(plan.sha256(), "tensorrt", certificate.manifest.as_ref());
             let engine = TrtEngine::open(&tensorrt, model, &plan, counters)?;
             (plan.sha256().to_owned(), Box::new(engine))
         }
         Backend::OnnxruntimeCpu => {
             let threads = backends.config.runtime.threads_per_inference;
-            let counters = counters(&of_onnx, "cpu");
+            let counters = counters(&of_onnx, "cpu", None);
             let (runtime, workers) = (backends.onnxruntime()?, backends.workers()?);
             let engine = OrtEngine::open(&runtime, model, threads, workers, counters)?;
             (of_onnx.clone(), Box::new(engine))
         }
         Backend::OnnxruntimeCuda | Backend::OnnxruntimeTensorrt => {
-            let counters = counters(&of_onnx, OrtDeviceEngine::provider_of(model));
+            let counters = counters(&of_onnx, OrtDeviceEngine::provider_of(model), None);
             // The device first: what half-initialises CUDA behind its back breaks it.
             let (gpu, runtime) = (backends.gpu()?, backends.onnxruntime()?);
             let state_dir = &backends.config.runtime.state_dir;

@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use admission::Admission;
+pub use certificate::objection;
 pub use contract::{Check, ContractReport, DeviceFacts, Outcome};
 pub use device::Lane;
 pub use gpu::kernels::Placement;
@@ -36,7 +37,7 @@ pub use health::{Notice, SerialMode};
 pub use library::load as load_onnxruntime;
 pub use manager::{Fits, LoadedModel, ModelManager, PipelineContexts, Proofs};
 pub use swap::{Candidate, ModelStatus, Retired};
-pub use tensorrt::build;
+pub use tensorrt::{build, this_machine};
 
 use crate::types::frame::Picture;
 use crate::types::geometry::BBox;

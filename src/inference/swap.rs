@@ -42,8 +42,8 @@ pub struct ModelStatus {
     pub onnx: String,
     /// What runs it.
     pub provider: &'static str,
-    /// Arithmetic asked for; `None`: as the model file has it.
-    pub precision: Option<&'static str>,
+    /// Arithmetic; `None`: as the model file has it.
+    pub precision: Option<String>,
     /// Contexts alive.
     pub contexts: u64,
     /// When it began to serve, RFC 3339 UTC.
@@ -92,7 +92,7 @@ impl ModelManager {
                 engine: format!("sha256:{}", serving.loaded.sha256),
                 onnx: format!("sha256:{}", serving.loaded.onnx_sha256),
                 provider: serving.loaded.provider(),
-                precision: model.precision.map(|precision| precision.name()),
+                precision: serving.loaded.precision().map(str::to_owned),
                 contexts: serving.metrics.contexts.get(),
                 since: serving.since.to_string(),
             }

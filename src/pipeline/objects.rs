@@ -63,7 +63,7 @@ impl Objects {
             model: model.map(|model| EventModel {
                 id: model.model.name.clone(),
                 engine: format!("sha256:{}", model.sha256),
-                precision: model.model.precision.map(|precision| precision.name().to_owned()),
+                precision: model.precision().map(str::to_owned),
             }),
             open: Vec::with_capacity(64),
         }

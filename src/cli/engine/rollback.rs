@@ -7,8 +7,8 @@ use serde_json::json;
 use super::stores;
 use crate::cli::exit::BadInput;
 use crate::cli::{ConfigArg, Exit};
-use crate::config::Model;
-use crate::inference::artefact::{Manifest, Shown, Staged, Store, sha256_of_file};
+use crate::inference::artefact::Store;
+use crate::inference::{objection, this_machine};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -36,20 +36,23 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let lock = stores::lock(&store)?;
     let staged = store.before(&lock, args.to.as_deref()).map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound {
-            return BadInput(format!("model {:?}: {error}; `watchkeeper engine list` shows what there is", model.name))
-                .into();
+            return BadInput(format!(
+                "model {:?}: {error}; `watchkeeper engine list` shows what there is, and --to takes one of them",
+                model.name
+            ))
+            .into();
         }
         stores::unusable(&store, &error)
     })?;
+    let here = this_machine(config.runtime.tensorrt_library.as_deref());
     if !args.force
-        && let Some(reason) = unfit(&model, &staged)?
+        && let Some(reason) = objection(&model, &staged.plan, &config, here.as_ref())
+            .map_err(|error| BadInput(format!("model {:?}: {}: {error}", model.name, model.onnx.display())))?
     {
         let words = format!(
-            "model {:?}: {} would be refused by the daemon: {reason}; put the model file of then back, or build anew \
-             (`watchkeeper engine build {}`); --force goes back all the same",
+            "model {:?}: a start would refuse {}: {reason}; or put back what it was built for; --force goes back all the same",
             model.name,
             &staged.sha256[..12],
-            model.name
         );
         return Err(BadInput(words).into());
     }
@@ -64,16 +67,4 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         writeln!(out, "a running daemon takes it with: systemctl reload watchkeeper")?;
     }
     Ok(Exit::Done)
-}
-
-/// Why the daemon would not take the plan, as far as can be said without a GPU: of another model file, or of another
-/// machine or TensorRT than the engine in use, which was built here.
-fn unfit(model: &Model, staged: &Staged) -> anyhow::Result<Option<String>> {
-    let Some(then) = Manifest::read(&staged.plan).ok().flatten() else { return Ok(None) };
-    let now = Manifest::read(&model.plan).ok().flatten();
-    let here = now.as_ref().map_or(&then.platform, |now| &now.platform);
-    let onnx = sha256_of_file(&model.onnx)
-        .map_err(|error| BadInput(format!("model {:?}: {}: {error}", model.name, model.onnx.display())))?;
-    let found = then.mismatches(here, &onnx, &then.plan.sha256);
-    Ok((!found.is_empty()).then(|| Shown(&found).to_string()))
 }

@@ -9,7 +9,7 @@ use crate::inference::artefact::{Lock, Store};
 
 /// The configuration, also where plans are not there yet.
 pub(super) fn load(path: &Path) -> anyhow::Result<Config> {
-    Ok(crate::config::load_without_plans(path)?.config)
+    Ok(crate::config::load_for_engines(path)?.config)
 }
 
 /// The models that TensorRT runs: those named, or all. At least one.

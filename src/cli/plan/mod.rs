@@ -50,7 +50,7 @@ fn people(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
-    let mut config = crate::config::load_without_plans(&args.config.config)?.config;
+    let mut config = crate::config::load_for_engines(&args.config.config)?.config;
     if args.models.is_some() {
         config.models = super::chosen_models(&config, args.models.as_deref())?;
         let all: Vec<usize> = (0..config.models.len()).collect();

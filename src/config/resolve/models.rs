@@ -134,7 +134,7 @@ fn plan(name: &str, written: &file::Model, backend: meaning::Backend, onnx: &Pat
     // Without a model file there is no telling where the plan would be.
     let known = said.is_some() || !(onnx.as_os_str().is_empty() || report.has(&format!("{key}.onnx")));
     if known && !path.exists() {
-        if !report.plans_may_be_missing {
+        if !report.engines_only {
             let config = report.files.first().map(|file| format!(" --config {}", file.display())).unwrap_or_default();
             let message = format!(
                 "{} is not there; build it, on the device it is for: watchkeeper engine build {name}{config}",

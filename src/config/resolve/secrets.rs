@@ -40,6 +40,7 @@ pub(super) fn resolve(camera: &Camera, key: &str, variables: &Variables, report:
             let key = format!("{key}.{name}");
             match password(name, value, &key, variables, report) {
                 Ok(password) => Some(Credentials { username: username.clone(), password }),
+                Err(_) if report.engines_only => None,
                 Err(message) => {
                     report.problem(key, message);
                     None

@@ -272,10 +272,13 @@ impl Store {
             }
             gone.push((sha256, bytes));
         }
-        // Left where a process was killed between the files of one plan.
+        let used: Vec<String> =
+            self.list()?.into_iter().filter_map(|entry| entry.manifest.ok()?.calibration).map(|c| c.id).collect();
+        // Left where a process was killed between the files of one plan; and ranges that no plan was built with.
         for name in names(&self.folder)? {
             let of = name.strip_suffix(".json").or_else(|| name.strip_suffix(".log")).filter(|stem| is_sha256(stem));
-            if !dry && of.is_some_and(|sha256| !self.staged(sha256).plan.exists()) {
+            let ranges = name.strip_suffix(".ranges.json").is_some_and(|id| !used.iter().any(|used| used == id));
+            if !dry && (ranges || of.is_some_and(|sha256| !self.staged(sha256).plan.exists())) {
                 fs::remove_file(self.folder.join(&name))?;
             }
         }

@@ -127,6 +127,14 @@ impl TensorRt {
     }
 }
 
+/// What plans must have been built for on this machine, without taking its device into use; `None` where it has none, or no
+/// TensorRT.
+#[must_use]
+pub fn this_machine(library: Option<&Path>) -> Option<Platform> {
+    let device = gpu::Driver::load().and_then(|driver| driver.devices()).ok()?.into_iter().next()?;
+    Some(Platform::here(&device, &version(&load(library).ok()?)))
+}
+
 /// With the build number, on which plans depend too.
 fn version(library: &Library) -> String {
     library.build().map_or_else(|| library.version().to_string(), |build| format!("{}.{build}", library.version()))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use signal_hook::consts::signal::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::cli::Exit;
 use crate::inference::build::Job;
@@ -22,11 +22,11 @@ pub(super) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens for SIGINT and SIGTERM from now on.
+    /// Listens for SIGINT and SIGTERM from now on, and for SIGHUP, which a lost terminal sends.
     pub(super) fn listen() -> anyhow::Result<Self> {
         let this = Self { wanted: Arc::default(), job: Arc::default() };
         let mut signals =
-            signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("signal handlers cannot be set")?;
+            signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]).context("signal handlers cannot be set")?;
         // A file-size limit must come back as an error of `write`, not end the process.
         signal_hook::flag::register(SIGXFSZ, Arc::default()).context("signal handlers cannot be set")?;
         let (wanted, job) = (Arc::clone(&this.wanted), Arc::clone(&this.job));

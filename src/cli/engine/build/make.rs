@@ -223,7 +223,7 @@ pub(super) fn make(
 
     let kept = |reason: &str| {
         let (name, at) = (&model.name, staged.plan.display());
-        NotBuilt(format!("model {name:?}: the new engine is not installed: {reason} (it is kept in {at})"))
+        format!("model {name:?}: the new engine is not installed: {reason} (it is kept in {at})")
     };
     // The comparison has a bar of its own.
     drop(meter);
@@ -236,12 +236,18 @@ pub(super) fn make(
         }
         match verdict {
             Verdict::Agrees(_) => {}
-            Verdict::Refused(_, reason) => return Err(kept(&reason).into()),
+            Verdict::Refused(_, reason) => {
+                // The next build is not to take ranges that were found to be wrong.
+                if let Some(calibration) = &manifest.calibration {
+                    let _ = fs::remove_file(store.folder().join(format!("{}.ranges.json", calibration.id)));
+                }
+                return Err(BadInput(kept(&reason)).into());
+            }
             Verdict::Unproven(reason) => {
                 let asked = args.min_agreement.or(config.runtime.require_verified).is_some();
                 // Though nobody asked for a number: ranges can be wrong, floats are the model's own.
                 if asked || quantised {
-                    return Err(kept(&format!("{reason}, or --no-verify")).into());
+                    return Err(BadInput(kept(&format!("{reason}, or --no-verify"))).into());
                 }
                 remarks.push(format!("not verified: {reason}"));
             }
@@ -250,7 +256,7 @@ pub(super) fn make(
     let check = &examined.check;
     if check.outcome == Outcome::Failed {
         let next = check.next.as_ref().map(|next| format!("; {next}")).unwrap_or_default();
-        return Err(kept(&format!("{}{next}", check.found)).into());
+        return Err(NotBuilt(kept(&format!("{}{next}", check.found))).into());
     }
     interrupt.check()?;
     let (led_to, had_plan) = (store.current(), model.plan.exists());

@@ -21,7 +21,7 @@ const WAIT: Duration = Duration::from_millis(250);
 /// [`BadInput`] where the file cannot be read to where it was wanted; what `see` fails with.
 pub(super) fn each(path: &Path, mut see: impl FnMut(&Frame) -> anyhow::Result<bool>) -> anyhow::Result<()> {
     source::init()?;
-    let camera = Arc::new(recording::camera(path)?);
+    let camera = Arc::new(recording::opened(path)?);
     let (metrics, progress) = (Metrics::default().camera(&camera.id), Progress::default());
     let slot = Arc::new(FrameSlot::new(Delivery::Every));
     let source = Source::start(Setup {
