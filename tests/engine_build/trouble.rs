@@ -283,6 +283,22 @@ fn what_the_parser_refuses_is_told_with_node_operator_and_what_to_do() {
     }
 }
 
+#[test]
+fn weights_in_a_file_of_their_own_are_refused_in_every_precision_with_what_to_do() {
+    let field = |number: u8, content: &[u8]| [&[number << 3 | 2, content.len() as u8][..], content].concat();
+    let place = field(13, &[field(1, b"location"), field(2, b"weights.bin")].concat());
+    let weights = field(5, &[field(8, b"w"), place, vec![14 << 3, 1]].concat());
+    let site = Site::new("10.16.1");
+    fs::write(site.path("split.onnx"), field(7, &[weights, field(12, &field(1, b"y"))].concat())).unwrap();
+    site.config(&[("reid", site.path("split.onnx"), "")]);
+    for precision in ["fp32", "fp16", "int8"] {
+        let output = site.build(&["reid", "--precision", precision], "{}");
+        let said = words(&output);
+        assert_eq!(output.status.code(), Some(65), "{said}");
+        assert!(said.contains("\"weights.bin\"") && said.contains("onnx.save(onnx.load("), "{said}");
+    }
+}
+
 /// The model with every operator of that name called otherwise.
 fn renamed(model: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut model = model.to_vec();

@@ -83,6 +83,16 @@ pub(super) fn make(
     let derives = matches!(precision, Precision::Int8 | Precision::Best) || (typed && precision == Precision::Fp16);
     let parsed = match onnx::Model::from_bytes(&onnx) {
         Ok(parsed) => Some(parsed),
+        // No digest would know of them.
+        Err(error @ onnx::Error::OtherFile { .. }) => {
+            let file = model.onnx.display();
+            return Err(bad(format!(
+                "{error}: python3 -c 'import onnx; onnx.save(onnx.load(\"{file}\"), \"one.onnx\")', and name that in \
+                 models.{}.onnx",
+                model.name
+            ))
+            .into());
+        }
         Err(error) if derives => return Err(bad(error.to_string()).into()),
         // TensorRT's parser says it with node and operator.
         Err(_) => None,

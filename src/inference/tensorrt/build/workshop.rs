@@ -57,7 +57,7 @@ pub struct Request<'a> {
     pub name: &'a str,
     /// The model.
     pub onnx: &'a [u8],
-    /// Where it came from: weights in files of their own are looked for beside it.
+    /// Where it came from, for TensorRT's messages.
     pub path: &'a Path,
     /// What it may compute with.
     pub arithmetic: Arithmetic,
