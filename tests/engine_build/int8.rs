@@ -182,6 +182,13 @@ fn best_is_of_8_bits_where_ranges_are_known_and_then_has_to_prove_itself() {
     let best = answer(&site.build(&[&args[..], &["--precision", "best", "--no-install"]].concat(), "{}"));
     assert_eq!(best["manifest"]["options"]["flags"], serde_json::json!(["FP16", "INT8"]));
     assert_eq!(best["manifest"]["calibration"], before["manifest"]["calibration"]);
+    // Ranges of pictures that were prepared otherwise are of no use.
+    site.config(&[("detection", onnx("detection"), "input = { mean = [0, 0, 0], std = [128, 128, 128] }")]);
+    let output = site.build(&["detection", "--no-verify", "--precision", "int8"], "{}");
+    let said = words(&output);
+    assert_eq!(output.status.code(), Some(65), "{said}");
+    assert!(said.contains("8-bit integers need ranges"), "{said}");
+    site.config(&[("detection", onnx("detection"), "")]);
     // Nobody is in these.
     fs::create_dir(site.path("dark")).unwrap();
     image::RgbImage::new(320, 180).save(site.path("dark/1.png")).unwrap();

@@ -76,7 +76,11 @@ impl Method {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Cached {
     schema: String,
+    /// See [`VERSION`].
+    version: String,
     onnx_sha256: String,
+    /// How pictures became the model's input.
+    input: String,
     calibration: Calibration,
     ranges: Ranges,
 }
@@ -135,7 +139,7 @@ impl CalibrationArgs {
         meter.stage("reading the calibration pictures");
         let id = self.id(subject, &pictures)?;
         let path = subject.store.folder().join(format!("{id}.ranges.json"));
-        if let Some(cached) = read(&path, subject.onnx_sha256) {
+        if let Some(cached) = read(&path, subject) {
             return Ok((cached.ranges, cached.calibration));
         }
         let (ranges, seen) = self.measure(subject, &pictures, meter, interrupt)?;
@@ -147,6 +151,8 @@ impl CalibrationArgs {
         };
         let cached = Cached {
             schema: SCHEMA.to_owned(),
+            version: VERSION.to_owned(),
+            input: input_of(subject),
             onnx_sha256: subject.onnx_sha256.to_owned(),
             calibration: calibration.clone(),
             ranges: ranges.clone(),
@@ -159,7 +165,7 @@ impl CalibrationArgs {
 
     /// A name for these ranges, of all that decides them.
     fn id(&self, subject: &Subject<'_>, pictures: &Data) -> anyhow::Result<String> {
-        let (input, most) = (format!("{:?}", subject.model.input), self.calibration_pictures.to_string());
+        let (input, most) = (input_of(subject), self.calibration_pictures.to_string());
         let mut text = [SCHEMA, VERSION, subject.onnx_sha256, self.calibration_method.name(), &input, &most].join("\n");
         for path in pictures.files() {
             let digest = sha256_of_file(path).map_err(|error| BadInput(format!("{}: {error}", path.display())))?;
@@ -220,23 +226,29 @@ fn without(subject: &Subject<'_>) -> BadInput {
     ))
 }
 
-/// The ranges of this model file that were measured last.
+/// How pictures become the model's input.
+fn input_of(subject: &Subject<'_>) -> String {
+    format!("{:?}", subject.model.input)
+}
+
+/// The ranges of this model file, with this input, that were measured last.
 fn latest(subject: &Subject<'_>) -> Option<Cached> {
     let entries = fs::read_dir(subject.store.folder()).ok()?;
     let of = |entry: fs::DirEntry| {
         let path = entry.path();
         path.file_name()?.to_str()?.strip_suffix(".ranges.json")?;
-        let cached = read(&path, subject.onnx_sha256)?;
+        let cached = read(&path, subject)?;
         Some((entry.metadata().ok()?.modified().ok()?, cached))
     };
     entries.flatten().filter_map(of).max_by_key(|(at, _)| *at).map(|(_, cached)| cached)
 }
 
-/// Ranges of a file, where they are of this model; anything else is as good as none.
-fn read(path: &Path, onnx_sha256: &str) -> Option<Cached> {
+/// Ranges of a file, where they are of this model with this input; anything else is as good as none.
+fn read(path: &Path, subject: &Subject<'_>) -> Option<Cached> {
     let cached: Cached = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
     let sound = cached.ranges.0.values().all(|amax| amax.is_finite() && *amax >= 0.0);
-    (cached.schema == SCHEMA && cached.onnx_sha256 == onnx_sha256 && sound).then_some(cached)
+    let same = cached.onnx_sha256 == subject.onnx_sha256 && cached.input == input_of(subject);
+    (cached.schema == SCHEMA && cached.version == VERSION && same && sound).then_some(cached)
 }
 
 /// The model with some of its inner tensors as outputs, loaded.
