@@ -351,8 +351,11 @@ impl Run<'_> {
             let (context, result) = context.submit().wait()?;
             result?;
             let inner = self.probe.points.iter().zip(&mut self.histograms).filter(|(point, _)| !point.input);
-            for (at, (point, histogram)) in inner.enumerate() {
-                match context.output(self.probe.own + at)?.data {
+            for (point, histogram) in inner {
+                // By its name: one that the model gives itself is not there twice.
+                let at = self.loaded.io().outputs.iter().position(|output| output.name == point.tensor);
+                let at = at.ok_or_else(|| anyhow::anyhow!("the model does not give tensor {:?}", point.tensor))?;
+                match context.output(at)?.data {
                     TensorData::F32(values) => histogram.add(values),
                     _ => anyhow::bail!("tensor {:?} is not of 32-bit floats", point.tensor),
                 }
