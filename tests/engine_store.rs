@@ -146,10 +146,12 @@ fn an_engine_that_nobody_verified_or_that_agrees_too_little_is_refused_where_tha
     let asked = [("WATCHKEEPER__RUNTIME__REQUIRE_VERIFIED", "0.95")];
     site.install("detection", |_| ());
     assert!(site.refused(&asked).contains("nobody verified this engine"));
+    let loaded = watchkeeper::config::load(&site.0.path("config.toml")).unwrap();
+    let settings = watchkeeper::inference::settings_sha256(&loaded.config.models[0]);
     let of = |agreement: f64, boxes: u32, pictures: u32| {
         json!({
             "at": "2026-01-02T03:04:05Z", "data": "street", "pictures": 16, "agreement": agreement,
-            "counted": boxes, "counted_in": pictures, "agreements": { "boxes": agreement },
+            "settings_sha256": settings, "counted": boxes, "counted_in": pictures, "agreements": { "boxes": agreement },
         })
     };
     let verified = |agreement: f64| of(agreement, 20, 2);
@@ -168,6 +170,9 @@ fn an_engine_that_nobody_verified_or_that_agrees_too_little_is_refused_where_tha
     assert!(site.analyze(&[]).status.success());
     site.install("detection", |manifest| manifest["verified"] = verified(0.97));
     assert!(site.analyze(&asked).status.success());
+    // It agreed about other boxes.
+    let said = site.refused(&[asked[0], ("WATCHKEEPER__MODELS__DETECTION__MIN_SCORE", "0.6")]);
+    assert!(said.contains("was verified with other settings") && said.contains("engine verify detection"), "{said}");
 }
 
 #[test]

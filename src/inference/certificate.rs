@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::InferenceError;
-use super::artefact::{Manifest, Platform, Shown, Verified, sha256_of_file};
+use super::artefact::{Manifest, Platform, Shown, Verified, sha256_of_bytes, sha256_of_file};
 use crate::config::{Config, Model};
 
 /// A plan's manifest and what is worth a warning about it.
@@ -31,6 +31,18 @@ pub fn objection(
         Err(InferenceError::Manifest { reason, .. }) => Some(reason),
         _ => None,
     })
+}
+
+/// Digest of what decides a model's answers besides its files: how pictures are prepared and how outputs are read. An
+/// engine that agreed under others was not compared under these.
+#[must_use]
+pub fn settings_sha256(model: &Model) -> String {
+    let Model { task, head, input, labels, classes, min_score, nms_iou, nms_across_classes, max_detections, .. } =
+        model;
+    let thresholds = (min_score, nms_iou, nms_across_classes, max_detections);
+    sha256_of_bytes(
+        format!("settings/1\n{task:?}\n{head:?}\n{input:?}\n{labels:?}\n{classes:?}\n{thresholds:?}").as_bytes(),
+    )
 }
 
 /// Reads the manifest beside `plan`, the file behind the configured path, and compares it with this machine and with both files.
@@ -106,6 +118,14 @@ pub(super) fn check(
                     verified.data,
                     Verified::LEAST,
                     Verified::LEAST_PICTURES,
+                    command("verify")
+                ));
+            }
+            Some(verified) if verified.settings_sha256 != settings_sha256(model) => {
+                return refused(format!(
+                    "runtime.require_verified asks for an agreement of {bound}, and this engine was verified with other \
+                     settings (input, head, labels or thresholds of models.{}, or model.toml); do it again: {}",
+                    model.name,
                     command("verify")
                 ));
             }

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use admission::Admission;
-pub use certificate::objection;
+pub use certificate::{objection, settings_sha256};
 pub use contract::{Check, ContractReport, DeviceFacts, Outcome};
 pub use device::Lane;
 pub use gpu::kernels::Placement;

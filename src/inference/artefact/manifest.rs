@@ -241,6 +241,9 @@ pub struct Verified {
     /// Pictures with any of those.
     #[serde(default)]
     pub counted_in: u32,
+    /// Digest of the settings that both answers were read with: input, head, labels, thresholds.
+    #[serde(default)]
+    pub settings_sha256: String,
     /// 0 to 1: the worst of the figures in `agreements`. What `runtime.require_verified` asks for.
     pub agreement: f64,
     /// Parts of the answer and how far they agree, 0 to 1: `boxes`, `scores`, `keypoints`, `masks`, `embeddings`, `ap`.

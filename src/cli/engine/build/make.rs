@@ -20,7 +20,7 @@ use crate::cli::exit::{BadInput, NotBuilt};
 use crate::config::{Concurrency, Config, Model, Policy, Precision};
 use crate::inference::artefact::{Log, Manifest, ModelFile, Options, PlanFile, Store, Timings, sha256_of_bytes};
 use crate::inference::build::{BuildError, Built, Examined, Request, Workshop};
-use crate::inference::{ContractReport, InferenceError, ModelManager, Outcome, Proofs};
+use crate::inference::{ContractReport, InferenceError, ModelManager, Outcome, Proofs, settings_sha256};
 use crate::pipeline;
 use crate::telemetry::metrics::Metrics;
 use crate::types::time::Timestamp;
@@ -220,7 +220,7 @@ pub(super) fn make(
     manifest.timings.total_s = began.elapsed().as_secs_f64();
 
     let plan = process::MappedFile::open(&trial.0).map_err(unusable)?;
-    keep_verification(&store, &mut manifest, plan.bytes());
+    keep_verification(&store, &mut manifest, plan.bytes(), model);
     let staged = store.put(&lock, plan.bytes(), &log, &mut manifest).map_err(unusable)?;
     drop(plan);
     drop(trial);
@@ -398,12 +398,12 @@ fn examine(
     Ok(models.examine(&loaded, prepare)?)
 }
 
-/// The same plan of the same model was verified before: that still holds.
-fn keep_verification(store: &Store, manifest: &mut Manifest, plan: &[u8]) {
+/// The same plan of the same model with the same settings was verified before: that still holds.
+fn keep_verification(store: &Store, manifest: &mut Manifest, plan: &[u8], model: &Model) {
     let same = store.staged(&sha256_of_bytes(plan)).plan;
     if let Ok(Some(before)) = Manifest::read(&same)
         && before.onnx.sha256 == manifest.onnx.sha256
     {
-        manifest.verified = before.verified;
+        manifest.verified = before.verified.filter(|verified| verified.settings_sha256 == settings_sha256(model));
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn run(
     plan: &Path,
     data: &Data,
 ) -> anyhow::Result<Result<Verified, Few>> {
-    report::verified(&compare::compare(config, model, plan, data)?, data)
+    report::verified(&compare::compare(config, model, plan, data)?, model, data)
 }
 
 /// May the plan be used?

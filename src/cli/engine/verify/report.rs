@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use super::compare::Comparison;
 use super::data::Data;
 use super::labelled::kept;
+use crate::config::Model;
 use crate::inference::artefact::{LabelledAccuracy, Verified};
+use crate::inference::settings_sha256;
 use crate::types::time::Timestamp;
 
 /// Too little was found to prove anything.
@@ -37,7 +39,7 @@ impl Few {
 }
 
 /// The record of a comparison, or that it proves nothing.
-pub(super) fn verified(comparison: &Comparison, data: &Data) -> anyhow::Result<Result<Verified, Few>> {
+pub(super) fn verified(comparison: &Comparison, model: &Model, data: &Data) -> anyhow::Result<Result<Verified, Few>> {
     let Comparison { pictures, counted_in, boxes, embeddings, outputs, labelled } = comparison;
     let labelled = match (labelled, &data.truth) {
         (Some(labelled), Some(truth)) => labelled.accuracy(truth)?,
@@ -90,6 +92,7 @@ pub(super) fn verified(comparison: &Comparison, data: &Data) -> anyhow::Result<R
         pictures: *pictures,
         counted: count,
         counted_in: *counted_in,
+        settings_sha256: settings_sha256(model),
         agreement: agreements.values().copied().fold(1.0, f64::min),
         agreements,
         figures,
@@ -198,6 +201,7 @@ mod tests {
             pictures: 20,
             counted: 90,
             counted_in: 20,
+            settings_sha256: String::new(),
             agreement: 0.41,
             agreements: figures(&[("boxes", 0.41), ("scores", 0.89996), ("masks", 0.97)]),
             figures: figures(&[
