@@ -98,6 +98,38 @@ fn ctrl_c_ends_a_build_and_nothing_is_changed() {
 }
 
 #[test]
+fn ctrl_c_is_heard_while_engine_and_model_file_are_compared() {
+    let site = with_engine();
+    let before = (is_sound(&site), site.store());
+    fs::create_dir(site.path("many")).unwrap();
+    let picture = image::RgbImage::from_fn(640, 360, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
+    picture.save(site.path("many/0.png")).unwrap();
+    for number in 1..600 {
+        fs::hard_link(site.path("many/0.png"), site.path(&format!("many/{number}.png"))).unwrap();
+    }
+    let mut child = start(&site, &["reid", "--precision", "fp16", "--pictures", "many"], "{}");
+    let said = wait_until_it_says(&mut child, "reid: building fp16");
+    let new = || {
+        let fresh = |name: &String| name.ends_with(".json") && !name.starts_with('.') && !before.1.contains(name);
+        site.store().into_iter().find(fresh)
+    };
+    let began = Instant::now();
+    let manifest = loop {
+        assert!(began.elapsed() < Duration::from_secs(60), "no engine came into the store");
+        match new() {
+            Some(name) => break site.path("store").join(name),
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(said);
+    let manifest: Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
+    assert!(manifest["verified"].is_null(), "the comparison was not waited for: {manifest}");
+    assert_eq!(is_sound(&site), before.0);
+}
+
+#[test]
 fn a_second_ctrl_c_leaves_at_once() {
     let site = with_engine();
     // TensorRT asks between steps only, and these are long.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::interrupt::Interrupt;
 use crate::cli::engine::verify::{self, Data};
 use crate::config::{Config, Model};
 use crate::inference::artefact::Verified;
@@ -20,15 +21,16 @@ pub(super) enum Verdict {
 /// Compares the plan with its model file. `bound` is what the command line asks for.
 ///
 /// # Errors
-/// Where either does not run, or the pictures cannot be read.
+/// Where either does not run, the pictures cannot be read, or somebody wants the end.
 pub(super) fn judge(
     config: &Config,
     model: &Arc<Model>,
     plan: &Path,
     data: &Data,
     bound: Option<f64>,
+    interrupt: &Interrupt,
 ) -> anyhow::Result<Verdict> {
-    let verified = match verify::run(config, model, plan, data)? {
+    let verified = match verify::run(config, model, plan, data, &|| Ok(interrupt.check()?))? {
         Ok(verified) => verified,
         Err(few) => return Ok(Verdict::Unproven(few.words(&model.name, data))),
     };

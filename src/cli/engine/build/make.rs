@@ -239,7 +239,7 @@ pub(super) fn make(
     drop(meter);
     if let Some(data) = asked.data {
         let tried = Arc::new(tried(model, precision, wish.max_batch(model)));
-        let verdict = judge::judge(config, &tried, &staged.plan, data, args.min_agreement)?;
+        let verdict = judge::judge(config, &tried, &staged.plan, data, args.min_agreement, interrupt)?;
         if let Verdict::Agrees(verified) | Verdict::Refused(verified, _) = &verdict {
             manifest.verified = Some(verified.clone());
             store.update(&lock, &staged.sha256, &manifest).map_err(unusable)?;

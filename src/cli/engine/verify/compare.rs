@@ -49,8 +49,15 @@ enum Crops {
     Anywhere,
 }
 
-/// Runs both over all pictures. `plan` may lie in the store without being installed.
-pub(super) fn compare(config: &Config, model: &Arc<Model>, plan: &Path, data: &Data) -> anyhow::Result<Comparison> {
+/// Runs both over all pictures. `plan` may lie in the store without being installed. `go_on` is asked before each picture;
+/// its error ends the comparison.
+pub(super) fn compare(
+    config: &Config,
+    model: &Arc<Model>,
+    plan: &Path,
+    data: &Data,
+    go_on: &dyn Fn() -> anyhow::Result<()>,
+) -> anyhow::Result<Comparison> {
     let counted = f64::from(model.min_score).max(COUNTED);
     // Partners of boxes near the threshold are below it. Suppression goes from the best down, so that boxes above are the same
     // however low it begins.
@@ -97,6 +104,7 @@ pub(super) fn compare(config: &Config, model: &Arc<Model>, plan: &Path, data: &D
     };
     let mut progress = Progress::new(&model.name, data.len());
     data.each(|number, picture| {
+        go_on()?;
         both.look(number, picture, data.truth.as_ref())?;
         progress.step();
         Ok(())

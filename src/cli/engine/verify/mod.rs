@@ -58,14 +58,15 @@ pub(super) struct Args {
 /// [`Few`] where the model file itself finds too little in these pictures, which proves nothing.
 ///
 /// # Errors
-/// Where plan, model file or pictures cannot be used.
+/// Where plan, model file or pictures cannot be used, and what `go_on` answers, which is asked before each picture.
 pub(super) fn run(
     config: &Config,
     model: &Arc<Model>,
     plan: &Path,
     data: &Data,
+    go_on: &dyn Fn() -> anyhow::Result<()>,
 ) -> anyhow::Result<Result<Verified, Few>> {
-    report::verified(&compare::compare(config, model, plan, data)?, model, data)
+    report::verified(&compare::compare(config, model, plan, data, go_on)?, model, data)
 }
 
 /// May the plan be used?
@@ -105,7 +106,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         // Where the link leads now: it may lead elsewhere when this is done.
         let plan = std::fs::canonicalize(&model.plan)?;
         let sha256 = sha256_of_file(&plan)?;
-        let verified = match run(&config, model, &plan, &data)? {
+        let verified = match run(&config, model, &plan, &data, &|| Ok(()))? {
             Ok(verified) => verified,
             Err(few) => {
                 refused.push(few.words(&model.name, &data));
