@@ -86,7 +86,7 @@ pub struct PlanFile {
 pub struct Options {
     /// `fp32`, `fp16`, `int8` or `best`.
     pub precision: String,
-    /// Types are the model's own (TensorRT 11, and wherever the model is quantised by us).
+    /// Types are the model's own, as always in TensorRT 11; in 10 flags say what is allowed.
     pub strongly_typed: bool,
     /// Built with little memory: one tactic at a time, small pools.
     pub low_memory: bool,
