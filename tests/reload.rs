@@ -316,6 +316,40 @@ fn all_go_back_where_there_is_no_memory_for_the_third_camera() {
 }
 
 #[test]
+fn an_engine_without_room_beside_the_one_that_serves_is_refused_before_it_is_loaded() {
+    let _alone = alone();
+    let site = Blobs::new("parallel");
+    let first = site.install("blob", SIZE);
+    let mut daemon = site.start("{}");
+    site.all_have_a_track(&daemon);
+    site.install("blob-new", SIZE);
+    let manifest = json!({
+        "schema": "engine/1", "model": "detection", "built_at": "2026-01-02T03:04:05Z", "watchkeeper": "0.1.0",
+        "onnx": { "file": "blob.onnx", "sha256": "ab".repeat(32), "bytes": 1 },
+        "plan": { "sha256": "cd".repeat(32), "bytes": 1 },
+        "platform": {
+            "tensorrt": "10.16.1.0", "cuda": "12.2",
+            "gpu": {
+                "name": "Simulated GPU (CPU)", "uuid_class": "GPU", "compute_capability": "8.7", "multiprocessors": 8,
+                "memory_bytes": 8_u64 << 30, "integrated": false,
+            },
+        },
+        "options": { "precision": "fp32", "strongly_typed": false, "low_memory": false, "flags": [] },
+        "profiles": [],
+        "timings": { "calibrate_s": 0.0, "parse_s": 0.1, "build_s": 1.0, "total_s": 1.2, "timing_cache": false },
+        "memory": { "engine": 9_u64 << 30, "activations": 1, "context": 1, "tensors": [] },
+    });
+    fs::write(site.path("detection.json"), manifest.to_string()).unwrap();
+    let (status, answer) = reload(&daemon);
+    assert_eq!((status, &answer["code"]), (409, &json!("reload-refused")), "{answer}");
+    let words = "it needs 9216 MB beside the engine that serves";
+    assert!(answer.to_string().contains(words), "{answer}");
+    assert_eq!(site.model(&daemon)["engine"], json!(format!("sha256:{first}")));
+    assert!(!daemon.log().contains("is not for here"), "{}", daemon.log());
+    assert_eq!(daemon.stop().0, Some(0), "{}", daemon.log());
+}
+
+#[test]
 fn an_engine_that_does_not_prove_itself_is_refused_and_a_good_one_then_serves() {
     let _alone = alone();
     let production = Production::with_cameras(5.0);
