@@ -103,13 +103,13 @@ fn a_plan_for_another_machine_is_refused_before_it_is_read_with_both_values_and_
         (
             "/platform/gpu/multiprocessors",
             json!(16),
-            "GPU: built on Simulated GPU (CPU), 16 SMs, compute capability 8.7, 8.6 GB, here is Simulated GPU (CPU), 8 SMs, \
-             compute capability 8.7, 8.6 GB; ",
+            "GPU: built on Simulated GPU (CPU), 16 SMs, compute capability 8.7, 8.0 GB, here is Simulated GPU (CPU), 8 SMs, \
+             compute capability 8.7, 8.0 GB; ",
         ),
         (
             "/platform/gpu/name",
             json!("Orin"),
-            "GPU: built on Orin, 8 SMs, compute capability 8.7, 8.6 GB, here is Simul",
+            "GPU: built on Orin, 8 SMs, compute capability 8.7, 8.0 GB, here is Simul",
         ),
         ("/onnx/sha256", json!("ab".repeat(32)), "model file: built sha256 abababababab, here sha256 e49b385d1711; "),
     ];

@@ -13,7 +13,7 @@ const EXTRA_SURFACES: u32 = 4;
 
 /// Bytes of the surfaces that a hardware decoder has for pictures of that size, about: NV12 with rows of a multiple of 256
 /// bytes and whole macroblocks, as many as H.264 may refer to at the lowest level that has room for such a picture (ITU-T
-/// H.264, Table A-1: `MaxFS`, `MaxDpbMbs`), the one being decoded, and [`EXTRA_SURFACES`].
+/// H.264, Table A-1: `MaxFS`, `MaxDpbMbs`), the one being decoded, and `EXTRA_SURFACES`.
 pub fn surfaces((width, height): (u32, u32)) -> u64 {
     const LEVELS: [(u64, u64); 7] = [
         (396, 2_376),       // 2

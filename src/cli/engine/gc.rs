@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::stores;
 use crate::cli::{ConfigArg, Exit};
+use crate::inference::budget::megabytes;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -44,9 +45,9 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     }
     let verb = if args.dry_run { "would delete" } else { "deleted" };
     for (folder, sha256, bytes) in &deleted {
-        writeln!(out, "{verb} {} of {}, {:.1} MB", &sha256[..12], folder.display(), *bytes as f64 / 1e6)?;
+        writeln!(out, "{verb} {} of {}, {}", &sha256[..12], folder.display(), megabytes(*bytes))?;
     }
     let bytes: u64 = deleted.iter().map(|(_, _, bytes)| bytes).sum();
-    writeln!(out, "{} engines, {:.1} MB", deleted.len(), bytes as f64 / 1e6)?;
+    writeln!(out, "{} engines, {}", deleted.len(), megabytes(bytes))?;
     Ok(Exit::Done)
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::stores;
 use crate::cli::{ConfigArg, Exit};
 use crate::inference::artefact::{Entry, Manifest, Store};
+use crate::inference::budget::megabytes;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -53,7 +54,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
 
 fn line(entry: &Entry, used_by: &[String]) -> String {
     let used = if used_by.is_empty() { "-".to_owned() } else { format!("* {}", used_by.join(", ")) };
-    let size = format!("{:.1} MB", entry.bytes as f64 / 1e6);
+    let size = megabytes(entry.bytes);
     match &entry.manifest {
         Ok(manifest) => format!(
             "{}  {used:<16} {:<12} {:<5} TensorRT {:<12} {:<24} {:>9}  built {}{}{}",

@@ -175,7 +175,8 @@ impl Time {
             works.push(work);
         }
         let of_gpu = models.iter().filter(|time| time.dla_core.is_none());
-        let seconds = of_gpu.filter_map(|time| time.seconds).sum();
+        // A sum of nothing is -0.
+        let seconds = of_gpu.filter_map(|time| time.seconds).sum::<f64>() + 0.0;
         Self { seconds, busiest_seconds: budget::busiest(&works), models }
     }
 

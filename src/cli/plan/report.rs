@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::facts::{Device, Facts, Need};
 use super::figures::{Memory, Planned, Time};
-use crate::config::{Concurrency, Config};
+use crate::config::{Backend, Concurrency, Config};
 use crate::inference::budget::megabytes;
+use crate::inference::{objection, this_machine};
 
 /// All of it.
 #[derive(Debug, Serialize)]
@@ -45,6 +46,18 @@ pub(super) struct CameraFacts {
 pub(super) struct Unknown {
     pub(super) model: String,
     pub(super) why: String,
+}
+
+/// Engines that a start on this machine would refuse; the plan may be for another one.
+fn objections(config: &Config) -> Vec<String> {
+    let Some(here) = this_machine(config.runtime.tensorrt_library.as_deref()) else { return Vec::new() };
+    let on_tensorrt = config.models.iter().filter(|model| model.backend == Backend::Tensorrt && model.plan.exists());
+    on_tensorrt
+        .filter_map(|model| {
+            let reason = objection(model, &model.plan, config, Some(&here)).ok()??;
+            Some(format!("engine {}: a start on this machine would refuse it: {reason}", model.name))
+        })
+        .collect()
 }
 
 impl Report {
@@ -88,6 +101,7 @@ impl Report {
             unknown,
         };
         report.judge();
+        report.why.extend(objections(config));
         report
     }
 
@@ -109,6 +123,7 @@ impl Report {
             (Some(free), refused) => {
                 let usable = megabytes(free.saturating_sub(self.memory.reserve_bytes));
                 let fit = match (refused, fitting_cameras) {
+                    (None, _) if !self.unknown.is_empty() => "what is known of it fits".to_owned(),
                     (None, _) => "it fits".to_owned(),
                     (Some(refused), Some(some)) => {
                         let some = if *some == 1 { "1 fits".to_owned() } else { format!("{some} fit") };

@@ -59,7 +59,7 @@ impl Platform {
 }
 
 impl GpuModel {
-    /// `Orin NX, 8 SMs, compute capability 8.7, 15.3 GB`.
+    /// `Orin NX, 8 SMs, compute capability 8.7, 15.3 GB`; GB of 1024 MB, as MB are of 1024 KB everywhere here.
     #[must_use]
     pub fn words(&self) -> String {
         format!(
@@ -67,7 +67,7 @@ impl GpuModel {
             self.name,
             self.multiprocessors,
             self.compute_capability,
-            self.memory_bytes as f64 / 1e9
+            self.memory_bytes as f64 / f64::from(1 << 30)
         )
     }
 }

@@ -46,7 +46,7 @@ fn platform() -> Platform {
             uuid_class: "GPU".to_owned(),
             compute_capability: "8.7".to_owned(),
             multiprocessors: 16,
-            memory_bytes: 64_000_000_000,
+            memory_bytes: 64 << 30,
             integrated: true,
         },
     }
@@ -175,8 +175,7 @@ fn a_plan_of_another_machine_or_model_is_refused_with_both_values() {
     let (onnx, plan) = (&manifest.onnx.sha256, &manifest.plan.sha256);
     assert_eq!(manifest.mismatches(&here, onnx, plan), []);
     let shown = |here: &Platform, onnx: &str, plan: &str| Shown(&manifest.mismatches(here, onnx, plan)).to_string();
-    let nx =
-        GpuModel { name: "Orin NX".to_owned(), multiprocessors: 8, memory_bytes: 16_000_000_000, ..here.gpu.clone() };
+    let nx = GpuModel { name: "Orin NX".to_owned(), multiprocessors: 8, memory_bytes: 16 << 30, ..here.gpu.clone() };
     assert_eq!(
         shown(&Platform { gpu: nx, ..here.clone() }, onnx, plan),
         "GPU: built on Orin, 16 SMs, compute capability 8.7, 64.0 GB, here is Orin NX, 8 SMs, compute capability 8.7, 16.0 GB"

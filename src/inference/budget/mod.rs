@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Owners are those of the metric `device_memory_bytes`. How large buffers are is asked of those who allocate them:
-//! [`gpu::FrameUpload`], [`gpu::kernels::Candidates`], and [`Buffer`], which contexts are made by.
+//! [`gpu::FrameUpload`], [`gpu::kernels::Candidates`], and `Buffer`, which contexts are made by.
 
 mod buffers;
 mod frames;

@@ -19,6 +19,7 @@ use crate::cli::engine::verify::Data;
 use crate::cli::exit::{BadInput, NotBuilt};
 use crate::config::{Concurrency, Config, Model, Policy, Precision};
 use crate::inference::artefact::{Log, Manifest, ModelFile, Options, PlanFile, Store, Timings, sha256_of_bytes};
+use crate::inference::budget::megabytes;
 use crate::inference::build::{BuildError, Built, Examined, Request, Workshop};
 use crate::inference::{ContractReport, InferenceError, ModelManager, Outcome, Proofs, settings_sha256};
 use crate::pipeline;
@@ -54,11 +55,11 @@ pub(super) fn make(
 
     let platform = workshop.platform();
     eprintln!(
-        "{}: building {} from {} ({:.1} MB) for {} with TensorRT {}",
+        "{}: building {} from {} ({}) for {} with TensorRT {}",
         model.name,
         precision.name(),
         model.onnx.display(),
-        onnx.len() as f64 / 1e6,
+        megabytes(onnx.len() as u64),
         platform.gpu.name,
         platform.tensorrt
     );

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::meter::time;
 use crate::inference::artefact::{Manifest, Staged};
+use crate::inference::budget::megabytes;
 
 /// An engine in the store.
 pub(super) struct Made {
@@ -33,8 +34,7 @@ pub(super) fn words(made: &Made) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {what:<10} {words}");
     };
-    let size = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
-    line("engine", &format!("{}, {}", staged.plan.display(), size(manifest.plan.bytes)));
+    line("engine", &format!("{}, {}", staged.plan.display(), megabytes(manifest.plan.bytes)));
     let short = |sha256: &str| sha256.get(..12).unwrap_or(sha256).to_owned();
     let before = match &made.before {
         Some(sha256) => format!("{} before", short(sha256)),
@@ -69,9 +69,9 @@ pub(super) fn words(made: &Made) -> String {
     if let Some(memory) = &manifest.memory {
         let words = format!(
             "{} for the engine, {} of activations and {} besides for each context",
-            size(memory.engine),
-            size(memory.activations),
-            size(memory.context)
+            megabytes(memory.engine),
+            megabytes(memory.activations),
+            megabytes(memory.context)
         );
         line("memory", &words);
     }

@@ -10,6 +10,7 @@ use crate::cli::Exit;
 use crate::cli::exit::BadInput;
 use crate::inference::InferenceError;
 use crate::inference::artefact::{Manifest, Range, Shown, sha256_of_file};
+use crate::inference::budget::megabytes;
 use crate::inference::inspection::{Inspected, Inspection, Placement, TensorFacts, inspect};
 
 /// What could be found out.
@@ -145,7 +146,7 @@ fn summary(manifest: &Manifest, out: &mut impl Write) -> io::Result<()> {
 
 fn details(inspection: &Inspection, layers: bool, out: &mut impl Write) -> io::Result<()> {
     let memory = &inspection.memory;
-    writeln!(out, "file        {:.1} MB, sha256 {}", inspection.bytes as f64 / 1e6, inspection.sha256)?;
+    writeln!(out, "file        {}, sha256 {}", megabytes(inspection.bytes), inspection.sha256)?;
     let weights = inspection.weights_bytes.map(|bytes| format!(", weights {}", mb(bytes))).unwrap_or_default();
     writeln!(out, "memory      engine {}{weights}, once for each copy", mb(memory.engine))?;
     let by_profile = inspection.activations_by_profile.iter().enumerate();
