@@ -1,28 +1,25 @@
 //! The one owner of all engines.
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
 use super::admission::Admissions;
 use super::artefact::{Manifest, Memory};
+use super::backends::{Backends, Opened};
 use super::budget::{Filter, ModelNeed};
-use super::certificate::{self, Certificate};
 use super::contract::{self, Check, ContractReport, Outcome};
 use super::device::Gpu;
 use super::golden::{self, Prepare, Recording};
 use super::health::Health;
-use super::onnxruntime::{OrtDeviceEngine, OrtEngine, Workers};
-use super::prove::{describe, first_run, prove};
+use super::load::{largest_first, load_one};
+use super::prove::{first_run, prove};
 use super::swap::Serving;
 use super::tensorrt::build::{self, Examined};
-use super::tensorrt::{TensorRt, TrtEngine};
-use super::{Context, Engine, InferenceError, Lane, Notice, SerialMode, file, library};
-use crate::config::{Backend, Concurrency, Config, Model, Policy, Precision, Task};
-use crate::telemetry::metrics::{Metrics, ModelMetrics, gauge};
+use super::{Context, Engine, InferenceError, Lane, Notice, SerialMode};
+use crate::config::{Concurrency, Config, Model, Policy, Precision, Task};
+use crate::telemetry::metrics::{Metrics, gauge};
 use crate::types::tensor::ModelIo;
 
 /// A loaded model.
@@ -164,15 +161,7 @@ impl ModelManager {
     ) -> Result<Self, InferenceError> {
         let serial = config.runtime.concurrency == Concurrency::Serial;
         let health = Arc::new(Health::new(&config.runtime.state_dir, serial));
-        let mut backends = Backends {
-            config,
-            health: Arc::clone(&health),
-            report,
-            gpu: None,
-            tensorrt: None,
-            onnxruntime: None,
-            workers: None,
-        };
+        let mut backends = Backends::new(config, &health, report);
         backends.open()?;
         if let Some(decoder) = proofs.decoder {
             let check = decoder(config.runtime.policy);
@@ -305,7 +294,7 @@ impl ModelManager {
     }
 }
 
-fn precision<'a>(model: &Model, manifest: Option<&'a Manifest>) -> Option<&'a str> {
+pub(super) fn precision<'a>(model: &Model, manifest: Option<&'a Manifest>) -> Option<&'a str> {
     manifest.map(|manifest| manifest.options.precision.as_str()).or(model.precision.map(Precision::name))
 }
 
@@ -331,192 +320,4 @@ fn report_device(gpu: &Arc<Gpu>, metrics: &Metrics) {
         let memory = memory(&gpu);
         gauge(out, "device_memory_bytes", "owner", memory.iter().map(|(owner, bytes)| (owner.as_str(), *bytes)));
     });
-}
-
-/// What runs models. A library is loaded where a model needs it, and never otherwise.
-pub(super) struct Backends<'a> {
-    pub(super) config: &'a Config,
-    pub(super) health: Arc<Health>,
-    pub(super) report: &'a mut ContractReport,
-    gpu: Option<Arc<Gpu>>,
-    tensorrt: Option<Arc<TensorRt>>,
-    onnxruntime: Option<onnxruntime::Runtime>,
-    workers: Option<Arc<Workers>>,
-}
-
-impl Backends<'_> {
-    /// The device and what computes on it, before any other library may touch CUDA.
-    fn open(&mut self) -> Result<(), InferenceError> {
-        if contract::on_gpu(self.config) {
-            self.gpu()?;
-        }
-        if self.config.models.iter().any(|model| model.backend == Backend::Tensorrt) {
-            self.tensorrt()?;
-        }
-        if contract::onnxruntime_on_gpu(self.config) {
-            self.report.begin(contract::ONNXRUNTIME);
-            let runtime = self.onnxruntime()?;
-            self.report
-                .passed(contract::ONNXRUNTIME, &format!("{}: {}", runtime.path().display(), runtime.build_info()));
-        }
-        Ok(())
-    }
-
-    /// What is open, for engines that are loaded later.
-    fn opened(&self) -> Opened {
-        Opened {
-            gpu: self.gpu.clone(),
-            tensorrt: self.tensorrt.clone(),
-            onnxruntime: self.onnxruntime.clone(),
-            workers: self.workers.clone(),
-        }
-    }
-
-    fn gpu(&mut self) -> Result<Arc<Gpu>, InferenceError> {
-        let gpu = match self.gpu.take() {
-            Some(gpu) => gpu,
-            None => Gpu::open(self.config.runtime.concurrency, &self.health, self.report)?,
-        };
-        Ok(Arc::clone(self.gpu.insert(gpu)))
-    }
-
-    fn tensorrt(&mut self) -> Result<Arc<TensorRt>, InferenceError> {
-        let tensorrt = match self.tensorrt.take() {
-            Some(tensorrt) => tensorrt,
-            None => {
-                let gpu = self.gpu()?;
-                TensorRt::open(self.config.runtime.tensorrt_library.as_deref(), &gpu, self.report)?
-            }
-        };
-        Ok(Arc::clone(self.tensorrt.insert(tensorrt)))
-    }
-
-    fn onnxruntime(&mut self) -> Result<onnxruntime::Runtime, InferenceError> {
-        if let Some(runtime) = &self.onnxruntime {
-            return Ok(runtime.clone());
-        }
-        let runtime = library::load(self.config.runtime.onnxruntime_library.as_deref())?;
-        tracing::info!(path = %runtime.path().display(), build = runtime.build_info(), "ONNX Runtime loaded");
-        Ok(self.onnxruntime.insert(runtime).clone())
-    }
-
-    /// Threads for inference on the CPU.
-    fn workers(&mut self) -> Result<Arc<Workers>, InferenceError> {
-        let workers = match self.workers.take() {
-            Some(workers) => workers,
-            None => Workers::start(self.config.runtime.inference_workers)
-                .map_err(|error| InferenceError::Library { tried: format!("  no thread for inference: {error}") })?,
-        };
-        Ok(Arc::clone(self.workers.insert(workers)))
-    }
-}
-
-/// Devices and libraries that a manager has open.
-#[derive(Clone)]
-pub(super) struct Opened {
-    pub(super) tensorrt: Option<Arc<TensorRt>>,
-    onnxruntime: Option<onnxruntime::Runtime>,
-    workers: Option<Arc<Workers>>,
-    pub(super) gpu: Option<Arc<Gpu>>,
-}
-
-impl Opened {
-    /// To load further engines with.
-    pub(super) fn backends<'a>(
-        &self,
-        config: &'a Config,
-        health: &Arc<Health>,
-        report: &'a mut ContractReport,
-    ) -> Backends<'a> {
-        let Self { gpu, tensorrt, onnxruntime, workers } = self.clone();
-        Backends { config, health: Arc::clone(health), report, gpu, tensorrt, onnxruntime, workers }
-    }
-}
-
-/// The file that is loaded.
-pub(super) fn file_of(model: &Model) -> &Path {
-    match model.backend {
-        Backend::Tensorrt => &model.plan,
-        Backend::OnnxruntimeCpu | Backend::OnnxruntimeCuda | Backend::OnnxruntimeTensorrt => &model.onnx,
-    }
-}
-
-fn largest_first(models: &[Arc<Model>]) -> Vec<usize> {
-    let size = |index: &usize| std::fs::metadata(file_of(&models[*index])).map_or(0, |meta| meta.len());
-    let mut order: Vec<usize> = (0..models.len()).collect();
-    order.sort_by_key(|index| std::cmp::Reverse(size(index)));
-    order
-}
-
-pub(super) fn load_one(
-    model: &Arc<Model>,
-    backends: &mut Backends<'_>,
-    metrics: &Metrics,
-    fits: Fits<'_>,
-) -> Result<LoadedModel, InferenceError> {
-    backends.report.begin(&contract::engine(&model.name));
-    let of_onnx = file::digest(&model.name, &model.onnx)?;
-    if let Some(manifest) = &model.manifest
-        && manifest.sha256.as_ref().is_some_and(|promised| *promised != of_onnx)
-    {
-        let reason = format!(
-            "sha256 is {of_onnx}, and {} promises another; take both from the same place, or correct it",
-            manifest.path.display()
-        );
-        return Err(InferenceError::File { model: model.name.clone(), path: model.onnx.clone(), reason });
-    }
-    let began = Instant::now();
-    let counters = |sha256: &str, provider: &str, manifest: Option<&Manifest>| {
-        metrics.model(ModelMetrics {
-            name: model.name.clone(),
-            sha256: sha256.to_owned(),
-            provider: provider.to_owned(),
-            precision: precision(model, manifest).unwrap_or_default().to_owned(),
-            ..ModelMetrics::default()
-        })
-    };
-    let mut certificate = Certificate { manifest: None, remarks: Vec::new() };
-    let (sha256, engine): (String, Box<dyn Engine>) = match model.backend {
-        Backend::Tensorrt => {
-            // A build may swap the link meanwhile: plan and manifest must be of one file.
-            let path = std::fs::canonicalize(&model.plan).unwrap_or_else(|_| model.plan.clone());
-            let plan = file::open_plan(&model.name, &path)?;
-            let tensorrt = backends.tensorrt()?;
-            certificate =
-                certificate::check(model, &path, backends.config, tensorrt.platform(), &of_onnx, plan.sha256())?;
-            let counters = counters(plan.sha256(), "tensorrt", certificate.manifest.as_ref());
-            let engine = TrtEngine::open(&tensorrt, model, &plan, counters)?;
-            (plan.sha256().to_owned(), Box::new(engine))
-        }
-        Backend::OnnxruntimeCpu => {
-            let threads = backends.config.runtime.threads_per_inference;
-            let counters = counters(&of_onnx, "cpu", None);
-            let (runtime, workers) = (backends.onnxruntime()?, backends.workers()?);
-            let engine = OrtEngine::open(&runtime, model, threads, workers, counters)?;
-            (of_onnx.clone(), Box::new(engine))
-        }
-        Backend::OnnxruntimeCuda | Backend::OnnxruntimeTensorrt => {
-            let counters = counters(&of_onnx, OrtDeviceEngine::provider_of(model), None);
-            // The device first: what half-initialises CUDA behind its back breaks it.
-            let (gpu, runtime) = (backends.gpu()?, backends.onnxruntime()?);
-            let state_dir = &backends.config.runtime.state_dir;
-            let engine = OrtDeviceEngine::open(&gpu, &runtime, model, &of_onnx, state_dir, counters)?;
-            (of_onnx.clone(), Box::new(engine))
-        }
-    };
-    // Before the first run: a model that does not fit may well not run either, and this says why.
-    let filter =
-        fits(model, engine.io()).map_err(|reason| InferenceError::Head { model: model.name.clone(), reason })?;
-    tracing::info!(
-        model = %model.name,
-        file = %file_of(model).display(),
-        sha256 = &sha256[..12],
-        provider = engine.provider(),
-        io = %describe(engine.io()),
-        copies = model.engine_copies,
-        load_ms = began.elapsed().as_millis(),
-        "engine loaded"
-    );
-    let Certificate { manifest, remarks } = certificate;
-    Ok(LoadedModel { model: Arc::clone(model), sha256, onnx_sha256: of_onnx, manifest, remarks, filter, engine })
 }

@@ -7,6 +7,7 @@
 
 mod admission;
 pub mod artefact;
+mod backends;
 pub mod budget;
 mod certificate;
 mod contract;
@@ -19,6 +20,7 @@ pub mod golden;
 mod health;
 pub mod inspection;
 mod library;
+mod load;
 mod manager;
 mod onnxruntime;
 mod prove;

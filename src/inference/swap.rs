@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError, RwLockReadGuard};
 
 use serde::Serialize;
 
-use super::manager::{Proofs, file_of, load_one};
+use super::load::{file_of, load_one};
+use super::manager::Proofs;
 use super::prove::prove;
 use super::{Check, ContractReport, InferenceError, LoadedModel, ModelManager, contract, file};
 use crate::config::{Backend, Config, Model};
