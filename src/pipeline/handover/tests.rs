@@ -102,6 +102,8 @@ impl Site {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }));
+        // Without a frame yet it would count as silent.
+        site.assert_analyses();
         site
     }
 
