@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/manifests.rs"]
+mod manifests;
 #[path = "support/street.rs"]
 mod recorded;
 #[path = "support/weights.rs"]
@@ -19,9 +21,7 @@ use recorded::{SEED, Street};
 use serde_json::{Value, json};
 use streetscene::output::{Images, Plan as Writing, Writer};
 use streetscene::{Light, Options, View, World};
-use watchkeeper::inference::artefact::{
-    GpuModel, Manifest, ModelFile, Options as BuiltWith, PlanFile, Platform, Store, Timings, sha256_of_file,
-};
+use watchkeeper::inference::artefact::{Manifest, Store};
 
 const MODELS: [&str; 4] = ["detection", "pose", "segmentation", "reid"];
 
@@ -50,7 +50,7 @@ impl Site {
         let plan = plan(model, wrapped);
         let store = Store::of(&self.path(&format!("{model}.plan")));
         let lock = store.lock(|| true).unwrap();
-        let staged = store.put(&lock, &plan, "", &mut manifest(model)).unwrap();
+        let staged = store.put(&lock, &plan, "", &mut manifests::plain(model, &onnx(model))).unwrap();
         store.point_to(&lock, &staged, "test").unwrap();
         staged.sha256
     }
@@ -99,54 +99,6 @@ fn plan(model: &str, wrapped: Vec<u8>) -> Vec<u8> {
     let profile = Profile::from([("images".to_owned(), Range { min: crops(1), opt: crops(8), max: crops(8) })]);
     let profiles = if model == "reid" { vec![profile] } else { vec![] };
     Plan::build(model, wrapped, &profiles, &target).unwrap().to_bytes()
-}
-
-fn manifest(model: &str) -> Manifest {
-    Manifest {
-        schema: Manifest::schema(),
-        model: model.to_owned(),
-        built_at: "2026-01-02T03:04:05Z".to_owned(),
-        watchkeeper: "0.1.0".to_owned(),
-        onnx: ModelFile {
-            file: "model.onnx".to_owned(),
-            sha256: sha256_of_file(&onnx(model)).unwrap(),
-            bytes: 1,
-            derived_sha256: None,
-        },
-        plan: PlanFile { sha256: String::new(), bytes: 0 },
-        platform: Platform {
-            tensorrt: "10.16.1.0".to_owned(),
-            cuda: "12.2".to_owned(),
-            driver: None,
-            l4t: None,
-            gpu: GpuModel {
-                name: "Simulated GPU (CPU)".to_owned(),
-                uuid_class: "GPU".to_owned(),
-                compute_capability: "8.7".to_owned(),
-                multiprocessors: 8,
-                memory_bytes: 8 << 30,
-                integrated: false,
-            },
-        },
-        options: BuiltWith {
-            precision: "fp32".to_owned(),
-            strongly_typed: false,
-            low_memory: false,
-            workspace_mb: None,
-            optimization_level: None,
-            dla_core: None,
-            flags: Vec::new(),
-        },
-        profiles: Vec::new(),
-        calibration: None,
-        timings: Timings { calibrate_s: 0.0, parse_s: 0.1, build_s: 1.0, total_s: 1.2, timing_cache: false },
-        log: None,
-        placement: None,
-        memory: None,
-        speed: Vec::new(),
-        golden: None,
-        verified: None,
-    }
 }
 
 /// `video.mp4` of a camera.

@@ -23,10 +23,10 @@ pub(super) fn file_of(model: &Model) -> &Path {
     }
 }
 
-/// Indices of models by the size of their files.
-pub(super) fn largest_first(models: &[Arc<Model>]) -> Vec<usize> {
+/// These models' indices by the size of their files.
+pub(super) fn largest_first(models: &[Arc<Model>], indices: impl IntoIterator<Item = usize>) -> Vec<usize> {
     let size = |index: &usize| std::fs::metadata(file_of(&models[*index])).map_or(0, |meta| meta.len());
-    let mut order: Vec<usize> = (0..models.len()).collect();
+    let mut order: Vec<usize> = indices.into_iter().collect();
     order.sort_by_key(|index| std::cmp::Reverse(size(index)));
     order
 }

@@ -171,7 +171,7 @@ impl ModelManager {
             backends.report.set(check);
         }
         let mut models: Vec<Option<Arc<LoadedModel>>> = config.models.iter().map(|_| None).collect();
-        let order = largest_first(&config.models);
+        let order = largest_first(&config.models, 0..config.models.len());
         for &index in &order {
             let loaded = load_one(&config.models[index], &mut backends, metrics, proofs.fits)?;
             models[index] = Some(Arc::new(loaded));

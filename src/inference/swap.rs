@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLockReadGuard};
 
 use serde::Serialize;
 
-use super::load::{file_of, load_one};
+use super::load::{file_of, largest_first, load_one};
 use super::manager::Proofs;
 use super::prove::prove;
 use super::{Check, ContractReport, InferenceError, LoadedModel, ModelManager, contract, file};
@@ -124,9 +124,7 @@ impl ModelManager {
         proofs: &Proofs<'_>,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Vec<Candidate>, InferenceError> {
-        let size = |index: &usize| std::fs::metadata(file_of(&config.models[*index])).map_or(0, |meta| meta.len());
-        let mut order = changed.to_vec();
-        order.sort_by_key(|index| std::cmp::Reverse(size(index)));
+        let order = largest_first(&config.models, changed.iter().copied());
         let mut report = ContractReport::new(config);
         let candidates: Result<Vec<_>, _> = order
             .into_iter()

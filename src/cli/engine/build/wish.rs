@@ -74,9 +74,7 @@ impl Wish {
     /// Where the accelerator cannot compute so.
     pub(super) fn arithmetic(&self, precision: Precision, strongly_typed: bool) -> Result<Arithmetic, String> {
         if self.dla_core.is_some() && precision == Precision::Fp32 {
-            return Err(
-                "a deep-learning accelerator has no 32-bit floats; build with --precision fp16 or int8".to_owned()
-            );
+            return Err("a deep-learning accelerator has no 32-bit floats; build with --precision fp16".to_owned());
         }
         if self.dla_core.is_some() && self.max_batch.is_some_and(|most| most > 1) {
             return Err(
