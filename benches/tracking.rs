@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use watchkeeper::config::Tracking;
-use watchkeeper::tracking;
+use watchkeeper::tracking::{self, Input};
 use watchkeeper::types::detection::Detection;
 use watchkeeper::types::geometry::BBox;
 
@@ -88,7 +88,9 @@ fn track(criterion: &mut Criterion) {
             bencher.iter(|| {
                 tracker.reset();
                 for (i, detections) in scene.iter().enumerate() {
-                    black_box(tracker.update(Duration::from_secs_f64(i as f64 / 30.0), black_box(detections)));
+                    black_box(
+                        tracker.update(&Input::new(Duration::from_secs_f64(i as f64 / 30.0), black_box(detections))),
+                    );
                 }
             });
         });

@@ -139,7 +139,7 @@ fn tracks_are_followed_born_and_ended_without_an_allocation() {
         scene(frame, &mut detections);
         let time = Duration::from_millis(frame as u64 * 1000 / 15);
         let mut update = || {
-            most = most.max(tracker.update(time, &detections).len());
+            most = most.max(tracker.update(&tracking::Input::new(time, &detections)).len());
             ended += tracker.ended().len();
         };
         if frame < warm_up {
@@ -207,7 +207,7 @@ fn a_frame_goes_from_picture_to_tracks_without_an_allocation() {
             let output = back.output(0).unwrap();
             decoder.decode(&[output], &letterbox.mapping(), &mut found).unwrap();
             let time = Duration::from_millis(frame as u64 * 1000 / 15);
-            objects.set_tracks(tracker.update(time, &found.detections).iter().copied());
+            objects.set_tracks(tracker.update(&tracking::Input::new(time, &found.detections)).iter().copied());
             followed += usize::from(objects.tracks().len() == 1);
             context = Some(back);
         };

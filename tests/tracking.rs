@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use watchkeeper::config::{TrackerKind, Tracking};
-use watchkeeper::tracking;
+use watchkeeper::tracking::{self, Input};
 use watchkeeper::types::detection::Detection;
 use watchkeeper::types::geometry::BBox;
 use watchkeeper::types::track::Track;
@@ -80,7 +80,7 @@ fn tracks_agree_with_the_cpp_bytetrack() {
         start_score: 0.6,
         // The reference's IoU of 0.2 is not multiplied with the score, which is 0.5 at least.
         match_iou: 0.1,
-        confirm_frames: 2,
+        confirm: Duration::from_millis(30),
         // 30 frames, and one more in which it still tries.
         max_gap: Duration::from_secs_f64(31.5 / FPS),
     };
@@ -89,7 +89,7 @@ fn tracks_agree_with_the_cpp_bytetrack() {
     for (&frame, detections) in &detections {
         let detections: Vec<Detection> =
             detections.iter().map(|row| Detection { bbox: bbox(row), score: number(row, "prob"), class: 0 }).collect();
-        let tracks = tracker.update(Duration::from_secs_f64(frame as f64 / FPS), &detections);
+        let tracks = tracker.update(&Input::new(Duration::from_secs_f64(frame as f64 / FPS), &detections));
         let seen: Vec<_> = tracks.iter().filter(|track| !track.coasted).collect();
         let expected = expected.get(&frame).map_or(&[][..], Vec::as_slice);
         total += expected.len();

@@ -146,9 +146,10 @@ pub(super) struct Tracking {
     /// detections, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
     pub match_iou: f64,
-    /// Frames in a row with a detection before a track is published.
-    #[schemars(range(min = 1, max = 1000))]
-    pub confirm_frames: u32,
+    /// A track is published once its first detection is this long ago, seconds; 0: at once, and anything else asks for
+    /// a second frame.
+    #[schemars(range(min = 0, max = 60))]
+    pub confirm_s: f64,
     /// A track without a detection for longer ends, seconds; low-score detections alone keep one no longer than this
     /// either. Must exceed the time between analysed frames.
     #[schemars(range(min = 0, max = 3600))]
@@ -164,7 +165,7 @@ impl Default for Tracking {
             low_score: short(meant.low_score),
             start_score: short(meant.start_score),
             match_iou: short(meant.match_iou),
-            confirm_frames: meant.confirm_frames,
+            confirm_s: meant.confirm.as_secs_f64(),
             max_gap_s: meant.max_gap.as_secs_f64(),
         }
     }

@@ -319,8 +319,8 @@ pub struct Tracking {
     /// Least overlap of prediction and detection, multiplied with the detection's score, for high-score
     /// detections, 0..1.
     pub match_iou: f32,
-    /// Frames in a row with a detection before a track is confirmed (published).
-    pub confirm_frames: u32,
+    /// A track is confirmed (published) once its first detection is this long ago; 0: at once.
+    pub confirm: Duration,
     /// A track without a detection for longer ends; low-score detections alone keep one no longer than
     /// this either. Must exceed the time between analysed frames.
     pub max_gap: Duration,
@@ -334,7 +334,7 @@ impl Default for Tracking {
             low_score: 0.1,
             start_score: 0.7,
             match_iou: 0.15,
-            confirm_frames: 2,
+            confirm: Duration::from_millis(30),
             max_gap: Duration::from_secs(2),
         }
     }

@@ -18,11 +18,11 @@ use crate::source::Frame;
 use crate::source::slot::{FrameSlot, Take};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::telemetry::progress;
-use crate::tracking::{self, Tracker};
+use crate::tracking::{self, Input, Tracker};
 use crate::types::found::Found;
 use crate::types::frame::FrameMeta;
 use crate::types::objects::FrameObjects;
-use crate::types::track::Track;
+use crate::types::track::{Ended, Track};
 
 /// How long a silent slot is waited for before the thread looks after its tracks.
 const IDLE: Duration = Duration::from_millis(250);
@@ -321,7 +321,9 @@ impl<'a> Life<'a> {
                 let _ = worker.reports.send(Report::Event(draft));
             }
         }
-        let seen = self.tracker.update(meta.media_time, &found.detections);
+        let seen = self
+            .tracker
+            .update(&Input { size: Some((meta.width, meta.height)), ..Input::new(meta.media_time, &found.detections) });
         objects.set_tracks(seen.iter().map(|track| self.numbering.published(track)));
         worker.metrics.stage(Stage::Track).observe(began.elapsed());
         let mut collected = Vec::new();
@@ -362,7 +364,8 @@ impl<'a> Life<'a> {
         worker.metrics.set_tracks(objects.tracks());
         let run = self.numbering.run;
         let numbering = &mut *self.numbering;
-        let ended = self.tracker.ended().iter().map(|track| numbering.published(track));
+        let ended =
+            self.tracker.ended().iter().map(|ended| Ended { track: numbering.published(&ended.track), ..*ended });
         self.objects.observe(&meta, run, &objects, ended, |draft| {
             let _ = worker.reports.send(Report::Event(draft));
         });

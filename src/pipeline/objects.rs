@@ -13,7 +13,7 @@ use crate::types::frame::FrameMeta;
 use crate::types::objects::FrameObjects;
 use crate::types::pose::Keypoint;
 use crate::types::time::{Clock, Timestamp};
-use crate::types::track::Track;
+use crate::types::track::{EndReason, Ended, Track};
 
 /// Tracks that have an `object.start` and no `object.end` yet.
 pub(super) struct Objects {
@@ -95,7 +95,7 @@ impl Objects {
         meta: &FrameMeta,
         track_run: u32,
         objects: &FrameObjects,
-        ended: impl Iterator<Item = Track>,
+        ended: impl Iterator<Item = Ended>,
         mut emit: impl FnMut(EventDraft),
     ) {
         for (at, track) in objects.tracks().iter().enumerate() {
@@ -118,10 +118,10 @@ impl Objects {
                 }
             }
         }
-        for track in ended {
+        for Ended { track, reason } in ended {
             if let Some(at) = self.open.iter().position(|open| open.track.number == track.number) {
                 let open = self.open.remove(at);
-                emit(self.draft(EventType::ObjectEnd, Phase::End, &open));
+                emit(self.end(&open, reason));
             }
         }
     }
@@ -129,7 +129,13 @@ impl Objects {
     /// Ends whatever is open, at its last frame.
     pub(super) fn end_all(&mut self) -> Vec<EventDraft> {
         let open = std::mem::take(&mut self.open);
-        open.iter().map(|open| self.draft(EventType::ObjectEnd, Phase::End, open)).collect()
+        open.iter().map(|open| self.end(open, EndReason::Reset)).collect()
+    }
+
+    fn end(&self, open: &Open, reason: EndReason) -> EventDraft {
+        let mut draft = self.draft(EventType::ObjectEnd, Phase::End, open);
+        draft.data.insert("reason".to_owned(), json!(reason.name()));
+        draft
     }
 
     fn draft(&self, event_type: EventType, phase: Phase, open: &Open) -> EventDraft {
@@ -148,8 +154,10 @@ impl Objects {
                 label: self.labels.get(usize::from(track.class)).cloned().unwrap_or_default(),
                 score: rounded(track.score),
                 top_score: rounded(track.top_score),
+                median_score: rounded(track.median_score),
                 bbox: [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|edge| rounded(edge.clamp(0.0, 1.0))),
                 age_s: seconds(track.last_seen.saturating_sub(track.first_seen)),
+                stationary: track.stationary,
                 keypoints: (!open.keypoints.is_empty()).then(|| {
                     open.keypoints.iter().map(|k| [k.x / width, k.y / height, k.score].map(rounded)).collect()
                 }),
@@ -241,9 +249,11 @@ mod tests {
             bbox: BBox { x1: 1.0, y1: 1.0, x2: 9.0, y2: 9.0 },
             score: 1.0,
             top_score: 1.0,
+            median_score: 1.0,
             first_seen: Duration::ZERO,
             last_seen: Duration::ZERO,
             coasted: false,
+            stationary: false,
         };
         let meta = Frame::black(1, (64, 64), true).unwrap().meta;
         let see = |objects: &mut Objects, embedding: &[f32]| {

@@ -14,7 +14,7 @@ use super::subject::Subject;
 use crate::config::Tracking;
 use crate::types::detection::Detection;
 use crate::types::geometry::BBox;
-use crate::types::track::Track;
+use crate::types::track::{EndReason, Ended, Track};
 
 /// Most detections of one frame that are used; of more, those with the highest scores.
 pub const MAX_DETECTIONS: usize = 1000;
@@ -40,7 +40,7 @@ pub(super) struct ByteTrack {
     /// In order of birth, and so of number.
     subjects: Vec<Subject>,
     published: Vec<Track>,
-    ended: Vec<Track>,
+    ended: Vec<Ended>,
     /// Indices of this frame's detections that no track has taken yet.
     high: Vec<usize>,
     low: Vec<usize>,
@@ -119,7 +119,7 @@ impl ByteTrack {
     fn advance(&mut self, elapsed: Duration) {
         let (now, max_gap) = (self.now, self.settings.max_gap);
         for subject in &mut self.subjects {
-            subject.over = now - subject.track.last_seen > max_gap;
+            subject.over = (now - subject.track.last_seen > max_gap).then_some(EndReason::NotSeen);
             subject.predict(elapsed);
         }
         self.remove_finished();
@@ -187,7 +187,7 @@ impl ByteTrack {
                 let (a, b) = (&self.subjects[seen], &self.subjects[unseen]);
                 if a.track.class == b.track.class && a.bbox.iou(&b.bbox) > DUPLICATE_IOU {
                     let younger = if a.age() > b.age() { unseen } else { seen };
-                    self.subjects[younger].over = true;
+                    self.subjects[younger].over = Some(EndReason::Duplicate);
                 }
             }
         }
@@ -196,8 +196,8 @@ impl ByteTrack {
 
     /// Numbers those that have proven themselves.
     fn confirm(&mut self) {
-        let confirm_frames = self.settings.confirm_frames;
-        for subject in self.subjects.iter_mut().filter(|s| !s.confirmed && s.hits >= confirm_frames) {
+        let confirm = self.settings.confirm;
+        for subject in self.subjects.iter_mut().filter(|s| !s.confirmed && s.age() >= confirm) {
             subject.confirmed = true;
             subject.track.number = self.next_number;
             self.next_number += 1;
@@ -207,10 +207,10 @@ impl ByteTrack {
     fn remove_finished(&mut self) {
         let ended = &mut self.ended;
         self.subjects.retain(|s| {
-            if s.over && s.confirmed {
-                ended.push(s.track);
+            if let Some(reason) = s.over.filter(|_| s.confirmed) {
+                ended.push(Ended { track: s.track, reason });
             }
-            !s.over
+            s.over.is_none()
         });
     }
 
@@ -220,7 +220,7 @@ impl ByteTrack {
         self.published.extend(confirmed().filter(|s| s.seen).map(|s| s.track));
         let coasting = confirmed().filter(|s| !s.seen && self.now - s.track.last_seen <= COAST);
         self.published.extend(coasting.map(|s| Track { bbox: s.bbox, coasted: true, ..s.track }));
-        self.ended.sort_unstable_by_key(|track| track.number);
+        self.ended.sort_unstable_by_key(|ended| ended.track.number);
     }
 }
 
@@ -264,8 +264,9 @@ fn pair_up(
 }
 
 impl super::Tracker for ByteTrack {
-    fn update(&mut self, time: Duration, detections: &[Detection]) -> &[Track] {
-        let elapsed = time.saturating_sub(self.now);
+    fn update(&mut self, input: &super::Input<'_>) -> &[Track] {
+        let detections = input.detections;
+        let elapsed = input.time.saturating_sub(self.now);
         self.now += elapsed;
         self.ended.clear();
         self.sort_out(detections);
@@ -278,13 +279,14 @@ impl super::Tracker for ByteTrack {
         &self.published
     }
 
-    fn ended(&self) -> &[Track] {
+    fn ended(&self) -> &[Ended] {
         &self.ended
     }
 
     fn reset(&mut self) {
         self.ended.clear();
-        self.ended.extend(self.subjects.iter().filter(|s| s.confirmed).map(|s| s.track));
+        let confirmed = self.subjects.iter().filter(|s| s.confirmed);
+        self.ended.extend(confirmed.map(|s| Ended { track: s.track, reason: EndReason::Reset }));
         self.subjects.clear();
         self.published.clear();
         self.now = Duration::ZERO;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::kalman::Motion;
 use crate::types::detection::Detection;
 use crate::types::geometry::BBox;
-use crate::types::track::Track;
+use crate::types::track::{EndReason, Track};
 
 /// One subject, published once it is confirmed.
 #[derive(Clone, Copy, Debug)]
@@ -17,16 +17,14 @@ pub(super) struct Subject {
     pub bbox: BBox,
     /// When a high-score detection was last taken.
     pub last_high: Duration,
-    /// Frames with a detection: in a row, until it is confirmed, for one miss ends it before.
-    pub hits: u32,
     /// Has its number.
     pub confirmed: bool,
     /// Has a detection in this frame.
     pub seen: bool,
     /// Had one in the frame before.
     pub seen_before: bool,
-    /// To be removed.
-    pub over: bool,
+    /// To be removed, and why.
+    pub over: Option<EndReason>,
 }
 
 impl Subject {
@@ -40,18 +38,19 @@ impl Subject {
                 bbox,
                 score,
                 top_score: score,
+                median_score: score,
                 first_seen: now,
                 last_seen: now,
                 coasted: false,
+                stationary: false,
             },
             motion: Motion::new(&bbox),
             bbox,
             last_high: now,
-            hits: 1,
             confirmed: false,
             seen: true,
             seen_before: false,
-            over: false,
+            over: None,
         }
     }
 
@@ -70,7 +69,6 @@ impl Subject {
     pub fn see(&mut self, detection: &Detection, now: Duration, high_score: f32) {
         self.motion.update(&detection.bbox);
         self.bbox = detection.bbox;
-        self.hits = self.hits.saturating_add(1);
         self.seen = true;
         if detection.score >= high_score {
             self.last_high = now;

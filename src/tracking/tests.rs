@@ -14,7 +14,7 @@ const SETTINGS: Tracking = Tracking {
     low_score: 0.1,
     start_score: 0.7,
     match_iou: 0.15,
-    confirm_frames: 2,
+    confirm: Duration::from_millis(30),
     max_gap: Duration::from_secs(2),
 };
 const PERSON: u16 = 0;
@@ -44,7 +44,7 @@ fn play(
     frames
         .map(|frame| {
             let t = frame as f64 / fps;
-            let tracks = tracker.update(seconds(t), &scene(t));
+            let tracks = tracker.update(&Input::new(seconds(t), &scene(t)));
             tracks.iter().filter(|track| !track.coasted).map(|track| track.number).collect()
         })
         .collect()
@@ -65,7 +65,7 @@ fn crossing_subjects_keep_their_numbers() {
         let t = f64::from(frame) / 30.0;
         let (right, left) = (200.0 + 200.0 * t as f32, 800.0 - 200.0 * t as f32);
         let detections = [detection(right, 500.0, 0.9, PERSON), detection(left, 530.0, 0.9, PERSON)];
-        let tracks = tracker.update(seconds(t), &detections);
+        let tracks = tracker.update(&Input::new(seconds(t), &detections));
         for track in tracks {
             let expected = if track.number == 1 { right } else { left };
             assert!((track.bbox.centre().0 - expected).abs() < 1.0, "frame {frame}: {tracks:?}");
@@ -143,14 +143,15 @@ fn classes_never_mix() {
     let mut tracker = tracker();
     for frame in 0..60 {
         let class = if frame < 30 { PERSON } else { CAR };
-        let tracks = tracker.update(seconds(f64::from(frame) / 30.0), &[detection(300.0, 500.0, 0.9, class)]);
+        let tracks =
+            tracker.update(&Input::new(seconds(f64::from(frame) / 30.0), &[detection(300.0, 500.0, 0.9, class)]));
         for track in tracks {
             assert_eq!(track.class, if track.number == 1 { PERSON } else { CAR });
             assert!(track.coasted || track.class == class, "frame {frame}: {track:?}");
         }
     }
-    let tracks =
-        tracker.update(seconds(2.0), &[detection(300.0, 500.0, 0.9, CAR), detection(300.0, 500.0, 0.9, PERSON)]);
+    let tracks = tracker
+        .update(&Input::new(seconds(2.0), &[detection(300.0, 500.0, 0.9, CAR), detection(300.0, 500.0, 0.9, PERSON)]));
     assert_eq!(tracks.iter().map(|track| track.class).collect::<Vec<_>>(), [PERSON, CAR], "on the same spot");
 }
 
@@ -159,21 +160,21 @@ fn a_track_coasts_for_a_short_while_along_its_way() {
     let mut tracker = tracker();
     play(&mut *tracker, 30.0, 0.0, 2.0, |t| vec![person(200.0 + 90.0 * t as f32)]);
     let last_seen = seconds(59.0 / 30.0);
-    let tracks = tracker.update(last_seen + COAST, &[]).to_vec();
+    let tracks = tracker.update(&Input::new(last_seen + COAST, &[])).to_vec();
     assert_eq!(tracks.len(), 1);
     assert!(tracks[0].coasted && tracks[0].last_seen == last_seen, "{tracks:?}");
     let expected = 200.0 + 90.0 * (last_seen + COAST).as_secs_f32();
     assert!((tracks[0].bbox.centre().0 - expected).abs() < 5.0, "{tracks:?}");
-    assert!(tracker.update(last_seen + COAST + seconds(0.01), &[]).is_empty());
+    assert!(tracker.update(&Input::new(last_seen + COAST + seconds(0.01), &[])).is_empty());
 }
 
 #[test]
 fn a_track_says_when_it_was_seen_and_how_well() {
     let mut tracker = tracker();
     for (frame, score) in [0.8, 0.95, 0.7].into_iter().enumerate() {
-        tracker.update(seconds(1.0 + frame as f64), &[detection(300.0, 500.0, score, PERSON)]);
+        tracker.update(&Input::new(seconds(1.0 + frame as f64), &[detection(300.0, 500.0, score, PERSON)]));
     }
-    let track = tracker.update(seconds(4.0), &[detection(300.0, 500.0, 0.75, PERSON)])[0];
+    let track = tracker.update(&Input::new(seconds(4.0), &[detection(300.0, 500.0, 0.75, PERSON)]))[0];
     assert_eq!((track.number, track.score, track.top_score), (1, 0.75, 0.95));
     assert_eq!((track.first_seen, track.last_seen), (seconds(1.0), seconds(4.0)));
 }
@@ -190,7 +191,7 @@ fn reset_ends_all_tracks_and_numbers_begin_at_1() {
     let scene = |_| vec![person(300.0), person(700.0)];
     play(&mut *tracker, 30.0, 10.0, 11.0, scene);
     tracker.reset();
-    assert_eq!(tracker.ended().iter().map(|track| track.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(tracker.ended().iter().map(|ended| ended.track.number).collect::<Vec<_>>(), [1, 2]);
     let frames = play(&mut *tracker, 30.0, 0.0, 1.0, scene);
     assert_eq!(distinct(&frames), [1, 2].into(), "though the time went back");
     assert!(tracker.ended().is_empty());
@@ -218,7 +219,7 @@ fn a_time_that_stands_still_or_goes_back_counts_as_none() {
     let mut tracker = tracker();
     play(&mut *tracker, 30.0, 0.0, 2.0, |_| vec![person(300.0)]);
     for t in [2.0, 2.0, 1.0, 0.0] {
-        let tracks = tracker.update(seconds(t), &[person(300.0)]);
+        let tracks = tracker.update(&Input::new(seconds(t), &[person(300.0)]));
         assert_eq!(tracks.len(), 1);
         assert_eq!((tracks[0].number, tracks[0].last_seen), (1, seconds(2.0)), "at {t}");
     }
@@ -233,8 +234,8 @@ fn more_detections_than_the_cap_cost_the_weakest() {
             detection(80.0 * column, 200.0 * row, 0.75 + 0.2 * (i as f32 / (3 * MAX_DETECTIONS) as f32), PERSON)
         })
         .collect();
-    tracker.update(seconds(0.0), &crowd);
-    let tracks = tracker.update(seconds(0.1), &crowd);
+    tracker.update(&Input::new(seconds(0.0), &crowd));
+    let tracks = tracker.update(&Input::new(seconds(0.1), &crowd));
     assert_eq!(tracks.len(), MAX_DETECTIONS.min(MAX_TRACKS));
     assert!(tracks.iter().all(|track| track.score > 0.75 + 0.2 * 0.66));
 }
@@ -275,7 +276,7 @@ fn whatever_comes_in_numbers_are_unique_and_times_do_not_go_back() {
             now += Duration::from_millis([0, 33, 33, 33, 100, 400, 2500][random.below(7) as usize]);
             let input = random.frame();
             let given = if random.below(30) == 0 { now / 2 } else { now };
-            let tracks = tracker.update(given, &input).to_vec();
+            let tracks = tracker.update(&Input::new(given, &input)).to_vec();
             let at = format!("seed {seed}, frame {frame}");
 
             let numbers: BTreeSet<u64> = tracks.iter().map(|track| track.number).collect();
@@ -299,8 +300,8 @@ fn whatever_comes_in_numbers_are_unique_and_times_do_not_go_back() {
             let new: Vec<u64> = numbers.iter().copied().filter(|&number| number > highest).collect();
             assert!(new.iter().copied().eq(highest + 1..=highest + new.len() as u64), "{at}: {new:?} after {highest}");
             highest += new.len() as u64;
-            for track in tracker.ended() {
-                assert!(over.insert(track.number), "{at}: ended twice: {track:?}");
+            for ended in tracker.ended() {
+                assert!(over.insert(ended.track.number), "{at}: ended twice: {ended:?}");
             }
         }
     }
@@ -312,7 +313,7 @@ fn equal_input_gives_equal_output() {
         let (mut random, mut tracker) = (Random(9), tracker());
         (0..300)
             .map(|frame| {
-                let tracks = tracker.update(Duration::from_millis(40 * frame), &random.frame()).to_vec();
+                let tracks = tracker.update(&Input::new(Duration::from_millis(40 * frame), &random.frame())).to_vec();
                 (tracks, tracker.ended().to_vec())
             })
             .collect::<Vec<_>>()

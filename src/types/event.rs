@@ -89,11 +89,15 @@ pub struct EventTrack {
     pub score: f32,
     /// Best score, 0..1.
     pub top_score: f32,
+    /// Median of its latest scores, 0..1.
+    pub median_score: f32,
     /// `[x1, y1, x2, y2]`, 0..1 of the frame.
     #[serde(rename = "box")]
     pub bbox: [f32; 4],
     /// Seconds since its first detection.
     pub age_s: f64,
+    /// It has stayed where it is for some time.
+    pub stationary: bool,
     /// Latest keypoints, `[x, y, score]` each, 0..1 of the frame (those outside it are beyond 0..1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keypoints: Option<Vec<[f32; 3]>>,

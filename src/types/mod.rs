@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, and nothing here knows GStreamer, ONNX Runtime or the config file.
 
+pub mod camera_motion;
 pub mod detection;
 pub mod embedding;
 pub mod event;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::geometry::BBox;
 
 /// A track as the tracker publishes it after one frame.
@@ -9,7 +11,7 @@ use super::geometry::BBox;
 pub struct Track {
     /// Number within its camera and run, from 1, never reused.
     pub number: u64,
-    /// Index into the model's labels.
+    /// Index into the model's labels: what most of its detections say, weighed by score.
     pub class: u16,
     /// Pixels of the frame: the detection where there was one, else the prediction.
     pub bbox: BBox,
@@ -17,10 +19,105 @@ pub struct Track {
     pub score: f32,
     /// Best score so far.
     pub top_score: f32,
+    /// Median of its latest scores: one lucky or unlucky frame does not move it.
+    pub median_score: f32,
     /// Media time of its first detection.
     pub first_seen: Duration,
     /// Media time of its latest detection.
     pub last_seen: Duration,
     /// True where this frame had no detection for it and `bbox` is predicted.
     pub coasted: bool,
+    /// True where it has stayed where it is for some time.
+    pub stationary: bool,
+}
+
+/// A track that is over, as it was last seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ended {
+    /// As last seen.
+    pub track: Track,
+    /// Why it is over.
+    pub reason: EndReason,
+}
+
+/// Why a track is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndReason {
+    /// It was at the edge of the picture, on its way out.
+    Left,
+    /// It was not seen for `max_gap`.
+    NotSeen,
+    /// It and another track were one subject.
+    Duplicate,
+    /// The camera began a new run, its picture changed, or the daemon stopped.
+    Reset,
+}
+
+impl EndReason {
+    /// The word in events and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::NotSeen => "not-seen",
+            Self::Duplicate => "duplicate",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+/// Where a subject is in its life as a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrackState {
+    /// Seen, and not yet often enough to be believed: not published.
+    Tentative,
+    /// Believed and seen in this frame.
+    Confirmed,
+    /// Believed and seen in this frame, where it has been for some time.
+    Stationary,
+    /// Believed and not seen in this frame.
+    Lost,
+    /// Over.
+    Ended,
+}
+
+/// Why a track's state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeReason {
+    /// To tentative: a detection that no track took.
+    Appeared,
+    /// To confirmed: seen for `confirm_s`.
+    SeenAgain,
+    /// To confirmed: found after it was lost, where it was expected.
+    FoundByMotion,
+    /// To confirmed: found after it was lost, by what it looks like.
+    FoundByAppearance,
+    /// To confirmed: it moves again.
+    Moved,
+    /// To stationary: it has stayed where it is.
+    Stayed,
+    /// To lost: another track covers it.
+    Occluded,
+    /// To lost: it is at the edge of the picture.
+    AtEdge,
+    /// To lost: no detection, and no reason known.
+    Missed,
+    /// To ended, tentative: not seen again soon enough to be believed.
+    NotBelieved,
+    /// To ended.
+    Over(EndReason),
+}
+
+/// A change of one track's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its number; `None` before it is confirmed.
+    pub number: Option<u64>,
+    /// From now on.
+    pub state: TrackState,
+    /// Why.
+    pub reason: ChangeReason,
 }

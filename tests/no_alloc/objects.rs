@@ -72,7 +72,18 @@ fn embeddings_are_read_without_an_allocation() {
 fn track(number: u64) -> Track {
     let bbox = BBox::new(10.0 * number as f32, 20.0, 10.0 * number as f32 + 40.0, 120.0);
     let (first_seen, last_seen) = (Duration::ZERO, Duration::from_secs(number));
-    Track { number, class: 0, bbox, score: 0.9, top_score: 0.9, first_seen, last_seen, coasted: false }
+    Track {
+        number,
+        class: 0,
+        bbox,
+        score: 0.9,
+        top_score: 0.9,
+        median_score: 0.9,
+        first_seen,
+        last_seen,
+        coasted: false,
+        stationary: false,
+    }
 }
 
 #[test]

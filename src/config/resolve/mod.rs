@@ -123,7 +123,7 @@ fn tracking(written: &file::Tracking, report: &mut Report) -> Tracking {
         low_score: written.low_score as f32,
         start_score: written.start_score as f32,
         match_iou: written.match_iou as f32,
-        confirm_frames: written.confirm_frames,
+        confirm: Duration::from_secs_f64(written.confirm_s),
         max_gap: Duration::from_secs_f64(written.max_gap_s),
     }
 }
