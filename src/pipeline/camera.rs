@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::analysis::{Analysed, Analysis};
 use super::extras::{Extras, Kind};
 use super::handover::{FAILURES, Handover, Parcel, Part, Returned};
+use super::looks::Looks;
 use super::objects::Objects;
 use super::{FrameResult, Publish, Report};
 use crate::config::{Task, Tracking};
@@ -182,6 +183,8 @@ struct Life<'a> {
     /// When a frame was last published with its pixels.
     pictured: Option<Instant>,
     on_trial: Vec<Trial>,
+    /// Of the frame's detections.
+    looks: Looks,
 }
 
 /// A new engine that has not answered yet.
@@ -236,6 +239,7 @@ impl<'a> Life<'a> {
             failing: None,
             pictured: None,
             on_trial: Vec::new(),
+            looks: Looks::new(),
         }
     }
 
@@ -321,11 +325,18 @@ impl<'a> Life<'a> {
                 let _ = worker.reports.send(Report::Event(draft));
             }
         }
-        let seen = self
-            .tracker
-            .update(&Input { size: Some((meta.width, meta.height)), ..Input::new(meta.media_time, &found.detections) });
+        let frame_ref = frame.as_ref().and_then(Frame::picture);
+        let frame_ref = frame_ref.map(|picture| FrameRef { tag: (meta.run, meta.seq), picture });
+        let size = Some((meta.width, meta.height));
+        let input = Input { size, ..Input::new(meta.media_time, &found.detections) };
+        let (appearance, looked_for) =
+            self.looks.take(&mut *self.tracker, self.extras.as_mut(), frame_ref.as_ref(), &input, &worker.metrics);
+        let seen = self.tracker.update(&Input { appearance, ..input });
         objects.set_tracks(seen.iter().map(|track| self.numbering.published(track)));
-        worker.metrics.stage(Stage::Track).observe(began.elapsed());
+        worker.metrics.stage(Stage::Track).observe(began.elapsed().saturating_sub(looked_for));
+        if let (Some(extras), Some(looks)) = (&mut self.extras, appearance) {
+            extras.keep_looks(&found.detections, looks, meta.media_time, &mut objects);
+        }
         let mut collected = Vec::new();
         if let Some(extras) = &mut self.extras {
             let task = worker.task;
@@ -334,11 +345,8 @@ impl<'a> Life<'a> {
             if let Some(collected) = &mut collect {
                 collected.push((task, found.clone()));
             }
-            match frame.as_ref().and_then(Frame::picture).filter(|_| !extras.is_empty()) {
-                Some(picture) => {
-                    let frame = FrameRef { tag: (meta.run, meta.seq), picture };
-                    extras.finish(&frame, meta.media_time, &mut objects, &worker.metrics, collect);
-                }
+            match frame_ref.filter(|_| !extras.is_empty()) {
+                Some(frame) => extras.finish(&frame, meta.media_time, &mut objects, &worker.metrics, collect),
                 None => extras.skip(),
             }
         }
@@ -429,6 +437,8 @@ impl<'a> Life<'a> {
             // A class that was a person may be a car now.
             self.end_tracks();
         }
+        // Looks of another engine cannot be compared with those to come.
+        self.tracker.forget_appearance();
         self.worker.heed(self.objects, using);
     }
 

@@ -1,4 +1,4 @@
-//! One camera's use of a ReID model: crops of tracks to embeddings, several in a run.
+//! One camera's use of a ReID model: boxes to embeddings, several in a run.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +10,6 @@ use crate::inference::{Context, FrameRef, InferenceError, Lane, LoadedModel, Mod
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::types::embedding::Embeddings;
 use crate::types::geometry::BBox;
-use crate::types::objects::FrameObjects;
 use crate::types::tensor::{TensorData, TensorRef};
 use crate::vision::Embedder;
 
@@ -20,8 +19,6 @@ pub(super) struct Crops {
     embedder: Embedder,
     input: CropInput,
     context: Option<Box<dyn Context>>,
-    /// Of the tracks in a run.
-    boxes: Vec<BBox>,
     embeddings: Embeddings,
     rejected: u64,
 }
@@ -32,15 +29,7 @@ impl Crops {
             .map_err(|error| InferenceError::Head { model: model.model.name.clone(), reason: error.to_string() })?;
         let input = CropInput::new(&model.model, &embedder)?;
         let context = models.create_pipeline_contexts(lane, model, 1)?.free.pop_front();
-        Ok(Self {
-            model: Arc::clone(model),
-            embedder,
-            input,
-            context,
-            boxes: Vec::with_capacity(model.model.max_batch),
-            embeddings: Embeddings::default(),
-            rejected: 0,
-        })
+        Ok(Self { model: Arc::clone(model), embedder, input, context, embeddings: Embeddings::default(), rejected: 0 })
     }
 
     /// For a model that has nothing to do.
@@ -48,26 +37,37 @@ impl Crops {
         self.context.iter_mut().for_each(|context| context.tidy());
     }
 
-    /// Gives the tracks at `wanted` their embeddings.
+    /// Numbers in one of its embeddings.
+    pub(super) fn dim(&self) -> usize {
+        self.embedder.dim()
+    }
+
+    /// Boxes in one run, at most.
+    pub(super) fn most(&self) -> usize {
+        self.context.as_ref().map_or(1, |context| context.max_batch())
+    }
+
+    /// Looks at `boxes`, and gives each that it can make out its embedding.
     pub(super) fn run(
         &mut self,
         frame: &FrameRef<'_>,
-        wanted: &[usize],
-        objects: &mut FrameObjects,
+        boxes: &[BBox],
         metrics: &CameraMetrics,
+        mut give: impl FnMut(usize, &[f32]),
     ) -> Result<(), InferenceError> {
-        let most = self.context.as_ref().map_or(1, |context| context.max_batch());
-        let mut left = wanted;
-        while !left.is_empty() {
+        let most = self.most();
+        let mut begun = 0;
+        while begun < boxes.len() {
             // Batches are powers of two: 7 are 4, 2 and 1.
-            let (now, rest) = left.split_at(next_batch(left.len(), most));
-            left = rest;
-            self.run_once(frame, now, objects, metrics)?;
-            for (row, &track) in now.iter().enumerate() {
+            let left = &boxes[begun..];
+            let now = &left[..next_batch(left.len(), most)];
+            self.run_once(frame, now, metrics)?;
+            for row in 0..now.len() {
                 if let Some(embedding) = self.embeddings.get(row) {
-                    objects.set_embedding(track, embedding);
+                    give(begun + row, embedding);
                 }
             }
+            begun += now.len();
         }
         let rejected = self.embedder.rejected();
         if rejected > 0 && self.rejected == 0 {
@@ -82,13 +82,12 @@ impl Crops {
     fn run_once(
         &mut self,
         frame: &FrameRef<'_>,
-        wanted: &[usize],
-        objects: &FrameObjects,
+        boxes: &[BBox],
         metrics: &CameraMetrics,
     ) -> Result<(), InferenceError> {
         let began = Instant::now();
         let Some(mut context) = self.context.take() else { return Err(self.failed("its context is gone")) };
-        let prepared = self.prepare(context.as_mut(), frame, wanted, objects);
+        let prepared = self.input.fill(context.as_mut(), frame, boxes);
         if let Err(error) = prepared {
             self.context = Some(context);
             return Err(error);
@@ -100,23 +99,11 @@ impl Crops {
         let result = result.and_then(|()| {
             let mut outputs = [TensorRef { shape: &[], data: TensorData::F32(&[]) }; MOST_OUTPUTS];
             let count = read_outputs(context.as_ref(), &self.model, &mut outputs);
-            let read = self.embedder.read(&outputs[..count], wanted.len(), &mut self.embeddings);
+            let read = self.embedder.read(&outputs[..count], boxes.len(), &mut self.embeddings);
             read.map_err(|error| self.failed(&error.to_string()))
         });
         self.context = Some(context);
         result
-    }
-
-    fn prepare(
-        &mut self,
-        context: &mut dyn Context,
-        frame: &FrameRef<'_>,
-        wanted: &[usize],
-        objects: &FrameObjects,
-    ) -> Result<(), InferenceError> {
-        self.boxes.clear();
-        self.boxes.extend(wanted.iter().filter_map(|&track| objects.tracks().get(track)).map(|track| track.bbox));
-        self.input.fill(context, frame, &self.boxes)
     }
 
     fn failed(&self, reason: &str) -> InferenceError {

@@ -10,8 +10,10 @@ use crate::config::{Cadence, RunOn, Task};
 use crate::inference::{FrameRef, InferenceError, Lane, LoadedModel, ModelManager};
 use crate::telemetry::metrics::CameraMetrics;
 use crate::types::detection::Detection;
+use crate::types::embedding::Embeddings;
 use crate::types::found::Found;
 use crate::types::frame::Picture;
+use crate::types::geometry::BBox;
 use crate::types::objects::FrameObjects;
 use crate::types::track::Track;
 
@@ -29,8 +31,10 @@ pub(super) struct Extras {
     ended: u64,
     found: Found,
     matcher: Matcher,
-    /// Tracks that a ReID model is to look at.
+    /// Tracks that a model is to look at.
     wanted: Vec<usize>,
+    /// Boxes that a ReID model is to look at.
+    boxes: Vec<BBox>,
 }
 
 struct Extra {
@@ -98,8 +102,8 @@ impl Extras {
                 on_trial: false,
             });
         }
-        let wanted = Vec::with_capacity(ROOM);
-        Ok(Self { extras, begun: 0, ended: 0, found: Found::default(), matcher: Matcher::new(), wanted })
+        let (wanted, boxes) = (Vec::with_capacity(ROOM), Vec::with_capacity(ROOM));
+        Ok(Self { extras, begun: 0, ended: 0, found: Found::default(), matcher: Matcher::new(), wanted, boxes })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -176,6 +180,64 @@ impl Extras {
         }
     }
 
+    /// Is there a ReID model, and its turn in the oldest frame?
+    pub(super) fn has_looks(&self) -> bool {
+        self.extras.iter().any(|extra| matches!(extra.kind, Kind::Crops(_)) && extra.is_due(self.ended))
+    }
+
+    /// The oldest frame's detections are known, and its tracks are not: has the ReID model look at those at `wanted`,
+    /// the most useful first, and puts what it makes of them into `looks`, a row for each detection. One run of the
+    /// model at most; false where there is no such model.
+    pub(super) fn look(
+        &mut self,
+        frame: &FrameRef<'_>,
+        detections: &[Detection],
+        wanted: &mut Vec<usize>,
+        looks: &mut Embeddings,
+        metrics: &CameraMetrics,
+    ) -> bool {
+        let Some(extra) = self.extras.iter_mut().find(|extra| matches!(extra.kind, Kind::Crops(_))) else {
+            return false;
+        };
+        wanted.retain(|at| {
+            detections.get(*at).is_some_and(|found| extra.can_see(found.class, &found.bbox, &frame.picture))
+        });
+        let Kind::Crops(crops) = &mut extra.kind else { return false };
+        looks.begin(crops.dim(), detections.len());
+        wanted.truncate(crops.most());
+        self.boxes.clear();
+        self.boxes.extend(wanted.iter().filter_map(|at| detections.get(*at)).map(|found| found.bbox));
+        if self.boxes.is_empty() {
+            return true;
+        }
+        let result = crops.run(frame, &self.boxes, metrics, |at, embedding| looks.set_copy(wanted[at], embedding));
+        extra.ended(result, metrics);
+        true
+    }
+
+    /// Gives tracks what [`Extras::look`] saw of their detections: nobody need look again in this frame.
+    pub(super) fn keep_looks(
+        &mut self,
+        detections: &[Detection],
+        looks: &Embeddings,
+        now: Duration,
+        objects: &mut FrameObjects,
+    ) {
+        let Some(extra) = self.extras.iter_mut().find(|extra| matches!(extra.kind, Kind::Crops(_))) else { return };
+        for at in 0..objects.tracks().len() {
+            let track = objects.tracks()[at];
+            if track.coasted {
+                continue;
+            }
+            let its = |found: &Detection| found.bbox == track.bbox && found.score == track.score;
+            let look = detections.iter().position(its).and_then(|place| looks.get(place));
+            if let Some(embedding) = look {
+                objects.set_embedding(at, embedding);
+                extra.answers.note(track.number, now);
+            }
+        }
+    }
+
     /// The oldest frame's tracks are known: asks each model whose turn it is and that waited for them, all at once,
     /// and gives the tracks what all answer. One that fails costs its answer only. `collect` gets all that was found,
     /// for whoever asked for it.
@@ -217,7 +279,12 @@ impl Extras {
                     self.matcher.attach(&self.found, task, &extra.classes, objects);
                     result
                 }
-                (Kind::Crops(crops), _) if !self.wanted.is_empty() => crops.run(frame, &self.wanted, objects, metrics),
+                (Kind::Crops(crops), _) if !self.wanted.is_empty() => {
+                    self.boxes.clear();
+                    self.boxes.extend(self.wanted.iter().map(|at| objects.tracks()[*at].bbox));
+                    let wanted = &self.wanted;
+                    crops.run(frame, &self.boxes, metrics, |at, embedding| objects.set_embedding(wanted[at], embedding))
+                }
                 _ => {
                     extra.tidy();
                     continue;
@@ -269,9 +336,14 @@ impl Extra {
         let fresh = |age: Duration| age < self.cadence.stale;
         // Where a track was not seen, or lies outside the picture, there is nothing to look at.
         !track.coasted
-            && self.classes.get(usize::from(track.class)).copied().flatten().is_some()
-            && track.bbox.clip(picture.width as f32, picture.height as f32).is_valid()
+            && self.can_see(track.class, &track.bbox, picture)
             && (self.cadence.run_on != RunOn::Stale || !self.answers.age(track.number, now).is_some_and(fresh))
+    }
+
+    /// Is it a model for this class, and is anything of the box in the picture?
+    fn can_see(&self, class: u16, bbox: &BBox, picture: &Picture<'_>) -> bool {
+        self.classes.get(usize::from(class)).copied().flatten().is_some()
+            && bbox.clip(picture.width as f32, picture.height as f32).is_valid()
     }
 
     /// One line when it begins to fail and one when it works again; what is between is counted.

@@ -16,6 +16,7 @@ mod fed;
 mod handover;
 mod hub;
 mod inputs;
+mod looks;
 mod objects;
 mod proofs;
 mod whole_frame;

@@ -74,6 +74,9 @@ pub trait Tracker: Send {
         wanted.clear();
     }
 
+    /// What was seen so far is of another ReID model than what will be: looks of the two cannot be compared.
+    fn forget_appearance(&mut self) {}
+
     /// Ends every track and begins a new run: numbers start at 1 again.
     fn reset(&mut self);
 }

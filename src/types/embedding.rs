@@ -50,6 +50,28 @@ impl Embeddings {
         self.sound.push(row.len() == self.dim);
     }
 
+    /// `rows` rows of `dim` numbers, none of which is known yet; see [`Self::set_copy`].
+    pub fn begin(&mut self, dim: usize, rows: usize) {
+        self.dim = dim;
+        self.rows.clear();
+        self.rows.resize(dim * rows, 0.0);
+        self.sound.clear();
+        self.sound.resize(rows, false);
+    }
+
+    /// Gives number `i` of those that were begun its values, which are of unit length already; of another length
+    /// than the others, or beyond the last, they are not taken.
+    pub fn set_copy(&mut self, i: usize, row: &[f32]) {
+        if row.len() != self.dim {
+            return;
+        }
+        if let (Some(place), Some(sound)) = (self.rows.get_mut(i * self.dim..(i + 1) * self.dim), self.sound.get_mut(i))
+        {
+            place.copy_from_slice(row);
+            *sound = true;
+        }
+    }
+
     fn append(&mut self, row: &[f32]) -> usize {
         if self.is_empty() {
             self.dim = row.len();
@@ -126,6 +148,19 @@ mod tests {
         assert!(rows.is_empty() && rows.push(&[0.0, 0.0, -2.0]));
         rows.push_copy(&[0.0, 1.0, 0.0]);
         assert_eq!((rows.get(0), rows.get(1)), (Some(&[0.0, 0.0, -1.0][..]), Some(&[0.0, 1.0, 0.0][..])));
+    }
+
+    #[test]
+    fn rows_that_were_not_given_are_none() {
+        let mut rows = Embeddings::default();
+        rows.begin(2, 3);
+        rows.set_copy(1, &[0.6, 0.8]);
+        rows.set_copy(2, &[1.0]);
+        rows.set_copy(3, &[1.0, 0.0]);
+        assert_eq!((rows.len(), rows.dim()), (3, 2));
+        assert_eq!((rows.get(0), rows.get(1), rows.get(2)), (None, Some(&[0.6, 0.8][..]), None));
+        rows.begin(2, 3);
+        assert_eq!(rows.get(1), None, "of the frame before");
     }
 
     #[test]
