@@ -17,6 +17,7 @@ mod handover;
 mod hub;
 mod inputs;
 mod looks;
+mod matcher;
 mod objects;
 mod proofs;
 mod whole_frame;
