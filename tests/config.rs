@@ -422,12 +422,14 @@ fn keys() -> Vec<(String, Vec<Key>)> {
         ("[models.<name>]", model),
         ("[models.<name>.input]", &model["properties"]["input"]),
         ("[tracking]", &sections["tracking"]),
+        ("[identity]", &sections["identity"]),
+        ("[[identity.paths]]", &sections["identity"]["properties"]["paths"]["items"]),
         ("[[cameras]]", camera),
         ("[[cameras.zones]]", &camera["properties"]["zones"]["items"]),
         ("[[cameras.lines]]", &camera["properties"]["lines"]["items"]),
         ("[[sinks]]", &sections["sinks"]["items"]),
     ];
-    assert_eq!(sections.as_object().unwrap().len(), 7, "a section is missing here");
+    assert_eq!(sections.as_object().unwrap().len(), 8, "a section is missing here");
     found.into_iter().map(|(section, node)| (section.to_owned(), section_keys(section, node))).collect()
 }
 

@@ -23,6 +23,7 @@ impl Diff {
         diff.note(before.log != now.log, || "log".to_owned());
         diff.note(before.http != now.http, || "http.listen".to_owned());
         diff.note(before.tracking != now.tracking, || "tracking".to_owned());
+        diff.note(before.identity != now.identity, || "identity".to_owned());
         diff.models(before, now);
         diff.cameras(before, now);
         diff.note(before.sinks != now.sinks, || "sinks".to_owned());

@@ -14,9 +14,11 @@ use super::meaning;
 use super::words::NAME;
 
 mod cameras;
+mod identity;
 mod models;
 
 pub(super) use cameras::{Camera, Line, Zone};
+pub(super) use identity::Identity;
 pub(super) use models::{Backend, Channels, Input, Model, Provider};
 
 /// A configuration file of Watchkeeper.
@@ -34,6 +36,9 @@ pub(super) struct File {
     pub models: BTreeMap<String, Model>,
     /// The tracker, one setting for all cameras.
     pub tracking: Tracking,
+    /// Who is probably the same on several cameras. Without this section nobody is compared, and what was stored is
+    /// deleted.
+    pub identity: Option<Identity>,
     /// Cameras; files in `conf.d` add theirs.
     pub cameras: Vec<Camera>,
     /// Where events go; files in `conf.d` add theirs.

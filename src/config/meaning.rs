@@ -27,6 +27,8 @@ pub struct Config {
     pub models: Vec<Arc<Model>>,
     /// The tracker, one setting for all cameras.
     pub tracking: Tracking,
+    /// Who is the same on several cameras; `None`: nobody is compared, and nothing is stored.
+    pub identity: Option<Identity>,
     /// In order of the files.
     pub cameras: Vec<Arc<Camera>>,
     /// In order of the files.
@@ -338,6 +340,40 @@ impl Default for Tracking {
             max_gap: Duration::from_secs(2),
         }
     }
+}
+
+/// How the same subject on several cameras is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// Somebody who was not seen for longer is forgotten.
+    pub ttl: Duration,
+    /// Least score of "probably the same", 0..1.
+    pub min_score: f32,
+    /// Embeddings kept at most.
+    pub capacity: usize,
+    /// Which camera can follow which; empty: each can follow each at once.
+    pub paths: Vec<IdentityPath>,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { ttl: Duration::from_secs(3600), min_score: 0.5, capacity: 100_000, paths: Vec::new() }
+    }
+}
+
+/// A way from one camera to another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdentityPath {
+    /// The camera that somebody leaves.
+    pub from: String,
+    /// The camera that he comes to.
+    pub to: String,
+    /// Least time between the last sight on one and the first on the other.
+    pub min: Duration,
+    /// Most time between them.
+    pub max: Duration,
+    /// Both see the same place at once; good for both directions.
+    pub overlap: bool,
 }
 
 /// Which tracker.

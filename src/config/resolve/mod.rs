@@ -12,6 +12,7 @@ use super::words;
 
 mod address;
 mod cameras;
+mod identity;
 mod labels;
 mod models;
 mod policy;
@@ -24,13 +25,15 @@ pub use cameras::{camera_from_url, models_by_name};
 pub(super) fn resolve(file: &File, variables: &Variables, report: &mut Report) -> Config {
     let models = models::resolve(&file.models, report);
     policy::check(file, report);
+    let cameras = cameras::resolve(file, &models, variables, report);
     Config {
         path: report.files.first().cloned().unwrap_or_default(),
         runtime: runtime(&file.runtime, report),
         log: log(&file.log, report),
         http: file.http.as_ref().map(|http| listener(http, report)),
         tracking: tracking(&file.tracking, report),
-        cameras: cameras::resolve(file, &models, variables, report),
+        identity: file.identity.as_ref().map(|identity| identity::resolve(identity, &cameras, &models, report)),
+        cameras,
         sinks: sinks::resolve(&file.sinks, report),
         models,
     }
