@@ -80,6 +80,10 @@ pub struct CrossCamera {
     pub idtp: u64,
     pub idfp: u64,
     pub idfn: u64,
+    /// With what was believed when each frame came, before later evidence; the others are with what was believed at
+    /// the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online_idf1: Option<f64>,
 }
 
 impl CrossCamera {
@@ -93,6 +97,7 @@ impl CrossCamera {
             idtp: identity.tp,
             idfp: identity.false_alarms,
             idfn: identity.misses,
+            online_idf1: None,
         })
     }
 }

@@ -76,8 +76,10 @@ impl Pictures {
 
     fn objects(&self, canvas: &mut Canvas, result: &FrameResult, identities: &Identities) {
         let (camera, objects): (&str, _) = (&result.camera, &result.objects);
-        let identity =
-            |number: u64| identities.identity(&TrackKey { camera: camera.to_owned(), run: result.track_run, number });
+        let identity = |number: u64| {
+            let key = TrackKey { camera: camera.to_owned(), run: result.track_run, number };
+            Some(identities.as_ref()?.identity(&key)?.identity)
+        };
         for (at, track) in objects.tracks().iter().enumerate() {
             // Who has an identity keeps the colour on every camera.
             let colour = colour_of(identity(track.number).unwrap_or(track.number + 1000));

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::{REDRAW, TELL, details};
 use crate::config::Config;
 use crate::pipeline::FrameResult;
-use crate::tracking::identity::{Gallery, Likeness, TrackKey};
+use crate::tracking::identity::{self, Gallery, Model, Settings, TrackKey};
 use crate::types::event::{EventDraft, EventType};
 
 /// Columns that every terminal has.
@@ -20,8 +20,8 @@ const COLUMNS: usize = 79;
 /// Events shown.
 const LATEST: usize = 10;
 
-/// Who is the same on several cameras.
-pub(super) type Identities = Gallery;
+/// Who is probably the same on several cameras; `None` before the first embedding.
+pub(super) type Identities = Option<Gallery>;
 
 /// All that the screen shows.
 pub(super) struct Board {
@@ -29,9 +29,7 @@ pub(super) struct Board {
     cameras: BTreeMap<String, Row>,
     events: VecDeque<String>,
     event_count: u64,
-    identities: Gallery,
-    /// Identities given so far.
-    people: u64,
+    identities: Identities,
     began: Instant,
 }
 
@@ -66,8 +64,7 @@ impl Board {
             cameras: config.cameras.iter().map(|camera| (camera.id.clone(), row(camera))).collect(),
             events: VecDeque::with_capacity(LATEST),
             event_count: 0,
-            identities: Gallery::new(Likeness::default()),
-            people: 0,
+            identities: None,
             began: Instant::now(),
         }
     }
@@ -81,17 +78,34 @@ impl Board {
         row.frames += 1;
         row.now.clear();
         row.now.resize(row.labels.len(), 0);
-        for (at, track) in result.objects.tracks().iter().enumerate() {
+        for track in result.objects.tracks() {
             if let Some(count) = row.now.get_mut(usize::from(track.class)) {
                 *count += 1;
             }
-            if let Some(embedding) = result.objects.embedding(at) {
-                let (camera, run, number) = (result.camera.to_string(), result.track_run, track.number);
-                let identity = self.identities.look(&TrackKey { camera, run, number }, embedding);
-                self.people = self.people.max(identity.unwrap_or(0));
-            }
         }
         row.details.iter_mut().zip(details(&result.objects)).for_each(|(sum, n)| *sum += n as u64);
+        let tracks = result.objects.tracks();
+        let embedding = |at| result.objects.embedding(at);
+        if let (None, Some(first)) = (&self.identities, (0..tracks.len()).find_map(embedding)) {
+            // They are never kept: any name does for the model.
+            let model = Model { digest: String::new(), dim: first.len() };
+            self.identities = Some(Gallery::new(Settings::default(), model));
+        }
+        if let Some(identities) = &mut self.identities {
+            let time = result.meta.received.saturating_duration_since(self.began);
+            let frame = identity::Frame {
+                camera: &result.camera,
+                run: result.track_run,
+                time,
+                media_time: result.meta.media_time,
+                size: (result.meta.width, result.meta.height),
+                tracks,
+                labels: &row.labels,
+            };
+            identities.see_frame(&frame, embedding);
+            identities.advance(time);
+            identities.facts();
+        }
     }
 
     pub(super) fn event(&mut self, draft: &EventDraft) {
@@ -105,9 +119,10 @@ impl Board {
         }
         let track = draft.track.as_ref();
         if draft.event_type == EventType::ObjectEnd
+            && let Some(identities) = &mut self.identities
             && let Some(key) = track.and_then(|track| key(&track.id))
         {
-            self.identities.end(&key);
+            identities.end(&key);
         }
         self.event_count += 1;
         if self.events.len() == LATEST {
@@ -135,7 +150,8 @@ impl Board {
             sums.iter_mut().zip(row.details).for_each(|(sum, n)| *sum += n);
         }
         let [poses, masks, embeddings] = sums;
-        let (people, events) = (self.people, self.event_count);
+        let people = self.identities.as_ref().map_or(0, |identities| identities.counters().identities);
+        let events = self.event_count;
         let _ = writeln!(
             text,
             "{people} people told apart, {events} events, {poses} poses, {masks} masks, {embeddings} embeddings"

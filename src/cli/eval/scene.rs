@@ -12,6 +12,7 @@ use super::super::exit::BadInput;
 use super::super::recording::Player;
 use super::predictions::{Predictions, objects};
 use super::{Reports, bad};
+use crate::config::Config;
 use crate::eval::report::{CrossCamera, Report, Tracking};
 use crate::eval::tracking::{self, Frames, Identity, Scores};
 use crate::eval::truth::Dataset;
@@ -39,7 +40,7 @@ pub(super) fn evaluate(path: &Path, player: &Player) -> anyhow::Result<Reports> 
         let site = play(&folder(path, *seed)?, rows, player, &dataset, &mut predictions)?;
         let light = rows.first().map_or_else(String::new, |(_, row)| row.light.clone());
         for name in ["all".to_owned(), light] {
-            groups.entry(name).or_default().add(rows, &site, player.config().tracking.max_gap.as_secs_f64())?;
+            groups.entry(name).or_default().add(rows, &site, player.config())?;
         }
         bar.inc(1);
         if bar.is_hidden() {
@@ -108,12 +109,14 @@ fn play(
 struct Group {
     images: BTreeSet<u64>,
     tracking: BTreeMap<String, Scores>,
+    /// Across cameras, as it was believed at the end, and in each frame.
     identity: Identity,
+    online: Identity,
     looks: identities::Scored,
 }
 
 impl Group {
-    fn add(&mut self, rows: &[(u64, Row)], site: &Site, max_gap_s: f64) -> anyhow::Result<()> {
+    fn add(&mut self, rows: &[(u64, Row)], site: &Site, config: &Config) -> anyhow::Result<()> {
         self.images.extend(rows.iter().map(|(image, _)| *image));
         let plain: Vec<Row> = rows.iter().map(|(_, row)| row.clone()).collect();
         for (sequence, wanted) in streetscene::sequences(&plain) {
@@ -126,8 +129,11 @@ impl Group {
             }
         }
         for wanted in streetscene::sites(&plain).values() {
-            if let Some(found) = site.looks.identities(&site.tracks, max_gap_s) {
-                self.identity.add(&crate::eval::cross_camera::evaluate(wanted, &found, Some(1)).map_err(bad)?);
+            let labels = config.models.first().map_or(&[][..], |model| &model.labels);
+            if let Some(found) = site.looks.identities(&site.tracks, config.tracking.max_gap, labels) {
+                let scored = |found| crate::eval::cross_camera::evaluate(wanted, found, Some(1)).map_err(bad);
+                self.identity.add(&scored(&found.at_end)?);
+                self.online.add(&scored(&found.online)?);
             }
         }
         self.looks.add(&site.looks)
@@ -142,7 +148,8 @@ impl Group {
         Report {
             tracking: Tracking::new(&self.tracking),
             reid: self.looks.mean(),
-            cross_camera: CrossCamera::new(&self.identity),
+            cross_camera: CrossCamera::new(&self.identity)
+                .map(|scores| CrossCamera { online_idf1: Some(self.online.idf1()), ..scores }),
             ..predictions.of_images(&self.images).report(&dataset)
         }
     }

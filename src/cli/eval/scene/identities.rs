@@ -1,16 +1,18 @@
 //! Embeddings of one site's tracks: whose they are, and who is taken for whom.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::super::bad;
 use super::super::predictions::xywh;
 use crate::eval::boxes::iou;
 use crate::eval::cross_camera::View;
 use crate::eval::reid;
-use crate::eval::tracking::Frames;
+use crate::eval::tracking::{Frames, Object};
 use crate::eval::truth::streetscene::Row;
 use crate::pipeline::FrameResult;
-use crate::tracking::identity::{Gallery, Likeness, TrackKey};
+use crate::tracking::identity::{self, Gallery, Model, Settings, TrackKey};
+use crate::types::track::Track;
 
 /// Least visible share of a subject whose crop is judged.
 const CLEARLY_VISIBLE: f64 = 0.5;
@@ -25,78 +27,124 @@ const PERSON: (&str, u32) = ("person", 1);
 #[derive(Default)]
 pub(super) struct Looks {
     looks: Vec<Look>,
-    /// Time of each frame, seconds.
-    times: BTreeMap<u64, f64>,
+    sheets: BTreeMap<View, Sheet>,
 }
 
 struct Look {
-    frame: u64,
     camera: String,
-    track: u64,
     /// The subject, where it is clear.
     identity: Option<u64>,
     embedding: Vec<f32>,
 }
 
+/// The tracks of one frame.
+struct Sheet {
+    time: Duration,
+    media_time: Duration,
+    size: (u32, u32),
+    tracks: Vec<Track>,
+    /// By track: which of the looks.
+    looks: Vec<Option<usize>>,
+}
+
+/// Boxes with the identity of their track, instead of its number.
+#[derive(Default)]
+pub(super) struct Found {
+    /// As it was believed when the frame came.
+    pub(super) online: Frames<View>,
+    /// As it was believed at the end, after all merges and splits.
+    pub(super) at_end: Frames<View>,
+}
+
 impl Looks {
     pub(super) fn add(&mut self, row: &Row, result: &FrameResult) {
-        self.times.insert(row.frame, row.time_s);
+        let mut sheet = Sheet {
+            time: Duration::from_secs_f64(row.time_s.max(0.0)),
+            media_time: result.meta.media_time,
+            size: (result.meta.width, result.meta.height),
+            tracks: result.objects.tracks().to_vec(),
+            looks: Vec::new(),
+        };
         for (at, track) in result.objects.tracks().iter().enumerate() {
-            let Some(embedding) = result.objects.embedding(at) else { continue };
+            let embedding = result.objects.embedding(at);
+            sheet.looks.push(embedding.map(|_| self.looks.len()));
+            let Some(embedding) = embedding else { continue };
             let bbox = xywh(&track.bbox);
             let seen = row.objects.iter().filter(|seen| seen.class == PERSON.0);
             let best = seen.map(|seen| (iou(&bbox, &seen.bbox(), false), seen)).max_by(|a, b| a.0.total_cmp(&b.0));
             let clear = best.filter(|(overlap, seen)| *overlap >= SAME && seen.visibility >= CLEARLY_VISIBLE);
             self.looks.push(Look {
-                frame: row.frame,
                 camera: row.camera.clone(),
-                track: track.number,
                 identity: clear.map(|(_, seen)| seen.identity),
                 embedding: embedding.to_vec(),
             });
         }
+        self.sheets.insert((row.camera.clone(), row.frame), sheet);
     }
 
-    /// Each track's box with the identity that the gallery has given it by then, all cameras together in order of
-    /// time; `None` without embeddings. A track frees its identity as it does live: `max_gap_s` after it was last seen.
-    pub(super) fn identities(&self, tracks: &BTreeMap<String, Frames>, max_gap_s: f64) -> Option<Frames<View>> {
-        if self.looks.is_empty() {
-            return None;
-        }
+    /// Each box with its identity, all cameras together in order of time; `None` without embeddings. A track ends as
+    /// it does live: `max_gap` after it was last seen. `labels` are those of the detector.
+    pub(super) fn identities(
+        &self,
+        tracks: &BTreeMap<String, Frames>,
+        max_gap: Duration,
+        labels: &[String],
+    ) -> Option<Found> {
+        let dim = self.looks.first()?.embedding.len();
         let key = |camera: &str, number| TrackKey { camera: camera.to_owned(), run: 1, number };
-        let time = |frame: &u64| self.times.get(frame).copied().unwrap_or_default();
-        let mut last_seen: BTreeMap<(&str, u64), f64> = BTreeMap::new();
-        for (camera, frames) in tracks {
-            for (frame, objects) in frames {
-                objects.iter().for_each(|object| _ = last_seen.insert((camera, object.id), time(frame)));
+        let mut last_seen: BTreeMap<TrackKey, Duration> = BTreeMap::new();
+        let mut order: Vec<(&View, &Sheet)> = self.sheets.iter().collect();
+        order.sort_by_key(|((camera, frame), sheet)| (sheet.time, *frame, camera.as_str()));
+        let mut gallery = Gallery::new(Settings::default(), Model { digest: String::new(), dim });
+        let cameras: Vec<&String> = tracks.keys().collect();
+        // Before a track is taken for anybody it is somebody of its own.
+        let nobody = |camera: &str, number| {
+            let at = cameras.iter().position(|other| *other == camera).unwrap_or(cameras.len()) as u64;
+            ((at + 1) << 40) + number
+        };
+        let boxes = |gallery: &Gallery, view: &View| -> Vec<_> {
+            let objects = tracks.get(&view.0).and_then(|frames| frames.get(&view.1)).into_iter().flatten();
+            let people = objects.filter(|object| object.class == PERSON.1);
+            people
+                .map(|object| {
+                    let known = gallery.identity(&key(&view.0, object.id));
+                    Object { id: known.map_or(nobody(&view.0, object.id), |known| known.identity), ..*object }
+                })
+                .collect()
+        };
+        let mut found = Found::default();
+        for (view, sheet) in order {
+            let over: Vec<_> = last_seen
+                .iter()
+                .filter(|(_, seen)| **seen + max_gap < sheet.time)
+                .map(|(key, _)| key.clone())
+                .collect();
+            for key in over {
+                last_seen.remove(&key);
+                gallery.end(&key);
             }
+            for track in sheet.tracks.iter().filter(|track| !track.coasted) {
+                last_seen.insert(key(&view.0, track.number), sheet.time);
+            }
+            let frame = identity::Frame {
+                camera: &view.0,
+                run: 1,
+                time: sheet.time,
+                media_time: sheet.media_time,
+                size: sheet.size,
+                tracks: &sheet.tracks,
+                labels,
+            };
+            gallery.see_frame(&frame, |at| {
+                let look = sheet.looks.get(at).copied().flatten()?;
+                Some(self.looks.get(look)?.embedding.as_slice())
+            });
+            gallery.advance(sheet.time);
+            found.online.insert(view.clone(), boxes(&gallery, view));
         }
-        let mut order: Vec<&Look> = self.looks.iter().collect();
-        order.sort_by_key(|look| look.frame);
-        let mut ends: Vec<_> = last_seen.into_iter().map(|(track, time)| (time + max_gap_s, track)).collect();
-        ends.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let (mut ends, mut given) = (ends.into_iter().peekable(), BTreeMap::new());
-        let mut gallery = Gallery::new(Likeness::default());
-        for look in order {
-            while let Some((_, (camera, number))) = ends.next_if(|(end, _)| *end < time(&look.frame)) {
-                gallery.end(&key(camera, number));
-            }
-            if let Some(identity) = gallery.look(&key(&look.camera, look.track), &look.embedding) {
-                given.entry((look.camera.as_str(), look.track)).or_insert((look.frame, identity));
-            }
-        }
-        let mut found = Frames::new();
-        for (at, (camera, frames)) in (1_u64..).zip(tracks) {
-            for (frame, objects) in frames {
-                let mut objects: Vec<_> = objects.iter().filter(|object| object.class == PERSON.1).copied().collect();
-                for object in &mut objects {
-                    // Before a track is taken for anybody it is somebody of its own.
-                    let nobody = (at << 40) + object.id;
-                    let known = given.get(&(camera.as_str(), object.id)).filter(|(since, _)| since <= frame);
-                    object.id = known.map_or(nobody, |(_, identity)| *identity);
-                }
-                found.insert((camera.clone(), *frame), objects);
-            }
+        gallery.settle();
+        for view in self.sheets.keys() {
+            found.at_end.insert(view.clone(), boxes(&gallery, view));
         }
         Some(found)
     }
@@ -150,27 +198,51 @@ impl Scored {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::eval::tracking::Object;
+    use crate::types::geometry::BBox;
 
     #[test]
     fn a_track_has_no_identity_before_it_was_given_one() {
-        let look =
-            |frame, track| Look { frame, camera: "a".to_owned(), track, identity: None, embedding: vec![1.0, 0.0] };
-        let looks = Looks {
-            looks: vec![look(1, 1), look(2, 1), look(3, 1), look(8, 2), look(40, 2), look(41, 2)],
-            times: (1..=50).map(|frame| (frame, frame as f64 / 10.0)).collect(),
-        };
+        let second = |frame: u64| Duration::from_millis(100 * frame);
+        let mut looks = Looks::default();
+        for (frame, numbers) in (1..=10).map(|at| (at, 1..=if at < 8 { 1 } else { 2 })).chain([(41, 2..=2)]) {
+            let track = |number| Track {
+                number,
+                class: 0,
+                bbox: BBox::new(10.0, 10.0, 50.0, 110.0),
+                score: 0.9,
+                top_score: 0.9,
+                median_score: 0.9,
+                first_seen: second(frame),
+                last_seen: second(frame),
+                coasted: false,
+                stationary: false,
+            };
+            let tracks: Vec<_> = numbers.map(track).collect();
+            let first = looks.looks.len();
+            let embedding = vec![1.0, 0.0];
+            let of = |_: &Track| Look { camera: "a".to_owned(), identity: None, embedding: embedding.clone() };
+            looks.looks.extend(tracks.iter().map(of));
+            let sheet = Sheet {
+                time: second(frame),
+                media_time: second(frame),
+                size: (640, 360),
+                looks: (0..tracks.len()).map(|at| Some(first + at)).collect(),
+                tracks,
+            };
+            looks.sheets.insert(("a".to_owned(), frame), sheet);
+        }
         let object = |id| Object { id, class: 1, bbox: [0.0, 0.0, 1.0, 1.0], ignore: false };
         let mut frames = Frames::new();
         for frame in 1..=10 {
             frames.insert(frame, if frame < 8 { vec![object(1)] } else { vec![object(1), object(2)] });
         }
         frames.insert(41, vec![object(2)]);
-        let found = looks.identities(&[("a".to_owned(), frames)].into(), 2.0).unwrap();
-        let ids = |frame| found[&("a".to_owned(), frame)].iter().map(|object| object.id).collect::<Vec<_>>();
-        assert_eq!(ids(3), [1]);
+        let labels = ["person".to_owned()];
+        let found = looks.identities(&[("a".to_owned(), frames)].into(), Duration::from_secs(2), &labels).unwrap();
+        let ids = |frame| found.online[&("a".to_owned(), frame)].iter().map(|object| object.id).collect::<Vec<_>>();
+        assert!(ids(1)[0] > 1 << 40, "nobody yet");
         assert_eq!(ids(9)[0], 1);
         assert_ne!(ids(9)[1], 1, "two at once are two");
-        assert_eq!(ids(41), [1], "who left may have come back");
+        assert_eq!(found.at_end[&("a".to_owned(), 1)][0].id, 1, "afterwards it is known who that was");
     }
 }
