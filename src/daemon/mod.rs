@@ -1,6 +1,7 @@
 //! From a configuration to a running daemon and back: build, run, drain.
 
 mod contract;
+mod identities;
 mod reload;
 mod serial_mode;
 mod state_file;
@@ -144,8 +145,13 @@ impl Running {
         let outbox =
             Outbox::open(&config.runtime.state_dir, &config.runtime.device, &config.sinks, &metrics, &progress)?;
         let (reports, incoming) = pipeline::channel();
-        let publish = observer.as_ref().map_or(Publish::Events, |observer| observer.publish);
-        let hub = Hub::start(incoming, outbox, progress.stage("hub"), observer).context("the hub cannot start")?;
+        let identities = identities::start(config, &models, &metrics, &progress, reports.clone())?;
+        let publish = match observer.as_ref().map_or(Publish::Events, |observer| observer.publish) {
+            Publish::Events if identities.is_some() => Publish::Objects,
+            publish => publish,
+        };
+        let stage = progress.stage("hub");
+        let hub = Hub::start(incoming, outbox, stage, observer, identities).context("the hub cannot start")?;
         let (reloads, requests) = reload::channel(&metrics);
         let readiness = Arc::new(web::Readiness::default());
         let web = match &config.http {

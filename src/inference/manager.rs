@@ -45,6 +45,12 @@ impl LoadedModel {
         self.engine.io()
     }
 
+    /// Digest of the model file that it is, or was built from, hexadecimal.
+    #[must_use]
+    pub fn origin_sha256(&self) -> &str {
+        if self.onnx_sha256.is_empty() { &self.sha256 } else { &self.onnx_sha256 }
+    }
+
     /// Its arithmetic: what its plan was built with, else what the configuration asks for; `None`: as the model file has it.
     #[must_use]
     pub fn precision(&self) -> Option<&str> {

@@ -387,7 +387,8 @@ impl<'a> Life<'a> {
                 self.pictured = Some(Instant::now());
             }
             let frame = frame.filter(|_| due).map(Box::new);
-            let result = FrameResult { camera, meta, track_run: run, objects, found, frame, recycle };
+            let (labels, looks_of) = (Arc::clone(self.objects.labels()), self.objects.looks_of());
+            let result = FrameResult { camera, meta, track_run: run, labels, looks_of, objects, found, frame, recycle };
             let _ = worker.reports.send(Report::Frame(result));
         }
         worker.metrics.stage(Stage::Publish).observe(began.elapsed());

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::identities::Identities;
 use super::{Publish, Report};
 use crate::outbox::Outbox;
 use crate::telemetry::progress::Stage;
@@ -14,6 +15,9 @@ use crate::types::event::{EventDraft, EventType};
 
 /// Numbers are made durable this long after they were taken, at the latest.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// The drain waits this long for what is still found out about identities.
+const LAST_OF_IDENTITIES: Duration = Duration::from_secs(2);
 
 /// Somebody who watches what cameras report, on the hub's own thread: it must be quick.
 pub struct Observer {
@@ -38,10 +42,11 @@ impl Hub {
         outbox: Outbox,
         stage: Arc<Stage>,
         observer: Option<Observer>,
+        identities: Option<Identities>,
     ) -> std::io::Result<Self> {
         let thread = std::thread::Builder::new()
             .name("hub".to_owned())
-            .spawn(move || run(&reports, outbox, &stage, observer))?;
+            .spawn(move || run(&reports, outbox, &stage, observer, identities))?;
         Ok(Self { thread })
     }
 
@@ -58,8 +63,14 @@ impl Hub {
     }
 }
 
-fn run(reports: &Receiver<Report>, outbox: Outbox, stage: &Stage, observer: Option<Observer>) -> Outbox {
-    let mut desk = Desk { outbox, cameras: CameraStates::default(), unsynced: None, observer };
+fn run(
+    reports: &Receiver<Report>,
+    outbox: Outbox,
+    stage: &Stage,
+    observer: Option<Observer>,
+    identities: Option<Identities>,
+) -> Outbox {
+    let mut desk = Desk { outbox, cameras: CameraStates::default(), unsynced: None, observer, identities };
     loop {
         stage.idle();
         match reports.recv_timeout(SYNC_EVERY) {
@@ -67,6 +78,7 @@ fn run(reports: &Receiver<Report>, outbox: Outbox, stage: &Stage, observer: Opti
                 // Whoever was left behind keeps the channel open; what is in it counts.
                 stage.busy();
                 reports.try_iter().for_each(|report| desk.take(report));
+                desk.last_of_identities(reports);
                 break;
             }
             Ok(report) => {
@@ -88,6 +100,7 @@ struct Desk {
     /// Since when numbers are taken that a power cut might give out again.
     unsynced: Option<Instant>,
     observer: Option<Observer>,
+    identities: Option<Identities>,
 }
 
 impl Desk {
@@ -102,14 +115,33 @@ impl Desk {
         }
         match report {
             Report::Event(draft) => {
+                if let Some(identities) = &self.identities {
+                    identities.heed(&draft);
+                }
                 self.outbox.publish(draft);
                 self.unsynced.get_or_insert_with(Instant::now);
             }
             Report::Stop => {}
+            Report::Frame(result) if let Some(identities) = &self.identities => identities.offer(result),
             Report::Frame(result) => {
                 // Its list goes back to the camera; a camera that is gone does not want it.
                 let _ = result.recycle.try_send(result.objects);
             }
+        }
+    }
+
+    /// No camera reports any more: what is still found out about identities is told, too.
+    fn last_of_identities(&mut self, reports: &Receiver<Report>) {
+        let Some(thread) = self.identities.take().map(Identities::finish) else { return };
+        let deadline = Instant::now() + LAST_OF_IDENTITIES;
+        while !thread.is_finished() && Instant::now() < deadline {
+            if let Ok(report) = reports.recv_timeout(Duration::from_millis(5)) {
+                self.take(report);
+            }
+        }
+        reports.try_iter().for_each(|report| self.take(report));
+        if !thread.is_finished() {
+            tracing::warn!("identities were not revised and saved in time");
         }
     }
 

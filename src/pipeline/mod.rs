@@ -15,6 +15,7 @@ mod extras;
 mod fed;
 mod handover;
 mod hub;
+pub mod identities;
 mod inputs;
 mod looks;
 mod matcher;
@@ -73,6 +74,10 @@ pub struct FrameResult {
     pub meta: FrameMeta,
     /// Run in which the tracks began: `camera:run:number` names one.
     pub track_run: u32,
+    /// Labels of the tracks' classes.
+    pub labels: Arc<[String]>,
+    /// Names what the embeddings depend on: those of two are of different spaces. `None` without a ReID model.
+    pub looks_of: Option<Arc<str>>,
     /// Confirmed tracks and what is known of each; pixels.
     pub objects: Box<FrameObjects>,
     /// All that each model found, tracked or not, with [`Publish::Found`].

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
-use crate::config::{Input, Task};
+use super::identities::looks_of;
+use crate::config::Task;
 use crate::inference::LoadedModel;
 use crate::source::Notice;
 use crate::types::event::{EventDraft, EventEmbedding, EventModel, EventTrack, EventType, Phase};
@@ -23,7 +24,7 @@ pub(super) struct Objects {
     /// Name of the model that gives embeddings.
     reid: String,
     /// What its embeddings depend on: its engine, and how it is given crops.
-    space: Option<(String, Input)>,
+    space: Option<Arc<str>>,
     open: Vec<Open>,
 }
 
@@ -57,7 +58,7 @@ impl Objects {
         let reid = models.iter().find(|model| model.model.task == Task::Reid);
         Self {
             reid: reid.map(|model| model.model.name.clone()).unwrap_or_default(),
-            space: reid.map(|model| (model.sha256.clone(), model.model.input)),
+            space: reid.map(|model| Arc::from(looks_of(model))),
             camera: camera.to_owned(),
             labels: model.map_or_else(|| Arc::from([]), |model| Arc::clone(&model.model.labels)),
             model: model.map(|model| EventModel {
@@ -83,6 +84,11 @@ impl Objects {
     /// Of the model that feeds the tracker.
     pub(super) fn labels(&self) -> &Arc<[String]> {
         &self.labels
+    }
+
+    /// Names what embeddings depend on.
+    pub(super) fn looks_of(&self) -> Option<Arc<str>> {
+        self.space.clone()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -23,6 +23,15 @@ pub enum EventType {
     /// A camera delivers frames, but not as it should.
     #[serde(rename = "camera.degraded")]
     CameraDegraded,
+    /// A track is probably of somebody who was seen before, on another camera or on this one.
+    #[serde(rename = "identity.probable_same")]
+    IdentityProbableSame,
+    /// Two identities are probably one.
+    #[serde(rename = "identity.merged")]
+    IdentityMerged,
+    /// Tracks of one identity are probably of two.
+    #[serde(rename = "identity.split")]
+    IdentitySplit,
     /// Executions on the device became one at a time, or parallel again.
     #[serde(rename = "engine.serial_mode")]
     EngineSerialMode,
@@ -30,12 +39,15 @@ pub enum EventType {
 
 impl EventType {
     /// All types, in the order of the metrics.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::ObjectStart,
         Self::ObjectEnd,
         Self::CameraOnline,
         Self::CameraOffline,
         Self::CameraDegraded,
+        Self::IdentityProbableSame,
+        Self::IdentityMerged,
+        Self::IdentitySplit,
         Self::EngineSerialMode,
     ];
 
@@ -48,6 +60,9 @@ impl EventType {
             Self::CameraOnline => "camera.online",
             Self::CameraOffline => "camera.offline",
             Self::CameraDegraded => "camera.degraded",
+            Self::IdentityProbableSame => "identity.probable_same",
+            Self::IdentityMerged => "identity.merged",
+            Self::IdentitySplit => "identity.split",
             Self::EngineSerialMode => "engine.serial_mode",
         }
     }

@@ -114,7 +114,7 @@ impl Board {
                 EventType::CameraOnline => row.online = true,
                 EventType::CameraOffline => row.online = false,
                 EventType::ObjectStart => row.tracks += 1,
-                EventType::ObjectEnd | EventType::CameraDegraded | EventType::EngineSerialMode => {}
+                _ => {}
             }
         }
         let track = draft.track.as_ref();

@@ -185,6 +185,12 @@ impl Gallery {
         Ok(gallery)
     }
 
+    /// Other embeddings come from now on: forgets everything but which numbers were given.
+    pub fn change_model(&mut self, model: Model) {
+        self.forget_all();
+        self.model = model;
+    }
+
     /// Forgets everything but which numbers were given.
     pub fn forget_all(&mut self) {
         self.identities.clear();
@@ -202,10 +208,10 @@ impl Gallery {
         self.identities
             .iter()
             .filter(|identity| !held(identity.number))
-            .filter_map(|identity| {
+            .map(|identity| {
                 let length = (dot(&identity.sum, &identity.sum) * dot(sum, sum)).sqrt();
                 let likeness = dot(&identity.sum, sum) / length.max(1e-9);
-                Some((likeness, identity.number, identity.last.clone(), identity.last_seen))
+                (likeness, identity.number, identity.last.clone(), identity.last_seen)
             })
             .filter(|(likeness, ..)| *likeness >= 0.6)
             .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))

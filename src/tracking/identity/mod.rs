@@ -33,6 +33,30 @@ pub struct TrackKey {
     pub number: u64,
 }
 
+/// As events name it: `camera:run:number`.
+impl std::fmt::Display for TrackKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.camera, self.run, self.number)
+    }
+}
+
+/// It is no `camera:run:number`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a track is named camera:run:number")]
+pub struct NoTrackKey;
+
+impl std::str::FromStr for TrackKey {
+    type Err = NoTrackKey;
+
+    fn from_str(text: &str) -> Result<Self, NoTrackKey> {
+        let mut parts = text.rsplitn(3, ':');
+        let number = parts.next().and_then(|part| part.parse().ok()).ok_or(NoTrackKey)?;
+        let run = parts.next().and_then(|part| part.parse().ok()).ok_or(NoTrackKey)?;
+        let camera = parts.next().filter(|camera| !camera.is_empty()).ok_or(NoTrackKey)?.to_owned();
+        Ok(Self { camera, run, number })
+    }
+}
+
 /// The ReID model whose embeddings a gallery holds: those of another one mean something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {

@@ -1,0 +1,100 @@
+//! Facts of the gallery as events.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::tracking::identity::{Fact, Reasons, TrackKey};
+use crate::types::event::{EventDraft, EventType, Phase};
+use crate::types::time::{Clock, Timestamp};
+
+/// What a consumer has to know of it, in order: a new identity is told when a second track joins it, and one that is
+/// forgotten changes nothing of what was said.
+pub(super) fn of(fact: &Fact) -> Option<EventDraft> {
+    match fact {
+        Fact::New { .. } | Fact::Forgotten { .. } => None,
+        Fact::ProbablySame { time, identity, track, score, reasons } => Some(draft(
+            EventType::IdentityProbableSame,
+            *time,
+            &track.camera,
+            json!({
+                "identity": identity,
+                "track": track.to_string(),
+                "with": reasons.with.to_string(),
+                "score": rounded(*score),
+                "reasons": said(reasons),
+            }),
+        )),
+        Fact::Merged { time, kept, gone, score, reasons, tracks } => Some(draft(
+            EventType::IdentityMerged,
+            *time,
+            camera(tracks, &reasons.with),
+            json!({
+                "identity": kept,
+                "gone": gone,
+                "tracks": ids(tracks),
+                "with": reasons.with.to_string(),
+                "score": rounded(*score),
+                "reasons": said(reasons),
+            }),
+        )),
+        Fact::Split { time, from, new, tracks, score, reasons } => {
+            let mut data = json!({
+                "identity": new,
+                "from": from,
+                "tracks": ids(tracks),
+                "score": rounded(*score),
+            });
+            if let Some(reasons) = reasons {
+                data["with"] = json!(reasons.with.to_string());
+                data["reasons"] = said(reasons);
+            }
+            let camera = tracks.first().map_or("", |track| track.camera.as_str());
+            Some(draft(EventType::IdentitySplit, *time, camera, data))
+        }
+    }
+}
+
+fn camera<'a>(tracks: &'a [TrackKey], with: &'a TrackKey) -> &'a str {
+    tracks.first().map_or(with.camera.as_str(), |track| track.camera.as_str())
+}
+
+fn ids(tracks: &[TrackKey]) -> Vec<String> {
+    tracks.iter().map(ToString::to_string).collect()
+}
+
+/// Without the track, which stands beside it.
+fn said(reasons: &Reasons) -> Value {
+    let mut said = Map::new();
+    said.insert("likeness".to_owned(), json!(rounded(reasons.likeness)));
+    said.insert("gap_s".to_owned(), json!(rounded(reasons.gap_s)));
+    said.insert("path".to_owned(), json!(reasons.path));
+    said.insert("looks".to_owned(), json!(reasons.looks));
+    if let Some(margin) = reasons.margin {
+        said.insert("margin".to_owned(), json!(rounded(margin)));
+    }
+    if let Some(ground) = reasons.ground {
+        said.insert("ground".to_owned(), json!(rounded(ground)));
+    }
+    Value::Object(said)
+}
+
+fn draft(event_type: EventType, time: Duration, camera: &str, data: Value) -> EventDraft {
+    let time = Timestamp(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
+    EventDraft {
+        event_type,
+        phase: Phase::Instant,
+        camera: camera.to_owned(),
+        capture: time,
+        clock: Clock::Arrival,
+        arrival: time,
+        track: None,
+        data: if let Value::Object(data) = data { data } else { Map::new() },
+        model: None,
+    }
+}
+
+/// Three decimals as a person writes them.
+fn rounded(value: f32) -> f64 {
+    (f64::from(value) * 1e3).round() / 1e3
+}
