@@ -63,10 +63,8 @@ fn agreement(pairs: &[(u64, u64)]) -> usize {
 /// Measured: 5917 of the reference's 6008 boxes are there (98.5 %), 5 more than it has, in 42 tracks
 /// as in the reference; 4743 boxes (78.9 %) carry the same track.
 ///
-/// The rest is the reference's: it compares detections with the box a track had when last seen, not
-/// with the predicted one, confirms the first frame's tracks at once, and has a filter and
-/// thresholds of its own. In a crowd, one pair exchanged differently stays exchanged. With those
-/// four imitated, 6006 of 6008 boxes agreed, so association, birth and death are the same.
+/// The rest is the reference's choices: `src/tracking/bytetrack/golden.rs` makes them, and then every
+/// box and every number agrees. In a crowd, one pair exchanged differently stays exchanged.
 #[test]
 fn tracks_agree_with_the_cpp_bytetrack() {
     let (Some(detections), Some(expected)) = (rows("detection_results.json"), rows("tracking_results.json")) else {

@@ -12,20 +12,51 @@ use std::time::Duration;
 
 use crate::types::geometry::BBox;
 
-/// The frame rate at which the published noise is stated.
-const REFERENCE_FPS: f32 = 30.0;
-/// Standard deviation of a position after one reference frame, as a part of the size (ByteTrack).
-const STD_POSITION: f32 = 1.0 / 20.0;
-/// The same of a velocity per reference frame (ByteTrack).
-const STD_VELOCITY: f32 = 1.0 / 160.0;
-/// Standard deviation of a detected edge, as a part of the size. ByteTrack has 1/20; small
-/// detectors wobble more, and this gave the best tracks over MOT17-04, MOT17-09 and TUD-Campus.
-const STD_MEASURED: f32 = 1.0 / 10.0;
-/// Standard deviations of a new track, in the units of the two above (ByteTrack).
-const NEW_POSITION: f32 = 2.0;
-const NEW_VELOCITY: f32 = 10.0;
 /// Least width and height of a prediction and in the noise, so that a box stays a box. Pixels.
 const MIN_SIZE: f32 = 1.0;
+/// Most reference frames in one step: a day. Longer ones would leave the numbers' range.
+const MAX_STEPS: f32 = 3e6;
+
+/// How boxes move: standard deviations, as parts of the box's size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Model {
+    /// The time between frames at which the others are stated.
+    pub frame: Duration,
+    /// Of a position, after one such frame.
+    pub position: f32,
+    /// Of a velocity per frame, after one such frame.
+    pub velocity: f32,
+    /// Of a detected edge.
+    pub measured: f32,
+    /// Of a new track's position, in units of `position`.
+    pub new_position: f32,
+    /// Of a new track's velocity, in units of `velocity`.
+    pub new_velocity: f32,
+    /// Follows the ratio of width to height in place of the width, with the noise that SORT's successors give it.
+    pub aspect: bool,
+}
+
+impl Model {
+    /// ByteTrack's noise but for `measured`, which is 1/20 there: small detectors wobble more, and this gave the best
+    /// tracks over MOT17-04, MOT17-09 and TUD-Campus.
+    pub const BYTETRACK: Self = Self {
+        frame: Duration::from_nanos(33_333_333),
+        position: 1.0 / 20.0,
+        velocity: 1.0 / 160.0,
+        measured: 1.0 / 10.0,
+        new_position: 2.0,
+        new_velocity: 10.0,
+        aspect: false,
+    };
+    /// Of the ratio of width to height (DeepSORT, ByteTrack): of a position, a velocity and a measurement.
+    const ASPECT: [f32; 3] = [1e-2, 1e-5, 1e-1];
+
+    /// Reference frames in a time. Both times multiplied with a whole number give the same, bit for bit.
+    fn steps(&self, elapsed: Duration) -> f32 {
+        let steps = elapsed.as_nanos() as f64 / self.frame.as_nanos().max(1) as f64;
+        (steps as f32).min(MAX_STEPS)
+    }
+}
 
 /// One value, its velocity per reference frame, and their covariance.
 #[derive(Clone, Copy, Debug)]
@@ -72,54 +103,69 @@ impl Axis {
 pub(super) struct Motion {
     cx: Axis,
     cy: Axis,
+    /// Width, or its ratio to the height.
     width: Axis,
     height: Axis,
 }
 
 impl Motion {
     /// A valid box, seen once; its velocity is unknown.
-    pub fn new(bbox: &BBox) -> Self {
+    pub fn new(model: &Model, bbox: &BBox) -> Self {
         let (cx, cy) = bbox.centre();
         let axis = |value, size: f32| {
             let size = size.max(MIN_SIZE);
-            Axis::new(value, NEW_POSITION * STD_POSITION * size, NEW_VELOCITY * STD_VELOCITY * size)
+            Axis::new(value, model.new_position * model.position * size, model.new_velocity * model.velocity * size)
         };
         let (w, h) = (bbox.width(), bbox.height());
-        Self { cx: axis(cx, h), cy: axis(cy, h), width: axis(w, w), height: axis(h, h) }
+        let width = if model.aspect { Axis::new(w / h, Model::ASPECT[0], Model::ASPECT[1]) } else { axis(w, w) };
+        Self { cx: axis(cx, h), cy: axis(cy, h), width, height: axis(h, h) }
     }
 
     /// Moves on by `elapsed`.
-    pub fn predict(&mut self, elapsed: Duration) {
-        let steps = elapsed.as_secs_f32() * REFERENCE_FPS;
+    pub fn predict(&mut self, model: &Model, elapsed: Duration) {
+        let steps = model.steps(elapsed);
         if steps <= 0.0 {
             return;
         }
         let (w, h) = self.size();
-        for (axis, size) in [(&mut self.cx, h), (&mut self.cy, h), (&mut self.width, w), (&mut self.height, h)] {
-            axis.predict(steps, STD_POSITION * size, STD_VELOCITY * size);
+        for (axis, size) in [(&mut self.cx, h), (&mut self.cy, h), (&mut self.height, h)] {
+            axis.predict(steps, model.position * size, model.velocity * size);
         }
-        (self.width.x, self.height.x) = self.size();
+        self.height.x = self.height.x.max(MIN_SIZE);
+        if model.aspect {
+            self.width.predict(steps, Model::ASPECT[0], Model::ASPECT[1]);
+        } else {
+            self.width.predict(steps, model.position * w, model.velocity * w);
+            self.width.x = self.width.x.max(MIN_SIZE);
+        }
     }
 
     /// Takes in a valid box seen now.
-    pub fn update(&mut self, bbox: &BBox) {
+    pub fn update(&mut self, model: &Model, bbox: &BBox) {
         let (w, h) = self.size();
         let (cx, cy) = bbox.centre();
-        self.cx.update(cx, STD_MEASURED * h);
-        self.cy.update(cy, STD_MEASURED * h);
-        self.width.update(bbox.width(), STD_MEASURED * w);
-        self.height.update(bbox.height(), STD_MEASURED * h);
+        self.cx.update(cx, model.measured * h);
+        self.cy.update(cy, model.measured * h);
+        self.height.update(bbox.height(), model.measured * h);
+        if model.aspect {
+            self.width.update(bbox.width() / bbox.height(), Model::ASPECT[2]);
+        } else {
+            self.width.update(bbox.width(), model.measured * w);
+        }
     }
 
     /// Stops growth and shrinking, for a subject that is out of sight.
-    pub fn hold_size(&mut self) {
-        self.width.v = 0.0;
+    pub fn hold_size(&mut self, model: &Model) {
+        if !model.aspect {
+            self.width.v = 0.0;
+        }
         self.height.v = 0.0;
     }
 
     /// The box now.
-    pub fn bbox(&self) -> BBox {
-        BBox::from_centre(self.cx.x, self.cy.x, self.width.x, self.height.x)
+    pub fn bbox(&self, model: &Model) -> BBox {
+        let width = if model.aspect { self.width.x * self.height.x } else { self.width.x };
+        BBox::from_centre(self.cx.x, self.cy.x, width, self.height.x)
     }
 
     fn size(&self) -> (f32, f32) {
@@ -131,23 +177,24 @@ impl Motion {
 mod tests {
     use super::*;
 
+    const MODEL: Model = Model::BYTETRACK;
     const FRAME: Duration = Duration::from_nanos(33_333_333);
     const START: BBox = BBox::new(100.0, 500.0, 140.0, 600.0);
 
     fn walk(motion: &mut Motion, frames: u32) {
         for i in 1..=frames {
-            motion.predict(FRAME);
+            motion.predict(&MODEL, FRAME);
             let x = 100.0 + 3.0 * i as f32;
-            motion.update(&BBox::new(x, 500.0, x + 40.0, 600.0));
+            motion.update(&MODEL, &BBox::new(x, 500.0, x + 40.0, 600.0));
         }
     }
 
     #[test]
     fn a_steady_walk_is_predicted() {
-        let mut motion = Motion::new(&START);
+        let mut motion = Motion::new(&MODEL, &START);
         walk(&mut motion, 60);
-        motion.predict(10 * FRAME);
-        let (cx, cy) = motion.bbox().centre();
+        motion.predict(&MODEL, 10 * FRAME);
+        let (cx, cy) = motion.bbox(&MODEL).centre();
         assert!((cx - (120.0 + 3.0 * 70.0)).abs() < 3.0, "{cx}");
         assert!((cy - 550.0).abs() < 0.1, "{cy}");
     }
@@ -155,12 +202,12 @@ mod tests {
     /// Within the noise's dependence on the size, which is constant here.
     #[test]
     fn one_long_step_equals_many_short_ones() {
-        let mut once = Motion::new(&START);
+        let mut once = Motion::new(&MODEL, &START);
         walk(&mut once, 30);
-        once.hold_size();
+        once.hold_size(&MODEL);
         let mut often = once;
-        once.predict(12 * FRAME);
-        (0..24).for_each(|_| often.predict(FRAME / 2));
+        once.predict(&MODEL, 12 * FRAME);
+        (0..24).for_each(|_| often.predict(&MODEL, FRAME / 2));
         for (a, b) in [(once.cx, often.cx), (once.cy, often.cy), (once.width, often.width), (once.height, often.height)]
         {
             for (a, b) in [(a.x, b.x), (a.v, b.v), (a.xx, b.xx), (a.xv, b.xv), (a.vv, b.vv)] {
@@ -172,10 +219,10 @@ mod tests {
     /// Values from the 8 x 8 matrices in numpy (f64).
     #[test]
     fn one_frame_equals_the_full_filter() {
-        let mut motion = Motion::new(&START);
-        motion.predict(FRAME);
-        motion.update(&BBox::new(104.0, 502.0, 146.0, 606.0));
-        motion.predict(FRAME);
+        let mut motion = Motion::new(&MODEL, &START);
+        motion.predict(&MODEL, FRAME);
+        motion.update(&MODEL, &BBox::new(104.0, 502.0, 146.0, 606.0));
+        motion.predict(&MODEL, FRAME);
         let expected = [
             123.8462, 0.7396, 553.0769, 0.5917, 41.5385, 0.2959, 103.0769, 0.5917, 151.6487, 48.4675, 34.0849, 24.3149,
         ];
@@ -188,21 +235,21 @@ mod tests {
 
     #[test]
     fn a_long_prediction_of_a_shrinking_box_stays_a_box() {
-        let mut motion = Motion::new(&START);
+        let mut motion = Motion::new(&MODEL, &START);
         for i in 1..10 {
-            motion.predict(FRAME);
-            motion.update(&BBox::new(100.0, 500.0, 140.0, 600.0 - 9.0 * i as f32));
+            motion.predict(&MODEL, FRAME);
+            motion.update(&MODEL, &BBox::new(100.0, 500.0, 140.0, 600.0 - 9.0 * i as f32));
         }
-        motion.predict(Duration::from_secs(60));
-        assert!(motion.bbox().is_valid(), "{:?}", motion.bbox());
+        motion.predict(&MODEL, Duration::from_secs(60));
+        assert!(motion.bbox(&MODEL).is_valid(), "{:?}", motion.bbox(&MODEL));
     }
 
     #[test]
     fn a_box_far_below_a_pixel_stays_finite() {
         let speck = BBox::new(0.0, 0.0, 1e-30, 1e-30);
-        let mut motion = Motion::new(&speck);
-        motion.predict(FRAME);
-        motion.update(&speck);
-        assert!(motion.bbox().is_valid(), "{:?}", motion.bbox());
+        let mut motion = Motion::new(&MODEL, &speck);
+        motion.predict(&MODEL, FRAME);
+        motion.update(&MODEL, &speck);
+        assert!(motion.bbox(&MODEL).is_valid(), "{:?}", motion.bbox(&MODEL));
     }
 }

@@ -8,7 +8,10 @@ mod assignment;
 mod bytetrack;
 pub mod identity;
 mod kalman;
-mod subject;
+mod lives;
+mod pairing;
+mod scores;
+mod sieve;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +23,9 @@ use crate::types::detection::Detection;
 use crate::types::embedding::Embeddings;
 use crate::types::track::{Change, Ended, Track};
 
-pub use bytetrack::{COAST, MAX_DETECTIONS, MAX_TRACKS};
+pub use bytetrack::COAST;
+pub use lives::MAX_TRACKS;
+pub use sieve::MAX_DETECTIONS;
 
 /// One frame, as a tracker takes it in.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +90,6 @@ pub trait Tracker: Send {
 #[must_use]
 pub fn new(settings: &Tracking) -> Box<dyn Tracker> {
     match settings.tracker {
-        TrackerKind::Bytetrack => Box::new(bytetrack::ByteTrack::new(settings)),
+        TrackerKind::Bytetrack => Box::new(bytetrack::ByteTrack::new(bytetrack::Rules::new(settings))),
     }
 }
