@@ -382,6 +382,8 @@ pub struct IdentityPath {
 pub enum TrackerKind {
     /// ByteTrack (Zhang et al., ECCV 2022).
     Bytetrack,
+    /// OC-SORT (Cao et al., CVPR 2023).
+    OcSort,
 }
 
 /// A camera.

@@ -9,6 +9,7 @@ mod bytetrack;
 pub mod identity;
 mod kalman;
 mod lives;
+mod ocsort;
 mod pairing;
 mod scores;
 mod sieve;
@@ -90,6 +91,7 @@ pub trait Tracker: Send {
 #[must_use]
 pub fn new(settings: &Tracking) -> Box<dyn Tracker> {
     match settings.tracker {
+        TrackerKind::OcSort => Box::new(ocsort::OcSort::new(ocsort::Settings::new(settings))),
         TrackerKind::Bytetrack => Box::new(bytetrack::ByteTrack::new(bytetrack::Rules::new(settings))),
     }
 }

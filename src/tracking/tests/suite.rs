@@ -1,15 +1,13 @@
-//! What every tracker must hold, tried on scenes of a few boxes.
-
-#![allow(clippy::unwrap_used)]
+// What every tracker must hold, tried on scenes of a few boxes; `mod.rs` includes this once for each kind.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::*;
+use crate::tracking::*;
 use crate::types::geometry::BBox;
 
 const SETTINGS: Tracking = Tracking {
-    tracker: TrackerKind::Bytetrack,
+    tracker: KIND,
     high_score: 0.6,
     low_score: 0.1,
     start_score: 0.7,
