@@ -160,11 +160,16 @@ fn find(from: &Pyramid, to: &Pyramid, point: (f32, f32), shift: (f32, f32)) -> O
             moved = ((found.0 - at.0) / scale, (found.1 - at.1) / scale);
         }
     }
+    refine(from, to, point, (point.0 + moved.0, point.1 + moved.1))
+}
+
+/// The same from a good guess: at full size alone, and one way.
+#[inline(always)]
+pub(super) fn refine(from: &Pyramid, to: &Pyramid, point: (f32, f32), guess: (f32, f32)) -> Option<(f32, f32)> {
     let (from, to) = (from.image(0), to.image(0));
     if !lies_in(from, point) {
         return None;
     }
-    let guess = (point.0 + moved.0, point.1 + moved.1);
     let (found, correlation) = home_in(&Template::new(from, point)?, to, guess, SHORT)?;
     (correlation >= LEAST_CORRELATION && lies_in(to, found)).then_some(found)
 }

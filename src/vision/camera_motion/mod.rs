@@ -31,6 +31,10 @@ use crate::types::geometry::BBox;
 const DEAD: f32 = 0.15;
 /// Where this part of the points stand, so does the camera: what moves is in the scene.
 const STANDING: f32 = 1.0 / 3.0;
+/// So many points, about, are followed from the [search]'s shift; the others from where those say. At least so many of
+/// them must agree.
+const FEW: usize = 36;
+const LEAST_FEW: usize = 6;
 /// Fewer points tell nothing.
 const LEAST_POINTS: usize = 10;
 /// Least part of the points found again that agree on a motion, and of those looked for.
@@ -246,15 +250,22 @@ impl Work {
         let (dx, dy) = search.shift(reference.top(), now.top());
         let shift = (dx * TOP_SCALE, dy * TOP_SCALE);
         let half = reference.image(1);
+        let points = || self.points.iter().filter(|point| !corners.is_taken(half, **point));
+        let points = || points().map(|point| (2.0 * point.0, 2.0 * point.1));
+        let asked = points().count();
+        let support = |verdict, found, agree| Support { verdict, corners: asked, found, agree };
+        // A few points, with all care, tell where to look for the others.
         pairs.clear();
-        let mut asked = 0;
-        for point in self.points.iter().filter(|point| !corners.is_taken(half, **point)) {
-            asked += 1;
-            let point = (2.0 * point.0, 2.0 * point.1);
-            pairs.extend(flow::follow(reference, now, point, shift).map(|found| (point, found)));
-        }
+        let few = points().step_by((asked / FEW).max(1));
+        pairs.extend(few.filter_map(|point| flow::follow(reference, now, point, shift).map(|found| (point, found))));
+        let Some(rough) = self.fitter.fit(pairs).filter(|fit| fit.inliers >= LEAST_FEW) else {
+            return (CameraMotion::NONE, support(Verdict::Unknown, pairs.len(), 0));
+        };
+        pairs.clear();
+        let all = points().map(|point| (point, rough.motion.point(point)));
+        pairs.extend(all.filter_map(|(point, guess)| flow::refine(reference, now, point, guess).map(|found| (point, found))));
         let found = pairs.len();
-        let support = |verdict, agree| Support { verdict, corners: asked, found, agree };
+        let support = |verdict, agree| support(verdict, found, agree);
         let unknown = |agree| (CameraMotion::NONE, support(Verdict::Unknown, agree));
         if found < LEAST_POINTS {
             return unknown(0);
