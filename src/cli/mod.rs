@@ -10,6 +10,7 @@ mod eval;
 mod exit;
 mod jpeg;
 mod models;
+mod mot;
 mod plan;
 mod probe;
 mod recording;

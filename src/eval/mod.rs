@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! truth      ground truth and predictions from files
+//! sequence   detections of a tracking benchmark with what belongs to them
 //!    | Dataset, Frames
 //! coco       AP and AR of boxes, masks and keypoints      (pycocotools)
 //! tracking   HOTA, CLEAR MOT and identity scores          (TrackEval)
@@ -23,5 +24,6 @@ pub mod divergence;
 pub mod polygon;
 pub mod reid;
 pub mod report;
+pub mod sequence;
 pub mod tracking;
 pub mod truth;

@@ -11,6 +11,7 @@ mod kalman;
 mod lives;
 mod ocsort;
 mod pairing;
+mod parameters;
 mod scores;
 mod sieve;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::types::track::{Change, Ended, Track};
 
 pub use bytetrack::COAST;
 pub use lives::MAX_TRACKS;
+pub use parameters::{Parameters, UnknownParameter, with};
 pub use sieve::MAX_DETECTIONS;
 
 /// One frame, as a tracker takes it in.

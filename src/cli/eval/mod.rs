@@ -3,6 +3,7 @@
 mod pictures;
 mod predictions;
 mod scene;
+mod tracking;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -18,15 +19,18 @@ use crate::config::{Config, Model, RunOn, Task};
 use crate::daemon;
 use crate::eval::report::{Precision, Report, Tracking};
 use crate::eval::truth::{self, Dataset};
-use crate::eval::{coco, tracking};
+use crate::eval::{coco, tracking as metrics};
 use crate::pipeline::Publish;
 use crate::telemetry::log;
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Ground truth: a folder that `streetscene render` wrote, a COCO .json, a folder of YOLO labels, or MOTChallenge text
-    #[arg(long, value_name = "PATH")]
-    truth: PathBuf,
+    #[arg(long, value_name = "PATH", required = true)]
+    truth: Option<PathBuf>,
     /// Predictions from a file: COCO results .json for pictures, MOTChallenge text for tracks
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     predictions: Option<PathBuf>,
@@ -50,8 +54,20 @@ pub(super) struct Args {
     json: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Runs trackers over detections from files and scores their tracks; sweeps over their parameters
+    Tracking(tracking::Args),
+}
+
 /// Scores of everything, or of each light apart.
 type Reports = BTreeMap<String, Report>;
+
+impl Args {
+    fn truth(&self) -> anyhow::Result<&Path> {
+        self.truth.as_deref().ok_or_else(|| BadInput("give --truth".to_owned()).into())
+    }
+}
 
 /// What the truth's path turned out to be.
 enum Kind {
@@ -62,7 +78,10 @@ enum Kind {
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
-    let kind = kind(&args.truth)?;
+    if let Some(What::Tracking(args)) = &args.what {
+        return tracking::main(args);
+    }
+    let kind = kind(args.truth()?)?;
     let reports = match (&args.predictions, &args.config) {
         (Some(file), _) => from_file(args, &kind, file)?,
         (None, Some(config)) => {
@@ -146,7 +165,7 @@ fn from_file(args: &Args, kind: &Kind, file: &Path) -> anyhow::Result<Reports> {
             predictions::score(&dataset, &predictions, &coco_kinds(&predictions))
         }
         Kind::Mot => {
-            let (truth, found) = (truth::mot::read_truth(&args.truth), truth::mot::read_predictions(file));
+            let (truth, found) = (truth::mot::read_truth(args.truth()?), truth::mot::read_predictions(file));
             mot(&truth.map_err(bad)?, &found.map_err(bad)?)?
         }
         Kind::Scene => {
@@ -160,7 +179,7 @@ fn from_file(args: &Args, kind: &Kind, file: &Path) -> anyhow::Result<Reports> {
 
 fn live(args: &Args, kind: &Kind, player: &Player) -> anyhow::Result<Reports> {
     let report = match kind {
-        Kind::Scene => return scene::evaluate(&args.truth, player),
+        Kind::Scene => return scene::evaluate(args.truth()?, player),
         Kind::Coco | Kind::Yolo => {
             let dataset = dataset(args, kind, player.config().models.first().map(|model| &*model.labels))?;
             let Some(images) = &args.images else {
@@ -172,14 +191,14 @@ fn live(args: &Args, kind: &Kind, player: &Player) -> anyhow::Result<Reports> {
             let Some(video) = &args.video else {
                 return Err(BadInput("--video FILE: the recording that the truth is about".to_owned()).into());
             };
-            let wanted = truth::mot::read_truth(&args.truth).map_err(bad)?;
+            let wanted = truth::mot::read_truth(args.truth()?).map_err(bad)?;
             let labels = player.config().models.first().map(|model| Arc::clone(&model.labels)).unwrap_or_default();
             let Some(person) = labels.iter().position(|label| label == "person") else {
                 return Err(
                     BadInput("MOTChallenge truth is of persons, and the model has no label \"person\"".into()).into()
                 );
             };
-            let mut found = tracking::Frames::new();
+            let mut found = metrics::Frames::new();
             let played = player.play(video, "camera", |result, _| {
                 let class = |class: u16| (usize::from(class) == person).then_some(1);
                 found.insert(result.meta.seq, predictions::objects(result, class));
@@ -194,18 +213,18 @@ fn live(args: &Args, kind: &Kind, player: &Player) -> anyhow::Result<Reports> {
 
 fn dataset(args: &Args, kind: &Kind, labels: Option<&[String]>) -> anyhow::Result<Dataset> {
     if matches!(kind, Kind::Coco) {
-        return truth::coco::read(&args.truth).map_err(bad);
+        return truth::coco::read(args.truth()?).map_err(bad);
     }
     let Some(images) = &args.images else {
         let message = "--images DIR: YOLO labels are shares of pictures, so their sizes are needed";
         return Err(BadInput(message.to_owned()).into());
     };
-    truth::yolo::read(images, &args.truth, labels).map_err(bad)
+    truth::yolo::read(images, args.truth()?, labels).map_err(bad)
 }
 
 /// Tracks of MOTChallenge truth: persons, class 1.
-fn mot(wanted: &tracking::Frames, found: &tracking::Frames) -> anyhow::Result<Report> {
-    let scores = tracking::evaluate(wanted, found, Some(1)).map_err(bad)?;
+fn mot(wanted: &metrics::Frames, found: &metrics::Frames) -> anyhow::Result<Report> {
+    let scores = metrics::evaluate(wanted, found, Some(1)).map_err(bad)?;
     let per_class = [("person".to_owned(), scores)].into();
     Ok(Report { tracking: Tracking::new(&per_class), ..Report::default() })
 }

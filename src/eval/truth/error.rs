@@ -27,11 +27,11 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    pub(super) fn at(path: &Path, line: usize, message: impl Into<String>) -> Self {
+    pub(in crate::eval) fn at(path: &Path, line: usize, message: impl Into<String>) -> Self {
         Self::Content { path: path.to_owned(), line: Some(line), message: message.into() }
     }
 
-    pub(super) fn whole(path: &Path, message: impl Into<String>) -> Self {
+    pub(in crate::eval) fn whole(path: &Path, message: impl Into<String>) -> Self {
         Self::Content { path: path.to_owned(), line: None, message: message.into() }
     }
 
@@ -43,12 +43,12 @@ impl ReadError {
     }
 }
 
-pub(super) fn read_text(path: &Path) -> Result<String, ReadError> {
+pub(in crate::eval) fn read_text(path: &Path) -> Result<String, ReadError> {
     std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
 }
 
 /// Entries of a folder, sorted by name.
-pub(super) fn entries(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
+pub(in crate::eval) fn entries(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let failed = |source| ReadError::Io { path: path.to_owned(), source };
     let entries = std::fs::read_dir(path).map_err(failed)?;
     let mut paths =

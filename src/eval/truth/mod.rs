@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use super::coco::{Prediction, Truth};
 pub use error::ReadError;
+pub(super) use error::{entries, read_text};
 pub use image_size::image_size;
 
 /// A picture of a [`Dataset`].

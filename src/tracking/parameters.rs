@@ -1,0 +1,66 @@
+//! Everything that can be set on a tracker, by name: for sweeps and for whoever knows what he does.
+
+use std::time::Duration;
+
+use super::Tracker;
+use crate::config::{TrackerKind, Tracking};
+
+/// A name that no parameter of the tracker has, or a value that it cannot have.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("no parameter {name:?}, or {value} is no value of it")]
+pub struct UnknownParameter {
+    /// As given.
+    pub name: String,
+    /// As given.
+    pub value: f32,
+}
+
+/// What a tracker's parameters are called and worth.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters;
+
+impl Parameters {
+    /// Names and defaults, those of `[tracking]` included.
+    #[must_use]
+    pub fn defaults(kind: TrackerKind) -> Vec<(&'static str, f32)> {
+        let Tracking { high_score, low_score, start_score, match_iou, confirm, max_gap, .. } = Tracking::default();
+        match kind {
+            TrackerKind::Bytetrack => vec![
+                ("high_score", high_score),
+                ("low_score", low_score),
+                ("start_score", start_score),
+                ("match_iou", match_iou),
+                ("confirm_s", confirm.as_secs_f32()),
+                ("max_gap_s", max_gap.as_secs_f32()),
+            ],
+        }
+    }
+}
+
+/// The configured tracker with some of its parameters set otherwise.
+///
+/// # Errors
+/// The first that it does not have.
+pub fn with(settings: &Tracking, overrides: &[(String, f32)]) -> Result<Box<dyn Tracker>, UnknownParameter> {
+    let mut settings = *settings;
+    for (name, value) in overrides {
+        let (share, time) = ((0.0..=1.0).contains(value), (0.0..=3600.0).contains(value));
+        let place = match name.as_str() {
+            "high_score" if share => &mut settings.high_score,
+            "low_score" if share => &mut settings.low_score,
+            "start_score" if share => &mut settings.start_score,
+            "match_iou" if share => &mut settings.match_iou,
+            "confirm_s" if time => {
+                settings.confirm = Duration::from_secs_f32(*value);
+                continue;
+            }
+            "max_gap_s" if time => {
+                settings.max_gap = Duration::from_secs_f32(*value);
+                continue;
+            }
+            _ => return Err(UnknownParameter { name: name.clone(), value: *value }),
+        };
+        *place = *value;
+    }
+    Ok(super::new(&settings))
+}
