@@ -1,7 +1,7 @@
 //! `watchkeeper analyze`: one recording through the pipeline, every frame. The same file and the same
 //! configuration give the same output, byte for byte.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::exit::BadInput;
 use super::recording::{self, Player};
-use super::track_writer::{Format, TrackWriter};
+use super::track_writer::{Crops, Format, Recording, TrackWriter};
 use super::{ConfigArg, Exit};
 use crate::daemon;
 use crate::pipeline::{CameraPipeline, FrameResult, Publish};
@@ -25,15 +25,38 @@ pub(super) struct Args {
     /// Models to use, by their names in the configuration, separated by commas; default: all of them
     #[arg(long, visible_alias = "model", value_name = "NAMES", value_delimiter = ',')]
     models: Option<Vec<String>>,
-    /// Where the tracks go; `-` is standard output
-    #[arg(long, short, value_name = "FILE")]
-    out: PathBuf,
-    /// jsonl: one object a frame, boxes in pixels; mot: MOTChallenge text
-    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
-    format: Format,
+    /// Where the tracks go; `-` is standard output. Given several times, each with a --format of its own, all are written
+    #[arg(long, short, value_name = "FILE", required = true)]
+    out: Vec<PathBuf>,
+    /// How they are written; default: jsonl
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Vec<Format>,
+    /// Writes the best picture of each track as JPEG into this folder
+    #[arg(long, value_name = "DIR")]
+    crops: Option<PathBuf>,
     /// Prints a summary as JSON when done
     #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    /// Each output with its format.
+    fn outputs(&self) -> Result<Vec<(&Path, Format)>, BadInput> {
+        let formats = match (&self.out[..], &self.format[..]) {
+            ([_], []) => &[Format::Jsonl],
+            (out, formats) if out.len() == formats.len() => formats,
+            (out, formats) => {
+                let message = format!("{} --out and {} --format; each output needs its own", out.len(), formats.len());
+                return Err(BadInput(message));
+            }
+        };
+        for (at, out) in self.out.iter().enumerate() {
+            if self.out[..at].contains(out) {
+                return Err(BadInput(format!("--out {}: given twice; one would be lost", out.display())));
+            }
+        }
+        Ok(self.out.iter().map(PathBuf::as_path).zip(formats.iter().copied()).collect())
+    }
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
@@ -42,27 +65,50 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     daemon::register_secrets(&loaded.config);
     let mut config = loaded.config;
     config.models = super::chosen_models(&config, args.models.as_deref())?;
-    let labels = Arc::clone(&config.models[0].labels);
+    let outputs = args.outputs()?;
+    let name = args.file.file_name().unwrap_or(args.file.as_os_str()).to_string_lossy().into_owned();
+    let recording = Recording { name, labels: Arc::clone(&config.models[0].labels) };
     // What is wrong with the recording's name is said before the models are loaded.
     recording::camera(&args.file)?;
 
-    let player = Player::new(config, Publish::Objects)?;
+    let publish = match outputs.iter().any(|(_, format)| format.needs() == Publish::Found) {
+        _ if args.crops.is_some() => Publish::Everything,
+        true => Publish::Found,
+        false => Publish::Objects,
+    };
+    let player = Player::new(config, publish)?;
     let mut inputs = vec![args.file.as_path(), args.config.config.as_path()];
     inputs.extend(player.config().models.iter().map(|model| model.onnx.as_path()));
-    let mut writer = TrackWriter::create(&args.out, &inputs, args.format, labels)?;
+    let writers = outputs.iter().map(|(out, format)| TrackWriter::create(out, &inputs, *format));
+    let mut writers = writers.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut crops = args.crops.as_deref().map(Crops::new).transpose()?;
+    let (mut frames, mut tracks, mut highest) = (0_u64, 0_u64, 0);
     let began = Instant::now();
     let mut meter = Meter::new();
     let played = player.play(&args.file, "camera", |result, pipeline| {
         meter.step(result, pipeline);
-        writer.frame(result)
+        frames += 1;
+        for track in result.objects.tracks() {
+            if track.number > highest {
+                (highest, tracks) = (track.number, tracks + 1);
+            }
+        }
+        if let Some(crops) = &mut crops {
+            crops.frame(result)?;
+        }
+        writers.iter_mut().try_for_each(|writer| writer.frame(result, &recording, crops.as_ref()))
     });
     meter.done();
     let played = played?;
     let (status, counters) = (&played.status, &played.counters);
     let path = args.file.display();
-    let (frames, tracks) = (writer.frames, writer.tracks);
     if frames > 0 || status.fault.is_empty() {
-        writer.finish()?;
+        if let Some(crops) = &mut crops {
+            crops.finish()?;
+        }
+        for writer in writers {
+            writer.finish(&recording, crops.as_ref())?;
+        }
     }
     if !status.fault.is_empty() {
         let so_far = match frames {

@@ -57,7 +57,10 @@ impl Player {
     ) -> anyhow::Result<Played> {
         let (metrics, progress) = (Metrics::default(), Progress::default());
         let camera = Camera { id: id.to_owned(), models: (0..self.config.models.len()).collect(), ..opened(path)? };
-        let (reports, incoming) = pipeline::channel();
+        let (reports, incoming) = match self.publish {
+            Publish::Everything => pipeline::channel_with_pictures(),
+            _ => pipeline::channel(),
+        };
         let environment = Environment {
             config: &self.config,
             models: &self.models,
@@ -91,7 +94,10 @@ impl Player {
             if seen.is_err() {
                 pipeline.stop();
             }
-            std::thread::sleep(pipeline::READ_EVERY);
+            // Few frames with pixels may wait, so that they are read as they come.
+            if self.publish != Publish::Everything {
+                std::thread::sleep(pipeline::READ_EVERY);
+            }
         }
         if let Some(reason) = self.models.device_lost() {
             // Its threads may hang in a driver; the process ends without them.

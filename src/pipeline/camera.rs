@@ -223,8 +223,7 @@ impl<'a> Life<'a> {
         // One is enough where nobody reads frames; each more costs the memory of a frame's masks.
         let _ = recycle.try_send(Box::new(FrameObjects::with_capacity(64)));
         let (analysis, extras) = analysis.unzip();
-        let keep_frames =
-            worker.publish == Publish::Pictures || extras.as_ref().is_some_and(|extras| !extras.is_empty());
+        let keep_frames = worker.publish.has_pictures() || extras.as_ref().is_some_and(|extras| !extras.is_empty());
         Self {
             worker,
             analysis,
@@ -341,7 +340,7 @@ impl<'a> Life<'a> {
         if let Some(extras) = &mut self.extras {
             let task = worker.task;
             extras.attach_own(found, task, &mut objects);
-            let mut collect = (worker.publish == Publish::Found).then_some(&mut collected);
+            let mut collect = worker.publish.has_found().then_some(&mut collected);
             if let Some(collected) = &mut collect {
                 collected.push((task, found.clone()));
             }
@@ -372,23 +371,26 @@ impl<'a> Life<'a> {
         worker.metrics.set_tracks(objects.tracks());
         let run = self.numbering.run;
         let numbering = &mut *self.numbering;
-        let ended =
-            self.tracker.ended().iter().map(|ended| Ended { track: numbering.published(&ended.track), ..*ended });
-        self.objects.observe(&meta, run, &objects, ended, |draft| {
+        let mut of_run = |ended: &Ended| Ended { track: numbering.published(&ended.track), ..*ended };
+        self.objects.observe(&meta, run, &objects, self.tracker.ended().iter().map(&mut of_run), |draft| {
             let _ = worker.reports.send(Report::Event(draft));
         });
         if worker.publish == Publish::Events {
             let _ = self.recycle.try_send(objects);
         } else {
             let (camera, recycle) = (Arc::clone(&worker.id), self.recycle.clone());
-            let due =
-                worker.publish == Publish::Pictures && self.pictured.is_none_or(|at| at.elapsed() >= PICTURE_EVERY);
+            let ended = self.tracker.ended().iter().map(of_run).collect();
+            let due = match worker.publish {
+                Publish::Everything => true,
+                Publish::Pictures => self.pictured.is_none_or(|at| at.elapsed() >= PICTURE_EVERY),
+                _ => false,
+            };
             if due {
                 self.pictured = Some(Instant::now());
             }
             let frame = frame.filter(|_| due).map(Box::new);
             let (labels, looks_of) = (Arc::clone(self.objects.labels()), self.objects.looks_of());
-            let result = FrameResult { camera, meta, track_run: run, labels, looks_of, objects, found, frame, recycle };
+            let result = FrameResult { camera, meta, track_run: run, labels, looks_of, objects, ended, found, frame, recycle };
             let _ = worker.reports.send(Report::Frame(result));
         }
         worker.metrics.stage(Stage::Publish).observe(began.elapsed());

@@ -41,6 +41,7 @@ use crate::types::found::Found;
 use crate::types::frame::FrameMeta;
 use crate::types::objects::FrameObjects;
 use crate::types::tensor::ModelIo;
+use crate::types::track::Ended;
 use crate::vision::heads::{Decoder, Embedder};
 
 pub use fed::FedCamera;
@@ -51,6 +52,8 @@ pub use proofs::proofs;
 
 /// Results that may wait for the hub, all cameras together.
 pub const HUB_QUEUE: usize = 256;
+/// Of those with pixels: each holds up a buffer of its decoder.
+const PICTURE_QUEUE: usize = 4;
 /// A reader of every frame best looks this often: waking it for each one costs more than reading it.
 pub const READ_EVERY: Duration = Duration::from_millis(20);
 /// Frames a camera may have in flight where every frame counts: one in the model, one being prepared.
@@ -80,6 +83,8 @@ pub struct FrameResult {
     pub looks_of: Option<Arc<str>>,
     /// Confirmed tracks and what is known of each; pixels.
     pub objects: Box<FrameObjects>,
+    /// Tracks that ended with this frame; those of a run that ended are not told.
+    pub ended: Vec<Ended>,
     /// All that each model found, tracked or not, with [`Publish::Found`].
     pub found: Vec<(Task, Found)>,
     /// The frame itself, with [`Publish::Pictures`].
@@ -100,6 +105,18 @@ pub enum Publish {
     /// Each frame's objects, and two or three times a second the pixels too. A frame that is not dropped soon holds
     /// up the decoder.
     Pictures,
+    /// Each frame's objects, all that its models found, and its pixels: of recordings, which wait for their reader.
+    Everything,
+}
+
+impl Publish {
+    const fn has_found(self) -> bool {
+        matches!(self, Self::Found | Self::Everything)
+    }
+
+    const fn has_pictures(self) -> bool {
+        matches!(self, Self::Pictures | Self::Everything)
+    }
 }
 
 /// What cameras are started with.
@@ -281,4 +298,10 @@ pub fn fits_head(model: &config::Model, io: &ModelIo) -> Result<Option<Filter>, 
 #[must_use]
 pub fn channel() -> (Sender<Report>, Receiver<Report>) {
     crossbeam_channel::bounded(HUB_QUEUE)
+}
+
+/// The same for one reader of every frame that gets pixels, of which only a few may wait for it.
+#[must_use]
+pub fn channel_with_pictures() -> (Sender<Report>, Receiver<Report>) {
+    crossbeam_channel::bounded(PICTURE_QUEUE)
 }

@@ -25,7 +25,7 @@ impl Parameters {
     pub fn defaults(kind: TrackerKind) -> Vec<(&'static str, f32)> {
         let Tracking { high_score, low_score, start_score, match_iou, confirm, max_gap, .. } = Tracking::default();
         match kind {
-            TrackerKind::Bytetrack => vec![
+            TrackerKind::Bytetrack | TrackerKind::OcSort => vec![
                 ("high_score", high_score),
                 ("low_score", low_score),
                 ("start_score", start_score),
