@@ -369,6 +369,183 @@ fn an_analysis_that_fails_touches_neither_an_earlier_result_nor_what_it_reads() 
     }
 }
 
+#[test]
+fn coco_annotations_of_a_video_hold_together() {
+    let folder = Folder::new();
+    folder.record("snow.avi", "snow").config("", &restless());
+    let document: Value = serde_json::from_str(&folder.analyze("snow.avi", "coco")).unwrap();
+    let list = |key: &str| document[key].as_array().unwrap();
+    let ids = |key: &str| list(key).iter().map(|one| one["id"].as_u64().unwrap()).collect::<Vec<_>>();
+    let mot = read_mot(&folder.analyze("snow.avi", "mot"));
+    assert_eq!(list("annotations").len(), mot.len());
+    assert_eq!(ids("annotations"), (1..=mot.len() as u64).collect::<Vec<_>>());
+    assert_eq!(ids("images"), (1..=FRAMES as u64).collect::<Vec<_>>());
+    let (video, images) = (&list("videos")[0], list("images"));
+    assert_eq!((list("videos").len(), &video["name"], &video["length"]), (1, &"snow.avi".into(), &FRAMES.into()));
+    assert!((video["fps"].as_f64().unwrap() - f64::from(clips::FPS)).abs() < 0.01, "{video}");
+    for (at, image) in images.iter().enumerate() {
+        assert_eq!(
+            (&image["frame_id"], &image["frame_index"], &image["video_id"]),
+            (&at.into(), &at.into(), &video["id"])
+        );
+        assert_eq!((&image["width"], &image["height"]), (&WIDTH.into(), &HEIGHT.into()));
+        assert_eq!(image["file_name"], format!("snow/{:06}.jpg", at + 1));
+    }
+    let tracks: BTreeSet<u64> = ids("tracks").into_iter().collect();
+    let mut used = BTreeSet::new();
+    for (annotation, seen) in list("annotations").iter().zip(&mot) {
+        let bbox: [f64; 4] = serde_json::from_value(annotation["bbox"].clone()).unwrap();
+        let [x1, y1, x2, y2] = seen.bbox;
+        assert!(
+            [bbox[0] - x1, bbox[1] - y1, bbox[0] + bbox[2] - x2, bbox[1] + bbox[3] - y2].iter().all(|d| d.abs() < 1e-6)
+        );
+        assert_eq!((&annotation["image_id"], &annotation["instance_id"]), (&seen.frame.into(), &seen.id.into()));
+        assert_eq!((&annotation["track_id"], &annotation["score"]), (&seen.id.into(), &seen.score.into()));
+        assert!((annotation["area"].as_f64().unwrap() - bbox[2] * bbox[3]).abs() < 5.0, "{annotation}");
+        used.insert(seen.id);
+    }
+    assert_eq!(tracks, used);
+    let category = &list("categories")[0];
+    assert_eq!((&category["id"], &category["name"], list("categories").len()), (&1.into(), &"ball".into(), 1));
+    assert!(["annotations", "tracks"].iter().all(|key| list(key).iter().all(|one| one["category_id"] == 1)));
+}
+
+#[test]
+fn a_track_is_summed_up_with_its_path_and_its_best_picture() {
+    let folder = Folder::new();
+    folder.record("ball.avi", "ball").config("", &blob());
+    let output =
+        folder.command("ball.avi", "sum.jsonl").args(["--format", "summary", "--crops", "crops"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let summary: Value = serde_json::from_str(&fs::read_to_string(folder.path("sum.jsonl")).unwrap()).unwrap();
+    let number = |key: &str| summary[key].as_f64().unwrap();
+    assert_eq!((&summary["schema"], &summary["id"]), (&"track-summary/1".into(), &1.into()));
+    assert_eq!((&summary["label"], &summary["end_reason"]), (&"ball".into(), &"end-of-recording".into()));
+    // Seen first in frame 1, told of from frame 2 on.
+    assert_eq!((&summary["start_frame"], &summary["end_frame"]), (&1.into(), &FRAMES.into()));
+    assert_eq!((&summary["seen_frames"], number("seen_share"), number("start_s")), (&(FRAMES - 1).into(), 1.0, 0.0));
+    let last = (FRAMES - 1) as f64 / f64::from(clips::FPS);
+    assert!((number("end_s") - last).abs() < 0.002, "{summary}");
+    assert!((0.7..=number("top_score")).contains(&number("median_score")), "{summary}");
+
+    let path: Vec<[f64; 3]> = serde_json::from_value(summary["path"].clone()).unwrap();
+    assert!((2..=64).contains(&path.len()) && path.windows(2).all(|pair| pair[0][0] < pair[1][0]), "{path:?}");
+    let foot = |frame: u32| {
+        let [x1, _, x2, y2] = clips::ball(frame, WIDTH, HEIGHT);
+        ((x1 + x2) / 2.0, y2)
+    };
+    for [time, x, y] in &path {
+        let want = foot((time * f64::from(clips::FPS)).round() as u32);
+        assert!((x - want.0).abs() < 5.0 && (y - want.1).abs() < 5.0, "at {time}: ({x}, {y}) instead of {want:?}");
+    }
+    let feet: Vec<(f64, f64)> = (1..clips::PICTURES).map(foot).collect();
+    let walked: f64 = feet.windows(2).map(|pair| (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1)).sum();
+    assert!((number("distance_px") - walked).abs() < 0.15 * walked, "{} of {walked}", number("distance_px"));
+
+    // Its picture is the ball, where and when the summary says.
+    let crop = &summary["crop"];
+    let jpeg = fs::read(folder.path("crops").join(crop["file"].as_str().unwrap())).unwrap();
+    let picture = image::load_from_memory(&jpeg).unwrap().to_rgb8();
+    let bbox: [f64; 4] = serde_json::from_value(crop["box"].clone()).unwrap();
+    let ball = clips::ball(u32::try_from(crop["frame"].as_u64().unwrap()).unwrap() - 1, WIDTH, HEIGHT);
+    assert!(iou(bbox, ball) > 0.6, "{crop}: {ball:?}");
+    for (side, length) in [(picture.width(), bbox[2] - bbox[0]), (picture.height(), bbox[3] - bbox[1])] {
+        // Some room around, to even pixels.
+        assert!((length..length * 1.2 + 4.0).contains(&f64::from(side)), "{side} pixels of {length}");
+    }
+    let brightness = |x: u32, y: u32| picture.get_pixel(x, y).0.iter().map(|value| u32::from(*value)).sum::<u32>() / 3;
+    let (middle, corner) = (brightness(picture.width() / 2, picture.height() / 2), brightness(0, 0));
+    assert!(middle > 200 && corner < 50, "{middle} in the middle, {corner} in the corner");
+    let files: Vec<_> = fs::read_dir(folder.path("crops")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["track-000001.jpg"]);
+}
+
+#[test]
+fn every_track_is_summed_up_once_and_says_why_it_ended() {
+    let folder = Folder::new();
+    folder.record("snow.avi", "snow").config("", &(restless() + "max_gap_s = 0.1\n"));
+    let (frames, seen) = read_jsonl(&folder.analyze("snow.avi", "jsonl"));
+    let output =
+        folder.command("snow.avi", "sum.jsonl").args(["--format", "summary", "--crops", "crops"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let summaries: Vec<Value> = fs::read_to_string(folder.path("sum.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let ids: BTreeSet<u64> = summaries.iter().map(|one| one["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, seen.iter().map(|track| track.id).collect(), "as many as there were");
+    assert_eq!(ids.len(), summaries.len(), "each once");
+    let mut reasons = BTreeSet::new();
+    for summary in &summaries {
+        let id = summary["id"].as_u64().unwrap();
+        let of: Vec<&Seen> = seen.iter().filter(|track| track.id == id && !track.coasted).collect();
+        let last = of.last().unwrap().frame;
+        assert_eq!((&summary["end_frame"], &summary["seen_frames"]), (&last.into(), &of.len().into()), "{summary}");
+        assert!((summary["end_s"].as_f64().unwrap() - frames[last - 1].1).abs() < 1e-5);
+        assert!(
+            summary["start_frame"].as_u64().unwrap() < of[0].frame as u64,
+            "seen before it was believed: {summary}"
+        );
+        let mut scores: Vec<f64> = of.iter().map(|track| track.score).collect();
+        scores.sort_by(f64::total_cmp);
+        let median = scores[(scores.len() - 1) / 2];
+        assert!((summary["median_score"].as_f64().unwrap() - median).abs() < 0.0011, "{median}: {summary}");
+        let picture = folder.path("crops").join(summary["crop"]["file"].as_str().unwrap());
+        assert!(image::load_from_memory(&fs::read(picture).unwrap()).is_ok());
+        reasons.insert(summary["end_reason"].as_str().unwrap().to_owned());
+    }
+    let known = ["end-of-recording", "left", "not-seen", "duplicate"];
+    assert!(reasons.len() >= 2 && reasons.iter().all(|reason| known.contains(&reason.as_str())), "{reasons:?}");
+}
+
+#[test]
+fn detections_are_written_as_eval_tracking_reads_them() {
+    let folder = Folder::new();
+    folder.record("ball.avi", "ball").config("", &blob());
+    let det = folder.analyze("ball.avi", "detections");
+    // Before the tracker: the first frame, too.
+    assert_eq!(det.lines().count(), FRAMES);
+    assert!(det.lines().all(|line| line.split(',').nth(1) == Some("-1") && line.split(',').count() == 10), "{det}");
+    fs::create_dir(folder.path("ball")).unwrap();
+    folder.write("ball/det.txt", &det);
+    folder.write("ball/info.txt", format!("fps={} width={WIDTH} height={HEIGHT} frames={FRAMES}", clips::FPS));
+    let truth = |frame: u32| {
+        let [x1, y1, x2, y2] = clips::ball(frame, WIDTH, HEIGHT);
+        format!("{},1,{x1},{y1},{},{},1,1,1\n", frame + 1, x2 - x1, y2 - y1)
+    };
+    folder.write("ball/gt.txt", (0..clips::PICTURES).map(truth).collect::<String>());
+    let mut eval = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
+    let output = eval.args(["eval", "tracking", "ball", "--json"]).current_dir(folder.0.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let row = &document["trackers"][0]["sequences"][0];
+    assert_eq!((&row["idsw"], &row["tracks"]), (&0.into(), &1.into()), "{row}");
+    assert!(row["idf1"].as_f64().unwrap() > 0.95, "{row}");
+}
+
+#[test]
+fn several_outputs_are_written_at_once_each_in_its_own_format() {
+    let folder = Folder::new();
+    folder.record("ball.avi", "ball").config("", &blob());
+    let alone: Vec<String> = ["jsonl", "mot"].iter().map(|format| folder.analyze("ball.avi", format)).collect();
+    let both = ["--format", "jsonl", "--out", "b", "--format", "mot", "--crops", "crops"];
+    let output = folder.command("ball.avi", "a").args(both).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let written: Vec<String> = ["a", "b"].iter().map(|file| fs::read_to_string(folder.path(file)).unwrap()).collect();
+    assert!(written == alone, "{written:?}");
+    for (args, message) in [
+        (&["--out", "b"][..], "2 --out and 0 --format; each output needs its own"),
+        (&["--format", "mot", "--format", "jsonl"], "1 --out and 2 --format"),
+        (&["--format", "mot", "--out", "c", "--format", "jsonl"], "--out c: given twice"),
+    ] {
+        let output = folder.command("ball.avi", "c").args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(65), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+        assert!(!folder.path("c").exists());
+    }
+}
+
 /// The first `frames` of a recording, without encoding them again.
 fn cut(from: &Path, frames: u32, to: &Path) {
     let mut launch = Command::new("gst-launch-1.0");

@@ -43,6 +43,37 @@ fn the_shipped_models_see_a_street_as_it_is() {
 }
 
 #[test]
+fn coco_annotations_and_summaries_hold_what_further_models_say() {
+    let street = Street::new(12, 1);
+    street.config(&[("detection", ""), ("pose", ""), ("segmentation", ""), ("reid", "run_on = \"tracks\"")]);
+    let video = format!("street/seed-{SEED:06}/plaza-1/video.mp4");
+    let outputs = ["--out", "coco.json", "--format", "coco", "--out", "sum.jsonl", "--format", "summary"];
+    street.run(&[&["analyze", &video][..], &outputs].concat());
+    let document: Value = serde_json::from_str(&fs::read_to_string(street.path("coco.json")).unwrap()).unwrap();
+    let (mut posed, mut masked) = (0, 0);
+    for annotation in document["annotations"].as_array().unwrap() {
+        if let Some(mask) = annotation.get("segmentation") {
+            let rle: Rle = serde_json::from_value(mask.clone()).unwrap();
+            assert_eq!((rle.size(), annotation["area"].as_f64()), ([360, 640], Some(rle.area() as f64)));
+            masked += 1;
+        }
+        if let Some(points) = annotation.get("keypoints").and_then(Value::as_array) {
+            let visible = points.iter().skip(2).step_by(3).filter(|v| **v == 2).count();
+            assert_eq!((points.len(), annotation["num_keypoints"].as_u64()), (17 * 3, Some(visible as u64)));
+            posed += 1;
+        }
+    }
+    assert!(posed > 10 && masked > 10, "{posed} with keypoints, {masked} with masks");
+    let summaries = fs::read_to_string(street.path("sum.jsonl")).unwrap();
+    let embeddings = summaries.lines().filter_map(|line| {
+        let summary: Value = serde_json::from_str(line).unwrap();
+        serde_json::from_value::<Vec<f64>>(summary.get("embedding")?.clone()).ok()
+    });
+    let lengths: Vec<f64> = embeddings.map(|one| one.iter().map(|v| v * v).sum::<f64>().sqrt()).collect();
+    assert!(!lengths.is_empty() && lengths.iter().all(|length| (length - 1.0).abs() < 1e-3), "{lengths:?}");
+}
+
+#[test]
 fn keypoints_masks_and_embeddings_go_with_their_tracks() {
     let street = Street::new(20, 1);
     street.config(&[("detection", ""), ("pose", ""), ("segmentation", ""), ("reid", "run_on = \"tracks\"")]);

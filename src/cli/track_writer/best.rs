@@ -8,6 +8,9 @@ const EDGE: f32 = 2.0;
 /// What a cut box is worth.
 const CUT: f32 = 0.25;
 
+/// What a hidden box is worth at the least: a poor picture is better than none.
+const HIDDEN: f32 = 0.1;
+
 /// Score times side, less where the edge of the picture cuts the box or other boxes cover it: the more, the better.
 /// `None` where it was not seen.
 pub(super) fn quality(tracks: &[Track], at: usize, (width, height): (u32, u32)) -> Option<f32> {
@@ -16,7 +19,7 @@ pub(super) fn quality(tracks: &[Track], at: usize, (width, height): (u32, u32)) 
     let cut = b.x1 < EDGE || b.y1 < EDGE || b.x2 > width as f32 - EDGE || b.y2 > height as f32 - EDGE;
     let others = tracks.iter().enumerate().filter(|(other, _)| *other != at);
     let covered = others.map(|(_, other)| shared(&b, &other.bbox)).fold(0.0, f32::max);
-    let quality = track.score * b.area().sqrt() * if cut { CUT } else { 1.0 } * (1.0 - covered).powi(2);
+    let quality = track.score * b.area().sqrt() * if cut { CUT } else { 1.0 } * (1.0 - covered).max(HIDDEN).powi(2);
     quality.is_finite().then_some(quality)
 }
 
@@ -59,6 +62,7 @@ mod tests {
         assert!(of(&[track(BBox::new(0.0, 100.0, 100.0, 200.0), 0.8)]) < plain / 2.0, "it may go on beyond the edge");
         let covered = of(&[track(b, 0.8), track(BBox::new(150.0, 100.0, 250.0, 200.0), 0.9)]);
         assert!((covered - plain / 4.0).abs() < 1e-3);
+        assert!(of(&[track(b, 0.8), track(BBox::new(50.0, 50.0, 250.0, 250.0), 0.9)]) > 0.0, "better than none");
         assert_eq!(quality(&[Track { coasted: true, ..track(b, 0.8) }], 0, (640, 480)), None);
     }
 }

@@ -15,8 +15,9 @@ use crate::types::track::{EndReason, Track};
 const TIMES: usize = 1024;
 /// Steps of a score.
 const STEPS: usize = 1000;
-/// A subject that stays is detected a little here and a little there: by this share of its height.
-const JITTER: f64 = 0.05;
+/// A subject that stays is detected a little here and a little there, and its feet are hidden at times: its path is told
+/// to this share of its height.
+const JITTER: f64 = 0.1;
 
 /// What is said of a track.
 #[derive(Serialize)]
