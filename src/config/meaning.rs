@@ -386,6 +386,11 @@ pub enum TrackerKind {
     OcSort,
 }
 
+impl TrackerKind {
+    /// Every one.
+    pub const ALL: &[Self] = &[Self::Bytetrack, Self::OcSort];
+}
+
 /// A camera.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Camera {

@@ -52,7 +52,7 @@ impl Model {
     const ASPECT: [f32; 3] = [1e-2, 1e-5, 1e-1];
 
     /// Reference frames in a time. Both times multiplied with a whole number give the same, bit for bit.
-    fn steps(&self, elapsed: Duration) -> f32 {
+    pub fn steps(&self, elapsed: Duration) -> f32 {
         let steps = elapsed.as_nanos() as f64 / self.frame.as_nanos().max(1) as f64;
         (steps as f32).min(MAX_STEPS)
     }
@@ -123,7 +123,11 @@ impl Motion {
 
     /// Moves on by `elapsed`.
     pub fn predict(&mut self, model: &Model, elapsed: Duration) {
-        let steps = model.steps(elapsed);
+        self.predict_steps(model, model.steps(elapsed));
+    }
+
+    /// Moves on by so many reference frames.
+    pub fn predict_steps(&mut self, model: &Model, steps: f32) {
         if steps <= 0.0 {
             return;
         }

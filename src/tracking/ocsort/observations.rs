@@ -48,7 +48,7 @@ impl Observations {
     pub fn push(&mut self, now: Duration, bbox: &BBox, span: Duration) {
         let back = |n: usize| (self.oldest + KEPT - n) % KEPT;
         // The latest one is replaced while it is near the one before.
-        let close = now.saturating_sub(self.seen[back(2)].0) < span / (KEPT as u32 - 1);
+        let close = now.saturating_sub(self.seen[back(2)].0).saturating_mul(KEPT as u32 - 1) < span;
         let at = if close { back(1) } else { self.oldest };
         self.seen[at] = (now, bbox.centre());
         self.oldest = (at + 1) % KEPT;

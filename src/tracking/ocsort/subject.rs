@@ -97,10 +97,10 @@ impl Subject {
     fn re_update(&mut self, settings: &Settings, to: &BBox, now: Duration) {
         let from = self.life.track.bbox;
         let steps = self.frames.min(MAX_STEPS);
-        let step = (now - self.life.track.last_seen) / steps;
+        let step = settings.motion.steps(now - self.life.track.last_seen) / steps as f32;
         self.motion = self.motion_seen;
         for i in 1..=steps {
-            self.motion.predict(&settings.motion, step);
+            self.motion.predict_steps(&settings.motion, step);
             if i < steps {
                 let part = i as f32 / steps as f32;
                 let between = |a: f32, b: f32| a + part * (b - a);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod scaling;
+
 /// The suite, for one kind.
 macro_rules! suite {
     ($name:ident, $kind:ident) => {
