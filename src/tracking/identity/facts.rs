@@ -42,8 +42,8 @@ pub enum Fact {
         gone: u64,
         /// How probable, 0..1.
         score: f32,
-        /// Why: of the likest pair of tracks.
-        reasons: Reasons,
+        /// Why, of the track that is surest; `None` where nothing older is known any more.
+        reasons: Option<Reasons>,
         /// Those of `gone`, which are of `kept` now.
         tracks: Vec<TrackKey>,
     },
@@ -57,9 +57,9 @@ pub enum Fact {
         new: u64,
         /// Those that are of `new` now.
         tracks: Vec<TrackKey>,
-        /// How probable it was still that they belong, 0..1.
-        score: f32,
-        /// What spoke for them; `None` where they were seen at the same time in one camera.
+        /// How probable it is that they belong to who they are with now; `None` where they are alone.
+        score: Option<f32>,
+        /// Why; `None` where they are alone.
         reasons: Option<Reasons>,
     },
     /// An identity and all that was kept of it is forgotten.
@@ -100,8 +100,8 @@ pub struct Reasons {
     pub looks: u32,
     /// Score above that of the likest other identity, 0..1; `None` where there is no other.
     pub margin: Option<f32>,
-    /// Where both stand, mapped onto one picture: typical distance, as share of the picture's width; `None` where the
-    /// places are not known to be one.
+    /// How far apart both stood while both were seen, mapped onto one picture: median, in their own heights; `None`
+    /// where the cameras are not known to see one place, or did not see them at the same time.
     pub ground: Option<f32>,
 }
 
@@ -153,8 +153,10 @@ pub struct Counters {
     pub sightings: u64,
     /// Embeddings refused: of another length, or not of unit length.
     pub refused: u64,
-    /// Embeddings not kept, since better ones of the same track say the same.
-    pub not_kept: u64,
+    /// Embeddings dropped, since their identity has newer ones enough.
+    pub thinned: u64,
+    /// Tracks not compared again in a revision, since others were seen later: too many at once.
+    pub postponed: u64,
     /// Sightings refused: older than what is still revisable.
     pub late: u64,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Gallery, Sighting, TrackKey, quality};
+use super::{Gallery, Place, Sighting, TrackKey, quality};
 use crate::types::geometry::BBox;
 use crate::types::track::Track;
 
@@ -47,7 +47,12 @@ impl Gallery {
             let beside = bbox.x1 < EDGE * width || bbox.x2 > (1.0 - EDGE) * width;
             let below = bbox.y2 > (1.0 - EDGE) * height;
             let at_edge = beside || below || bbox.y1 < EDGE * height;
-            let foot = [(bbox.x1 + bbox.x2) / 2.0 / width, bbox.y2 / height];
+            let place = Place {
+                x: (bbox.x1 + bbox.x2) / 2.0 / width,
+                y: bbox.y2 / width,
+                height: bbox.height() / width,
+                feet: !beside && !below && !feet_hidden,
+            };
             self.see(&Sighting {
                 track: &TrackKey { camera: frame.camera.to_owned(), run: frame.run, number: track.number },
                 time: frame.time,
@@ -55,7 +60,7 @@ impl Gallery {
                 label: frame.labels.get(usize::from(track.class)).map_or("", String::as_str),
                 embedding: embedding(at),
                 quality: quality(track.score, bbox.height(), covered, at_edge),
-                foot: (!beside && !below && !feet_hidden).then_some(foot),
+                place: Some(place),
             });
         }
     }

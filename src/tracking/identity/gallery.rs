@@ -1,154 +1,160 @@
 //! All identities seen so far.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Counters, Fact, Model, Opinion, Path, Reasons, Settings, Sighting, TrackKey};
-
-/// Why what was kept cannot be used. Nothing of it was taken over.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RestoreError {
-    /// Not the beginning of such a file.
-    #[error("these are no identities: the first bytes are not \"WKID\"")]
-    NotIdentities,
-    /// Written by another version.
-    #[error("identities in format {found}; this version reads format {known}")]
-    Version {
-        /// That it says.
-        found: u32,
-        /// That can be read.
-        known: u32,
-    },
-    /// Cut short or changed.
-    #[error("identities are damaged: {0}")]
-    Damaged(&'static str),
-    /// Of another ReID model: its embeddings mean something else.
-    #[error(
-        "identities of ReID model {found} cannot be compared with those of {wanted}; forget them or go back to that model"
-    )]
-    OtherModel {
-        /// Digest and length of those kept.
-        found: String,
-        /// Digest and length of those to come.
-        wanted: String,
-    },
-}
+use super::evidence::Others;
+use super::ground::Relation;
+use super::place::Path;
+use super::{Counters, Fact, ForgottenBecause, Model, Opinion, Reasons, Rows, Settings, Sighting, TrackKey};
 
 /// All identities seen so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gallery {
-    settings: Settings,
-    model: Model,
-    identities: Vec<Identity>,
-    tracks: Vec<Looks>,
-    facts: Vec<Fact>,
-    counters: Counters,
-    clock: Duration,
+    pub(super) settings: Settings,
+    pub(super) model: Model,
+    /// Row by row the same as `rows`.
+    pub(super) tracks: Vec<Track>,
+    pub(super) rows: Rows,
+    pub(super) index: BTreeMap<TrackKey, usize>,
+    pub(super) labels: Vec<String>,
+    pub(super) others: Others,
+    /// By two cameras, in order.
+    pub(super) relations: BTreeMap<(String, String), Relation>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) counters: Counters,
+    pub(super) clock: Duration,
+    /// When opinions were last revised, and what is old was last looked for.
+    pub(super) revised: Option<Duration>,
+    pub(super) cleaned: Option<Duration>,
 }
 
-#[derive(Debug)]
-struct Identity {
-    number: u64,
-    sum: Vec<f32>,
-    last: TrackKey,
-    last_seen: Duration,
+/// What is known of one track. Its row is the direction of the sum of its embeddings, each weighed by its quality.
+#[derive(Clone, Debug)]
+pub(super) struct Track {
+    pub(super) key: TrackKey,
+    pub(super) label: u32,
+    pub(super) since: Duration,
+    pub(super) last: Duration,
+    pub(super) looks: u32,
+    /// Length of the sum.
+    pub(super) length: f32,
+    pub(super) identity: Option<u64>,
+    pub(super) score: Option<f32>,
+    pub(super) reasons: Option<Box<Reasons>>,
+    pub(super) ended: bool,
+    pub(super) path: Path,
+    /// Identities of older tracks that look like it, and when that was looked up, with how many looks.
+    pub(super) older: Vec<Older>,
+    pub(super) searched: Option<(Duration, u32)>,
 }
 
-#[derive(Debug)]
-struct Looks {
-    key: TrackKey,
-    sum: Vec<f32>,
-    looks: u32,
-    opinion: Option<Opinion>,
+/// An identity's tracks that are not revised any more, compared with a track.
+#[derive(Clone, Debug)]
+pub(super) struct Older {
+    pub(super) identity: u64,
+    /// Mean of the cosines.
+    pub(super) likeness: f32,
+    pub(super) tracks: u32,
+    /// The likest.
+    pub(super) with: TrackKey,
 }
+
+impl Track {
+    /// Seen at the same time.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.since <= other.last && other.since <= self.last
+    }
+}
+
+/// Least weight of an embedding: a bad one is better than none.
+const LEAST_QUALITY: f32 = 0.01;
 
 impl Gallery {
     /// Empty.
     #[must_use]
     pub fn new(settings: Settings, model: Model) -> Self {
+        let rows = Rows::new(model.dim);
         Self {
             settings,
             model,
-            identities: Vec::new(),
             tracks: Vec::new(),
+            rows,
+            index: BTreeMap::new(),
+            labels: Vec::new(),
+            others: Others::default(),
+            relations: BTreeMap::new(),
             facts: Vec::new(),
             counters: Counters::default(),
             clock: Duration::ZERO,
+            revised: None,
+            cleaned: None,
         }
     }
 
-    /// A track was seen.
+    /// A track was seen. It is held from its first embedding on.
     pub fn see(&mut self, sighting: &Sighting<'_>) {
         self.clock = self.clock.max(sighting.time);
         self.counters.sightings += 1;
-        let Some(embedding) = sighting.embedding else { return };
-        if embedding.len() != self.model.dim {
-            self.counters.refused += 1;
+        if sighting.time + self.settings.revisable < self.clock {
+            self.counters.late += 1;
             return;
         }
-        let key = sighting.track;
-        let at = self.tracks.iter().position(|track| track.key == *key).unwrap_or_else(|| {
-            self.tracks.push(Looks { key: key.clone(), sum: vec![0.0; embedding.len()], looks: 0, opinion: None });
-            self.tracks.len() - 1
-        });
-        let track = &mut self.tracks[at];
-        add(&mut track.sum, embedding);
-        track.looks += 1;
-        if track.looks < self.settings.looks {
-            return;
-        }
-        if let Some(opinion) = &track.opinion {
-            let number = opinion.identity;
-            self.note(number, embedding, key);
-            return;
-        }
-        let (sum, looks) = (track.sum.clone(), track.looks);
-        let opinion = match self.likest(key, &sum) {
-            Some((likeness, number, with, last_seen)) => {
-                let reasons = Reasons {
-                    with,
-                    likeness,
-                    gap_s: sighting.since.as_secs_f32() - last_seen.as_secs_f32(),
-                    path: Path::Open,
-                    looks,
-                    margin: None,
-                    ground: None,
-                };
-                self.facts.push(Fact::ProbablySame {
-                    time: self.clock,
-                    identity: number,
-                    track: key.clone(),
-                    score: likeness.max(0.0),
-                    reasons: reasons.clone(),
-                });
-                Opinion { identity: number, score: Some(likeness.max(0.0)), reasons: Some(reasons) }
-            }
-            None => {
-                self.counters.given += 1;
-                let number = self.counters.given;
-                let identity = Identity { number, sum: vec![0.0; sum.len()], last: key.clone(), last_seen: self.clock };
-                self.identities.push(identity);
-                self.facts.push(Fact::New { time: self.clock, identity: number, track: key.clone() });
-                Opinion { identity: number, score: None, reasons: None }
-            }
+        let embedding = sighting.embedding.filter(|embedding| self.is_sound(embedding));
+        self.counters.refused += u64::from(sighting.embedding.is_some() && embedding.is_none());
+        let at = match (self.index.get(sighting.track), embedding) {
+            (Some(at), _) => *at,
+            (None, Some(_)) => self.add(sighting),
+            (None, None) => return,
         };
-        self.note(opinion.identity, &sum, key);
-        self.tracks[at].opinion = Some(opinion);
+        let track = &mut self.tracks[at];
+        track.since = track.since.min(sighting.since);
+        track.last = track.last.max(sighting.time);
+        track.ended = false;
+        if let Some(place) = sighting.place.filter(|place| place.x.is_finite() && place.y.is_finite()) {
+            track.path.add(sighting.time, place);
+        }
+        let Some(embedding) = embedding else { return };
+        let quality =
+            if sighting.quality.is_finite() { sighting.quality.clamp(LEAST_QUALITY, 1.0) } else { LEAST_QUALITY };
+        let row = self.rows.get_mut(at);
+        let mut square = 0.0;
+        for (value, new) in row.iter_mut().zip(embedding) {
+            *value = *value * track.length + quality * new;
+            square += *value * *value;
+        }
+        track.length = square.sqrt().max(1e-6);
+        row.iter_mut().for_each(|value| *value /= track.length);
+        track.looks = track.looks.saturating_add(1);
     }
 
     /// A track is over; it was last seen when [`Self::see`] last said so.
     pub fn end(&mut self, key: &TrackKey) {
-        self.tracks.retain(|track| track.key != *key);
+        if let Some(at) = self.index.get(key) {
+            self.tracks[*at].ended = true;
+        }
     }
 
     /// Time went on: opinions are revised where that is due, and who was not seen for the time to live is forgotten.
     pub fn advance(&mut self, time: Duration) {
         self.clock = self.clock.max(time);
+        let due = |last: Option<Duration>, every: Duration| last.is_none_or(|last| self.clock >= last + every);
+        let clean = due(self.cleaned, self.settings.revise.max(self.settings.ttl / 100));
+        if due(self.revised, self.settings.revise) {
+            self.revise();
+        }
+        if clean {
+            self.clean();
+        }
     }
 
     /// Revises all opinions now, whether that is due or not; where nothing more will come.
-    pub fn settle(&mut self) {}
+    pub fn settle(&mut self) {
+        self.revise();
+        self.clean();
+    }
 
-    /// The facts since this was last called, in order.
+    /// The facts since this was last called, in order. Those of one call of [`Self::advance`] belong together.
     pub fn facts(&mut self) -> std::vec::Drain<'_, Fact> {
         self.facts.drain(..)
     }
@@ -156,81 +162,145 @@ impl Gallery {
     /// Whom a track is taken for; `None` where nothing is known of it yet or any more.
     #[must_use]
     pub fn identity(&self, key: &TrackKey) -> Option<Opinion> {
-        self.tracks.iter().find(|track| track.key == *key)?.opinion.clone()
+        let track = self.tracks.get(*self.index.get(key)?)?;
+        Some(Opinion { identity: track.identity?, score: track.score, reasons: track.reasons.as_deref().cloned() })
     }
 
     /// What it holds and did.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters { identities: self.identities.len() as u64, tracks: self.tracks.len() as u64, ..self.counters }
-    }
-
-    /// All that has to outlive the process, as bytes for [`Self::restore`].
-    #[must_use]
-    pub fn snapshot(&self) -> Vec<u8> {
-        [b"WKID".as_slice(), &0_u32.to_le_bytes(), &self.counters.given.to_le_bytes()].concat()
-    }
-
-    /// What [`Self::snapshot`] gave. All tracks in it have ended.
-    ///
-    /// # Errors
-    /// Bytes that are damaged, of another version, or of another model.
-    pub fn restore(settings: Settings, model: Model, bytes: &[u8]) -> Result<Self, RestoreError> {
-        if !bytes.starts_with(b"WKID") {
-            return Err(RestoreError::NotIdentities);
-        }
-        let given = bytes.get(8..16).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
-        let mut gallery = Self::new(settings, model);
-        gallery.counters.given = given.ok_or(RestoreError::Damaged("cut short"))?;
-        Ok(gallery)
+        let identities: BTreeSet<u64> = self.tracks.iter().filter_map(|track| track.identity).collect();
+        let (tracks, embeddings) = (self.tracks.len() as u64, self.rows.len() as u64);
+        Counters { identities: identities.len() as u64, tracks, embeddings, ..self.counters }
     }
 
     /// Other embeddings come from now on: forgets everything but which numbers were given.
     pub fn change_model(&mut self, model: Model) {
-        self.forget_all();
         self.model = model;
+        self.forget_all();
     }
 
-    /// Forgets everything but which numbers were given.
+    /// Forgets everything but which numbers were given, and says so of each identity.
     pub fn forget_all(&mut self) {
-        self.identities.clear();
-        self.tracks.clear();
-        self.facts.clear();
+        let identities: BTreeSet<u64> = self.tracks.iter().filter_map(|track| track.identity).collect();
+        let time = self.clock;
+        let because = ForgottenBecause::Asked;
+        self.facts.extend(identities.into_iter().map(|identity| Fact::Forgotten { time, identity, because }));
+        self.tracks = Vec::new();
+        self.rows = Rows::new(self.model.dim);
+        self.index.clear();
+        self.others = Others::default();
+        self.relations.clear();
     }
 
-    fn likest(&self, key: &TrackKey, sum: &[f32]) -> Option<(f32, u64, TrackKey, Duration)> {
-        let held = |number: u64| {
-            self.tracks.iter().any(|other| {
-                other.opinion.as_ref().is_some_and(|opinion| opinion.identity == number)
-                    && other.key.camera == key.camera
-            })
-        };
-        self.identities
-            .iter()
-            .filter(|identity| !held(identity.number))
-            .map(|identity| {
-                let length = (dot(&identity.sum, &identity.sum) * dot(sum, sum)).sqrt();
-                let likeness = dot(&identity.sum, sum) / length.max(1e-9);
-                (likeness, identity.number, identity.last.clone(), identity.last_seen)
-            })
-            .filter(|(likeness, ..)| *likeness >= 0.6)
-            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
+    /// A number never used before.
+    pub(super) fn give(&mut self) -> u64 {
+        self.counters.given += 1;
+        self.counters.given
     }
 
-    fn note(&mut self, number: u64, embedding: &[f32], key: &TrackKey) {
-        let clock = self.clock;
-        if let Some(identity) = self.identities.iter_mut().find(|identity| identity.number == number) {
-            add(&mut identity.sum, embedding);
-            identity.last_seen = clock;
-            identity.last = key.clone();
+    /// Can one camera's track be the same subject as another's, by time, class and topology?
+    pub(super) fn possible(&self, a: &Track, b: &Track) -> bool {
+        a.label == b.label && (!a.meets(b) || self.settings.topology.at_once(&a.key.camera, &b.key.camera))
+    }
+
+    fn is_sound(&self, embedding: &[f32]) -> bool {
+        let square: f32 = embedding.iter().map(|v| v * v).sum();
+        embedding.len() == self.model.dim && (square - 1.0).abs() < 0.01
+    }
+
+    fn add(&mut self, sighting: &Sighting<'_>) -> usize {
+        if self.tracks.len() >= self.settings.capacity.max(1) {
+            self.make_room();
+        }
+        let label = self.labels.iter().position(|label| label == sighting.label).unwrap_or_else(|| {
+            self.labels.push(sighting.label.to_owned());
+            self.labels.len() - 1
+        });
+        let at = self.tracks.len();
+        self.index.insert(sighting.track.clone(), at);
+        self.rows.push(&[]);
+        self.tracks.push(Track {
+            key: sighting.track.clone(),
+            label: label as u32,
+            since: sighting.since.min(sighting.time),
+            last: sighting.time,
+            looks: 0,
+            length: 0.0,
+            identity: None,
+            score: None,
+            reasons: None,
+            ended: false,
+            path: Path::default(),
+            older: Vec::new(),
+            searched: None,
+        });
+        at
+    }
+
+    /// The track not seen for longest goes.
+    pub(super) fn make_room(&mut self) {
+        let oldest = |(_, track): &(usize, &Track)| (!track.ended, track.last, track.key.clone());
+        let Some((at, _)) = self.tracks.iter().enumerate().min_by_key(oldest) else { return };
+        let gone = self.remove(at).identity;
+        self.counters.evicted += 1;
+        let Some(identity) = gone else { return };
+        if !self.tracks.iter().any(|track| track.identity == Some(identity)) {
+            let because = ForgottenBecause::Capacity;
+            self.facts.push(Fact::Forgotten { time: self.clock, identity, because });
         }
     }
-}
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
+    /// Takes a track out; the last takes its place.
+    pub(super) fn remove(&mut self, at: usize) -> Track {
+        self.rows.swap_remove(at);
+        let gone = self.tracks.swap_remove(at);
+        self.index.remove(&gone.key);
+        if let Some(moved) = self.tracks.get(at) {
+            self.index.insert(moved.key.clone(), at);
+        }
+        gone
+    }
 
-fn add(sum: &mut [f32], embedding: &[f32]) {
-    sum.iter_mut().zip(embedding).for_each(|(sum, value)| *sum += value);
+    /// Forgets who was not seen for the time to live, and what identities have enough of.
+    fn clean(&mut self) {
+        self.cleaned = Some(self.clock);
+        let mut of: BTreeMap<Option<u64>, Vec<usize>> = BTreeMap::new();
+        for (at, track) in self.tracks.iter().enumerate() {
+            of.entry(track.identity).or_default().push(at);
+        }
+        let old = |at: &usize| self.tracks[*at].last + self.settings.ttl < self.clock;
+        let mut gone: Vec<usize> = Vec::new();
+        let (mut expired, mut thinned) = (Vec::new(), 0);
+        for (identity, mut tracks) in of {
+            match identity {
+                None => gone.extend(tracks.into_iter().filter(old)),
+                Some(identity) if tracks.iter().all(old) => {
+                    expired.push(identity);
+                    gone.extend(tracks);
+                }
+                Some(_) => {
+                    let over = tracks.len().saturating_sub(self.settings.per_identity.max(1));
+                    tracks.sort_by_key(|at| self.tracks[*at].last);
+                    let over = tracks.into_iter().take(over).filter(|at| !self.is_open(&self.tracks[*at]));
+                    let before = gone.len();
+                    gone.extend(over);
+                    thinned += (gone.len() - before) as u64;
+                }
+            }
+        }
+        gone.sort_unstable();
+        for at in gone.into_iter().rev() {
+            self.remove(at);
+        }
+        self.counters.thinned += thinned;
+        self.counters.expired += expired.len() as u64;
+        let (time, because) = (self.clock, ForgottenBecause::TimeToLive);
+        self.facts.extend(expired.into_iter().map(|identity| Fact::Forgotten { time, identity, because }));
+    }
+
+    /// Seen lately enough to be moved to another identity.
+    pub(super) fn is_open(&self, track: &Track) -> bool {
+        track.last + self.settings.revisable >= self.clock
+    }
 }

@@ -6,20 +6,33 @@
 //! claim: it changes while evidence comes in, and each change is a [`Fact`]. Whoever applies the facts in order holds
 //! what [`Gallery::identity`] says.
 
+mod cluster;
+mod evidence;
 mod facts;
 mod frame;
 mod gallery;
+mod ground;
+mod homography;
+mod naming;
+mod place;
+mod revise;
+mod rows;
 mod settings;
+mod snapshot;
 mod topology;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use evidence::Weights;
 pub use facts::{Counters, Fact, ForgottenBecause, Opinion, Path, Reasons};
 pub use frame::Frame;
-pub use gallery::{Gallery, RestoreError};
+pub use gallery::Gallery;
+pub use place::Place;
+pub use rows::Rows;
 pub use settings::Settings;
+pub use snapshot::RestoreError;
 pub use topology::{Rule, Topology};
 
 /// Names a track.
@@ -81,9 +94,8 @@ pub struct Sighting<'a> {
     pub embedding: Option<&'a [f32]>,
     /// How far the embedding can be believed, 0..1: see [`quality`].
     pub quality: f32,
-    /// Where it stands: middle of the box's lower edge, 0..1 of the picture's width and height; `None` where that
-    /// edge is hidden or cut off by the picture's own.
-    pub foot: Option<[f32; 2]>,
+    /// Where it stands; `None` where that is not known.
+    pub place: Option<Place>,
 }
 
 /// How far the embedding of a box can be believed, 0..1.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::evidence::Weights;
 use super::topology::Topology;
 
 /// Settings of a [`Gallery`](super::Gallery), in seconds and ratios: they hold for any rate of looking.
@@ -15,14 +16,16 @@ pub struct Settings {
     pub min_score: f32,
     /// Embeddings of a track before it is compared with others.
     pub looks: u32,
-    /// Most embeddings kept, all tracks together; the tracks not seen for longest make room.
+    /// Most embeddings kept, one a track; the tracks not seen for longest make room.
     pub capacity: usize,
-    /// Most embeddings kept of one track: good ones that differ.
-    pub per_track: usize,
+    /// Most tracks kept of one identity, one embedding each; the oldest make room.
+    pub per_identity: usize,
     /// How often opinions are revised.
     pub revise: Duration,
     /// How long after its end a track may still be moved to another identity.
     pub revisable: Duration,
+    /// What evidence counts.
+    pub weights: Weights,
 }
 
 impl Default for Settings {
@@ -33,9 +36,10 @@ impl Default for Settings {
             min_score: 0.5,
             looks: 2,
             capacity: 100_000,
-            per_track: 8,
+            per_identity: 32,
             revise: Duration::from_secs(1),
             revisable: Duration::from_secs(60),
+            weights: Weights::default(),
         }
     }
 }

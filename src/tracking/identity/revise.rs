@@ -1,0 +1,363 @@
+//! Opinions revised: which of the tracks seen lately belong together, and to whom of earlier.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cluster::{NEVER, Pairs, cluster};
+use super::evidence;
+use super::gallery::{Gallery, Older, Track};
+use super::{Reasons, TrackKey};
+
+/// Most tracks compared with each other at a time; those seen last.
+const MOST: usize = 1024;
+/// Identities of earlier that a track is compared with.
+const OLDER: usize = 8;
+/// What tracks of earlier weigh at most, in tracks.
+const OLDER_WEIGHT: f32 = 3.0;
+/// Log odds by looks alone above which two tracks teach where the ground is.
+const TEACHES: f32 = 0.5;
+
+/// What a revision goes over: tracks seen lately, then identities with older tracks.
+pub(super) struct Nodes {
+    /// Places in the gallery.
+    pub(super) tracks: Vec<usize>,
+    pub(super) older: Vec<u64>,
+}
+
+/// A group of nodes, and what its tracks' opinions rest on.
+pub(super) struct Group {
+    pub(super) tracks: Vec<usize>,
+    pub(super) older: Option<u64>,
+}
+
+impl Gallery {
+    pub(super) fn revise(&mut self) {
+        self.revised = Some(self.clock);
+        let open = self.open();
+        self.learn_others(&open);
+        self.search(&open);
+        let mut older: BTreeSet<u64> = BTreeSet::new();
+        let fixed = self.fixed();
+        for track in open.iter().map(|at| &self.tracks[*at]) {
+            older.extend(track.identity.filter(|identity| fixed.contains_key(identity)));
+            older
+                .extend(track.older.iter().map(|older| older.identity).filter(|identity| fixed.contains_key(identity)));
+        }
+        let nodes = Nodes { tracks: open, older: older.into_iter().collect() };
+        let (plain, kept) = self.pairs(&nodes, &fixed);
+        let mut weight = vec![1.0; nodes.tracks.len()];
+        weight.extend(nodes.older.iter().map(|identity| (fixed[identity].len() as f32).min(OLDER_WEIGHT)));
+        let stop = evidence::log_odds(self.settings.min_score);
+        let found = cluster(&kept, &weight, stop, |a, b| self.in_turn(&nodes, &fixed, a, b));
+        self.learn_ground(&nodes, &found, &plain);
+        let groups: Vec<Group> = found.iter().map(|group| group_of(&nodes, group)).collect();
+        self.judge(&nodes, &found, &plain, &fixed);
+        self.name(&groups);
+        self.close();
+    }
+
+    /// Tracks seen lately and often enough, in order of their beginning.
+    fn open(&mut self) -> Vec<usize> {
+        let mut open: Vec<usize> = (0..self.tracks.len())
+            .filter(|at| self.is_open(&self.tracks[*at]) && self.tracks[*at].looks >= self.settings.looks.max(1))
+            .collect();
+        if open.len() > MOST {
+            open.sort_by_key(|at| std::cmp::Reverse(self.tracks[*at].last));
+            self.counters.postponed += (open.len() - MOST) as u64;
+            open.truncate(MOST);
+        }
+        open.sort_by(|a, b| {
+            let (a, b) = (&self.tracks[*a], &self.tracks[*b]);
+            a.since.cmp(&b.since).then_with(|| a.key.cmp(&b.key))
+        });
+        open
+    }
+
+    /// Tracks that are not revised, by identity.
+    fn fixed(&self) -> BTreeMap<u64, Vec<usize>> {
+        let mut fixed: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (at, track) in self.tracks.iter().enumerate().filter(|(_, track)| !self.is_open(track)) {
+            if let Some(identity) = track.identity {
+                fixed.entry(identity).or_default().push(at);
+            }
+        }
+        fixed
+    }
+
+    /// How like those are who are different for certain: seen by one camera at one time.
+    fn learn_others(&mut self, open: &[usize]) {
+        let mut others = self.others;
+        for (n, a) in open.iter().enumerate() {
+            for b in &open[n + 1..] {
+                let (one, other) = (&self.tracks[*a], &self.tracks[*b]);
+                if one.key.camera == other.key.camera && one.label == other.label && one.meets(other) {
+                    others.add(self.likeness(*a, *b));
+                }
+            }
+        }
+        self.others = others;
+    }
+
+    fn likeness(&self, a: usize, b: usize) -> f32 {
+        crate::types::embedding::cosine(self.rows.get(a), self.rows.get(b)).unwrap_or(0.0)
+    }
+
+    /// Compares tracks with all that are not revised any more, where that is due.
+    fn search(&mut self, open: &[usize]) {
+        let due = |track: &Track| {
+            track.searched.is_none_or(|(time, looks)| {
+                track.looks >= 2 * looks || time + self.settings.revisable / 4 <= self.clock
+            })
+        };
+        let asking: Vec<usize> = open.iter().copied().filter(|at| due(&self.tracks[*at])).collect();
+        if asking.is_empty() {
+            return;
+        }
+        let identity_of: Vec<Option<u64>> =
+            self.tracks.iter().map(|track| track.identity.filter(|_| !self.is_open(track))).collect();
+        let mut found: Vec<BTreeMap<u64, (f32, u32, f32, usize)>> = vec![BTreeMap::new(); asking.len()];
+        if identity_of.iter().any(Option::is_some) {
+            let queries: Vec<&[f32]> = asking.iter().map(|at| self.rows.get(*at)).collect();
+            self.rows.search(&queries, |query, row, likeness| {
+                let Some(identity) = identity_of.get(row).copied().flatten() else { return };
+                let (sum, count, best, with) = found[query].entry(identity).or_insert((0.0, 0, f32::MIN, row));
+                *sum += likeness;
+                *count += 1;
+                if likeness > *best {
+                    (*best, *with) = (likeness, row);
+                }
+            });
+        }
+        for (at, found) in asking.into_iter().zip(found) {
+            let mut older: Vec<Older> = found
+                .into_iter()
+                .map(|(identity, (sum, tracks, _, with))| Older {
+                    identity,
+                    likeness: sum / tracks as f32,
+                    tracks,
+                    with: self.tracks[with].key.clone(),
+                })
+                .collect();
+            older.sort_by(|a, b| b.likeness.total_cmp(&a.likeness).then(a.identity.cmp(&b.identity)));
+            older.truncate(OLDER);
+            let track = &mut self.tracks[at];
+            track.older = older;
+            track.searched = Some((self.clock, track.looks));
+        }
+    }
+
+    /// Log odds of all pairs of nodes: as the evidence is, and with what speaks for staying together.
+    fn pairs(&self, nodes: &Nodes, fixed: &BTreeMap<u64, Vec<usize>>) -> (Pairs, Pairs) {
+        let count = nodes.tracks.len() + nodes.older.len();
+        let (mut plain, mut kept) = (Pairs::new(count), Pairs::new(count));
+        let mut set = |a: usize, b: usize, odds: f32, together: bool| {
+            plain.set(a, b, odds);
+            kept.set(a, b, odds + if together { self.settings.weights.stay } else { 0.0 });
+        };
+        for (i, a) in nodes.tracks.iter().enumerate() {
+            let one = &self.tracks[*a];
+            for (j, b) in nodes.tracks.iter().enumerate().skip(i + 1) {
+                let other = &self.tracks[*b];
+                if self.possible(one, other) {
+                    let odds =
+                        self.others.log_odds(&self.settings.weights, self.likeness(*a, *b)) + self.way(one, other);
+                    set(i, j, odds, one.identity.is_some() && one.identity == other.identity);
+                }
+            }
+            for (j, identity) in (nodes.tracks.len()..).zip(&nodes.older) {
+                let held = one.identity == Some(*identity);
+                let known = one.older.iter().find(|older| older.identity == *identity);
+                let tracks = &fixed[identity];
+                if !(held || known.is_some()) || !tracks.iter().all(|at| self.possible(one, &self.tracks[*at])) {
+                    continue;
+                }
+                let likeness = known.map_or_else(
+                    || tracks.iter().map(|b| self.likeness(*a, *b)).sum::<f32>() / tracks.len().max(1) as f32,
+                    |known| known.likeness,
+                );
+                set(i, j, self.others.log_odds(&self.settings.weights, likeness), held);
+            }
+        }
+        (plain, kept)
+    }
+
+    /// Log odds of getting from one to the other.
+    fn way(&self, a: &Track, b: &Track) -> f32 {
+        if a.key.camera == b.key.camera {
+            let (first, next) = if a.last <= b.since { (a, b) } else { (b, a) };
+            let gap = next.since.saturating_sub(first.last).as_secs_f32();
+            let apart = first.path.last().zip(next.path.first()).map_or(0.0, |(a, b)| a.heights_apart(b));
+            return self.settings.weights.way(apart, gap);
+        }
+        self.apart(a, b).map_or(0.0, |(apart, moments)| self.settings.weights.ground(apart, moments))
+    }
+
+    /// How far apart two tracks of two cameras stood, in heights, and at how many moments.
+    fn apart(&self, a: &Track, b: &Track) -> Option<(f32, usize)> {
+        let (a, b) = if a.key.camera <= b.key.camera { (a, b) } else { (b, a) };
+        let relation = self.relations.get(&(a.key.camera.clone(), b.key.camera.clone()))?;
+        relation.apart(&a.path, &b.path)
+    }
+
+    /// Could one subject have been in all these places, one after the other?
+    fn in_turn(&self, nodes: &Nodes, fixed: &BTreeMap<u64, Vec<usize>>, a: &[usize], b: &[usize]) -> bool {
+        if self.settings.topology.is_open() {
+            return true;
+        }
+        let mut stays: Vec<&Track> = Vec::new();
+        for node in a.iter().chain(b) {
+            match nodes.tracks.get(*node) {
+                Some(at) => stays.push(&self.tracks[*at]),
+                None => {
+                    let identity = nodes.older.get(node - nodes.tracks.len());
+                    let tracks = identity.and_then(|identity| fixed.get(identity)).into_iter().flatten();
+                    stays.extend(tracks.map(|at| &self.tracks[*at]).max_by_key(|track| track.last));
+                }
+            }
+        }
+        stays.sort_by_key(|stay| (stay.since, stay.last));
+        stays.iter().enumerate().skip(1).all(|(at, next)| {
+            let last = stays[..at].iter().max_by_key(|stay| stay.last);
+            last.is_none_or(|last| {
+                let gap = next.since.checked_sub(last.last);
+                gap.is_none_or(|gap| self.settings.topology.follows(&last.key.camera, &next.key.camera, gap))
+            })
+        })
+    }
+
+    fn learn_ground(&mut self, nodes: &Nodes, found: &[Vec<usize>], plain: &Pairs) {
+        let mut pairs: BTreeMap<(String, String), Vec<(usize, usize)>> = BTreeMap::new();
+        for (a, b) in found.iter().flat_map(|group| of_two_cameras(self, nodes, group)) {
+            let (one, other) = (&self.tracks[nodes.tracks[a]], &self.tracks[nodes.tracks[b]]);
+            let looks = self.others.log_odds(&self.settings.weights, self.likeness(nodes.tracks[a], nodes.tracks[b]));
+            if looks > TEACHES && plain.get(a, b) > NEVER && one.meets(other) {
+                let cameras = (one.key.camera.clone(), other.key.camera.clone());
+                pairs.entry(cameras).or_default().push((nodes.tracks[a], nodes.tracks[b]));
+            }
+        }
+        for (cameras, pairs) in pairs {
+            let mut relation = self.relations.remove(&cameras).unwrap_or_default();
+            relation.learn(pairs.iter().map(|(a, b)| (&self.tracks[*a].path, &self.tracks[*b].path)));
+            self.relations.insert(cameras, relation);
+        }
+    }
+
+    /// Says of each track why it is in its group.
+    fn judge(&mut self, nodes: &Nodes, found: &[Vec<usize>], plain: &Pairs, fixed: &BTreeMap<u64, Vec<usize>>) {
+        let mut opinions = Vec::new();
+        for (number, group) in found.iter().enumerate() {
+            for node in group {
+                let Some(at) = nodes.tracks.get(*node).copied() else { continue };
+                let own = mean(plain, *node, group);
+                let Some(own) = own.filter(|_| group.len() > 1) else {
+                    opinions.push((at, None));
+                    continue;
+                };
+                let others = found.iter().enumerate().filter(|(other, _)| *other != number);
+                let next = others.filter_map(|(_, other)| mean(plain, *node, other)).max_by(f32::total_cmp);
+                let score = evidence::probability(own);
+                let best = group.iter().copied().filter(|other| other != node);
+                let best = best.max_by(|a, b| plain.get(*node, *a).total_cmp(&plain.get(*node, *b)).then(b.cmp(a)));
+                let margin = next.map(|next| score - evidence::probability(next));
+                let reasons = best.and_then(|best| self.reasons(nodes, fixed, at, best, margin));
+                opinions.push((at, Some((score, reasons))));
+            }
+        }
+        for (at, opinion) in opinions {
+            let track = &mut self.tracks[at];
+            (track.score, track.reasons) = match opinion {
+                Some((score, reasons)) => (Some(score), reasons.map(Box::new)),
+                None => (None, None),
+            };
+        }
+    }
+
+    fn reasons(
+        &self,
+        nodes: &Nodes,
+        fixed: &BTreeMap<u64, Vec<usize>>,
+        at: usize,
+        with: usize,
+        margin: Option<f32>,
+    ) -> Option<Reasons> {
+        let track = &self.tracks[at];
+        let with = match nodes.tracks.get(with) {
+            Some(with) => *with,
+            None => {
+                let identity = nodes.older.get(with - nodes.tracks.len())?;
+                let known = track.older.iter().find(|older| older.identity == *identity);
+                let known: Option<&TrackKey> = known.map(|known| &known.with);
+                known.and_then(|key| self.index.get(key)).copied().or_else(|| fixed.get(identity)?.last().copied())?
+            }
+        };
+        let other = &self.tracks[with];
+        let (first, next) = if track.since <= other.since { (track, other) } else { (other, track) };
+        let gap_s = next.since.as_secs_f64() - first.last.as_secs_f64();
+        Some(Reasons {
+            with: other.key.clone(),
+            likeness: self.likeness(at, with),
+            gap_s: gap_s as f32,
+            path: self.settings.topology.path(&first.key.camera, &next.key.camera, gap_s <= 0.0),
+            looks: track.looks.min(other.looks),
+            margin,
+            ground: self.apart(track, other).map(|(apart, _)| apart),
+        })
+    }
+
+    /// Lets go of what only tracks seen lately need.
+    fn close(&mut self) {
+        let closing: Vec<usize> = (0..self.tracks.len())
+            .filter(|at| !self.is_open(&self.tracks[*at]) && self.tracks[*at].path.first().is_some())
+            .collect();
+        for at in &closing {
+            let track = &self.tracks[*at];
+            let Some(identity) = track.identity else { continue };
+            let same = self.tracks.iter().filter(|other| {
+                other.identity == Some(identity) && other.key.camera != track.key.camera && track.meets(other)
+            });
+            for other in same {
+                let (a, b) = if track.key.camera <= other.key.camera { (track, other) } else { (other, track) };
+                let cameras = (a.key.camera.clone(), b.key.camera.clone());
+                if let Some(relation) = self.relations.get_mut(&cameras) {
+                    relation.keep(&a.path, &b.path);
+                }
+            }
+        }
+        for at in closing {
+            let track = &mut self.tracks[at];
+            track.path.clear();
+            track.older = Vec::new();
+            track.searched = None;
+        }
+    }
+}
+
+/// Pairs of tracks in a group whose cameras differ, the camera that comes first in order first.
+fn of_two_cameras(gallery: &Gallery, nodes: &Nodes, group: &[usize]) -> Vec<(usize, usize)> {
+    let camera = |node: usize| nodes.tracks.get(node).map(|at| gallery.tracks[*at].key.camera.as_str());
+    let mut pairs = Vec::new();
+    for (n, a) in group.iter().enumerate() {
+        for b in &group[n + 1..] {
+            match (camera(*a), camera(*b)) {
+                (Some(one), Some(other)) if one < other => pairs.push((*a, *b)),
+                (Some(one), Some(other)) if one > other => pairs.push((*b, *a)),
+                _ => {}
+            }
+        }
+    }
+    pairs
+}
+
+/// Mean log odds of a node with the others of a group; `None` where it cannot be of it.
+fn mean(plain: &Pairs, node: usize, group: &[usize]) -> Option<f32> {
+    let others: Vec<f32> = group.iter().filter(|other| **other != node).map(|other| plain.get(node, *other)).collect();
+    let mean = others.iter().sum::<f32>() / others.len().max(1) as f32;
+    (!others.is_empty() && mean.is_finite()).then_some(mean)
+}
+
+fn group_of(nodes: &Nodes, group: &[usize]) -> Group {
+    let (tracks, older): (Vec<usize>, Vec<usize>) = group.iter().partition(|node| **node < nodes.tracks.len());
+    Group {
+        tracks: tracks.into_iter().map(|node| nodes.tracks[node]).collect(),
+        older: older.first().map(|node| nodes.older[node - nodes.tracks.len()]),
+    }
+}
