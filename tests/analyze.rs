@@ -463,7 +463,7 @@ fn a_track_is_summed_up_with_its_path_and_its_best_picture() {
 #[test]
 fn every_track_is_summed_up_once_and_says_why_it_ended() {
     let folder = Folder::new();
-    folder.record("snow.avi", "snow").config("", &(restless() + "max_gap_s = 0.1\n"));
+    folder.record("snow.avi", "snow").config("", &(restless() + "tracker = \"bytetrack\"\nmax_gap_s = 0.1\n"));
     let (frames, seen) = read_jsonl(&folder.analyze("snow.avi", "jsonl"));
     let output =
         folder.command("snow.avi", "sum.jsonl").args(["--format", "summary", "--crops", "crops"]).output().unwrap();

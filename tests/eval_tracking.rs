@@ -77,7 +77,7 @@ fn sequence(folder: &Folder, name: &str) {
     folder.write(&file("det/det.txt"), det).write(&file("gt/gt.txt"), gt).write(&file("seqinfo.ini"), INI);
 }
 
-fn row<'a>(document: &'a Value, tracker: usize, sequence: usize) -> &'a Value {
+fn row(document: &Value, tracker: usize, sequence: usize) -> &Value {
     &document["trackers"][tracker]["sequences"][sequence]
 }
 
