@@ -390,7 +390,8 @@ impl<'a> Life<'a> {
             }
             let frame = frame.filter(|_| due).map(Box::new);
             let (labels, looks_of) = (Arc::clone(self.objects.labels()), self.objects.looks_of());
-            let result = FrameResult { camera, meta, track_run: run, labels, looks_of, objects, ended, found, frame, recycle };
+            let result =
+                FrameResult { camera, meta, track_run: run, labels, looks_of, objects, ended, found, frame, recycle };
             let _ = worker.reports.send(Report::Frame(result));
         }
         worker.metrics.stage(Stage::Publish).observe(began.elapsed());

@@ -25,38 +25,31 @@ pub(super) fn of(fact: &Fact) -> Option<EventDraft> {
                 "reasons": said(reasons),
             }),
         )),
-        Fact::Merged { time, kept, gone, score, reasons, tracks } => Some(draft(
-            EventType::IdentityMerged,
-            *time,
-            camera(tracks, &reasons.with),
-            json!({
-                "identity": kept,
-                "gone": gone,
-                "tracks": ids(tracks),
-                "with": reasons.with.to_string(),
-                "score": rounded(*score),
-                "reasons": said(reasons),
-            }),
-        )),
+        Fact::Merged { time, kept, gone, score, reasons, tracks } => {
+            let mut data = json!({ "identity": kept, "gone": gone, "tracks": ids(tracks), "score": rounded(*score) });
+            add(&mut data, reasons.as_ref());
+            Some(draft(EventType::IdentityMerged, *time, camera(tracks), data))
+        }
         Fact::Split { time, from, new, tracks, score, reasons } => {
-            let mut data = json!({
-                "identity": new,
-                "from": from,
-                "tracks": ids(tracks),
-                "score": rounded(*score),
-            });
-            if let Some(reasons) = reasons {
-                data["with"] = json!(reasons.with.to_string());
-                data["reasons"] = said(reasons);
+            let mut data = json!({ "identity": new, "from": from, "tracks": ids(tracks) });
+            if let Some(score) = score {
+                data["score"] = json!(rounded(*score));
             }
-            let camera = tracks.first().map_or("", |track| track.camera.as_str());
-            Some(draft(EventType::IdentitySplit, *time, camera, data))
+            add(&mut data, reasons.as_ref());
+            Some(draft(EventType::IdentitySplit, *time, camera(tracks), data))
         }
     }
 }
 
-fn camera<'a>(tracks: &'a [TrackKey], with: &'a TrackKey) -> &'a str {
-    tracks.first().map_or(with.camera.as_str(), |track| track.camera.as_str())
+fn add(data: &mut Value, reasons: Option<&Reasons>) {
+    if let Some(reasons) = reasons {
+        data["with"] = json!(reasons.with.to_string());
+        data["reasons"] = said(reasons);
+    }
+}
+
+fn camera(tracks: &[TrackKey]) -> &str {
+    tracks.first().map_or("", |track| track.camera.as_str())
 }
 
 fn ids(tracks: &[TrackKey]) -> Vec<String> {
