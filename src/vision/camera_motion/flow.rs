@@ -155,7 +155,8 @@ fn find(from: &Pyramid, to: &Pyramid, point: (f32, f32), shift: (f32, f32)) -> O
         let guess = (at.0 + moved.0 * scale, at.1 + moved.1 * scale);
         let (from, to) = (from.image(level), to.image(level));
         // What is blurred away at this size may be there at the next.
-        if let Some((found, _)) = Template::new(from, at).and_then(|template| home_in(&template, to, guess, SHORT_ABOVE))
+        if let Some((found, _)) =
+            Template::new(from, at).and_then(|template| home_in(&template, to, guess, SHORT_ABOVE))
         {
             moved = ((found.0 - at.0) / scale, (found.1 - at.1) / scale);
         }

@@ -263,7 +263,9 @@ impl Work {
         };
         pairs.clear();
         let all = points().map(|point| (point, rough.motion.point(point)));
-        pairs.extend(all.filter_map(|(point, guess)| flow::refine(reference, now, point, guess).map(|found| (point, found))));
+        pairs.extend(
+            all.filter_map(|(point, guess)| flow::refine(reference, now, point, guess).map(|found| (point, found))),
+        );
         let found = pairs.len();
         let support = |verdict, agree| support(verdict, found, agree);
         let unknown = |agree| (CameraMotion::NONE, support(Verdict::Unknown, agree));

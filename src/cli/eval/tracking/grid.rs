@@ -69,10 +69,7 @@ mod tests {
         let told: Vec<Vec<f32>> =
             settings.iter().map(|one| one.overrides.iter().map(|(_, value)| *value).collect()).collect();
         assert_eq!(told.len(), 6);
-        assert_eq!(
-            (&told[0][..], &told[1][..], &told[5][..]),
-            (&[0.2, 0.5, 1.0][..], &[0.2, 0.5, 2.0][..], &[0.2, 0.6, 3.0][..])
-        );
+        assert_eq!([&told[0], &told[1], &told[5]], [&[0.2, 0.5, 1.0], &[0.2, 0.5, 2.0], &[0.2, 0.6, 3.0]]);
     }
 
     #[test]
