@@ -36,9 +36,9 @@ impl Pairs {
             part[first] = parts.len();
             let mut at = 0;
             while let Some(&node) = members.get(at) {
-                for other in 0..self.count {
-                    if part[other] == usize::MAX && self.get(node, other) > stop {
-                        part[other] = parts.len();
+                for (other, part) in part.iter_mut().enumerate() {
+                    if *part == usize::MAX && self.get(node, other) > stop {
+                        *part = parts.len();
                         members.push(other);
                     }
                 }

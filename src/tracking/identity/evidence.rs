@@ -32,16 +32,16 @@ impl Default for Weights {
     fn default() -> Self {
         Self {
             likeness: 2.2,
-            enough: 1.8,
+            enough: 2.0,
             same_camera: -0.5,
             ground_same: 3.0,
             ground_other: -3.0,
-            near: 0.5,
-            far: 1.5,
+            near: 0.4,
+            far: 1.0,
             moments: 5.0,
             run: 2.5,
             too_far: -1.0,
-            stay: 0.5,
+            stay: 1.0,
         }
     }
 }

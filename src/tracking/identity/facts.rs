@@ -44,7 +44,7 @@ pub enum Fact {
         score: f32,
         /// Why, of the track that is surest; `None` where nothing older is known any more.
         reasons: Option<Reasons>,
-        /// Those of `gone`, which are of `kept` now.
+        /// Those of `gone` that are still held. Any others of it are of `kept` now, too.
         tracks: Vec<TrackKey>,
     },
     /// Tracks of one identity are probably somebody else.

@@ -27,6 +27,8 @@ pub struct Gallery {
     /// When opinions were last revised, and what is old was last looked for.
     pub(super) revised: Option<Duration>,
     pub(super) cleaned: Option<Duration>,
+    /// When the youngest track of each camera began.
+    pub(super) youngest: BTreeMap<String, Duration>,
 }
 
 /// What is known of one track. Its row is the direction of the sum of its embeddings, each weighed by its quality.
@@ -47,6 +49,8 @@ pub(super) struct Track {
     /// Identities of older tracks that look like it, and when that was looked up, with how many looks.
     pub(super) older: Vec<Older>,
     pub(super) searched: Option<(Duration, u32)>,
+    /// Its looks when it last told how like different subjects are.
+    pub(super) told: u32,
 }
 
 /// An identity's tracks that are not revised any more, compared with a track.
@@ -55,7 +59,6 @@ pub(super) struct Older {
     pub(super) identity: u64,
     /// Mean of the cosines.
     pub(super) likeness: f32,
-    pub(super) tracks: u32,
     /// The likest.
     pub(super) with: TrackKey,
 }
@@ -89,6 +92,7 @@ impl Gallery {
             clock: Duration::ZERO,
             revised: None,
             cleaned: None,
+            youngest: BTreeMap::new(),
         }
     }
 
@@ -107,6 +111,7 @@ impl Gallery {
             (None, Some(_)) => self.add(sighting),
             (None, None) => return,
         };
+        self.found_again(at, sighting.time);
         let track = &mut self.tracks[at];
         track.since = track.since.min(sighting.since);
         track.last = track.last.max(sighting.time);
@@ -191,6 +196,26 @@ impl Gallery {
         self.index.clear();
         self.others = Others::default();
         self.relations.clear();
+        self.youngest.clear();
+    }
+
+    /// Where a track is found again after another one of its camera was taken for the same subject, opinions are
+    /// revised at the next chance: who is seen at the same time is not the same.
+    fn found_again(&mut self, at: usize, time: Duration) {
+        let track = &self.tracks[at];
+        let before = track.last;
+        if self.youngest.get(&track.key.camera).is_none_or(|youngest| *youngest <= before) || time <= before {
+            return;
+        }
+        let contradicts = self.tracks.iter().any(|other| {
+            other.identity == track.identity
+                && other.key.camera == track.key.camera
+                && other.since > before
+                && other.since <= time
+        });
+        if track.identity.is_some() && contradicts {
+            self.revised = None;
+        }
     }
 
     /// A number never used before.
@@ -217,6 +242,8 @@ impl Gallery {
             self.labels.push(sighting.label.to_owned());
             self.labels.len() - 1
         });
+        let youngest = self.youngest.entry(sighting.track.camera.clone()).or_default();
+        *youngest = (*youngest).max(sighting.since);
         let at = self.tracks.len();
         self.index.insert(sighting.track.clone(), at);
         self.rows.push(&[]);
@@ -234,6 +261,7 @@ impl Gallery {
             path: Path::default(),
             older: Vec::new(),
             searched: None,
+            told: 0,
         });
         at
     }

@@ -19,6 +19,9 @@ mod revise;
 mod rows;
 mod settings;
 mod snapshot;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod topology;
 
 use std::time::Duration;

@@ -30,7 +30,7 @@ impl Gallery {
         }
         let mut merges: Vec<(usize, u64, Vec<usize>)> = Vec::new();
         for (number, of) in before {
-            let stays = numbers.iter().any(|owner| *owner == Some(number));
+            let stays = numbers.contains(&Some(number));
             // All its tracks went to others: most of them take the number with them.
             let most = of.iter().max_by_key(|(at, tracks)| (tracks.len(), std::cmp::Reverse(**at))).map(|(at, _)| *at);
             for (at, tracks) in of {

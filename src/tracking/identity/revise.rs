@@ -83,18 +83,24 @@ impl Gallery {
         fixed
     }
 
-    /// How like those are who are different for certain: seen by one camera at one time.
+    /// How like those are who are different for certain: seen by one camera at one time. A pair counts each time that
+    /// one of the two was looked at twice as often as when it last counted: it does not outweigh the others by staying.
     fn learn_others(&mut self, open: &[usize]) {
         let mut others = self.others;
+        let due: Vec<bool> = open.iter().map(|at| self.tracks[*at].looks >= 2 * self.tracks[*at].told).collect();
         for (n, a) in open.iter().enumerate() {
-            for b in &open[n + 1..] {
+            for (m, b) in open.iter().enumerate().skip(n + 1) {
                 let (one, other) = (&self.tracks[*a], &self.tracks[*b]);
-                if one.key.camera == other.key.camera && one.label == other.label && one.meets(other) {
+                let at_once = one.key.camera == other.key.camera && one.label == other.label && one.meets(other);
+                if at_once && (due[n] || due[m]) {
                     others.add(self.likeness(*a, *b));
                 }
             }
         }
         self.others = others;
+        for (at, _) in open.iter().zip(due).filter(|(_, due)| *due) {
+            self.tracks[*at].told = self.tracks[*at].looks;
+        }
     }
 
     fn likeness(&self, a: usize, b: usize) -> f32 {
@@ -133,7 +139,6 @@ impl Gallery {
                 .map(|(identity, (sum, tracks, _, with))| Older {
                     identity,
                     likeness: sum / tracks as f32,
-                    tracks,
                     with: self.tracks[with].key.clone(),
                 })
                 .collect();

@@ -37,7 +37,7 @@ impl Default for Settings {
             looks: 2,
             capacity: 100_000,
             per_identity: 32,
-            revise: Duration::from_secs(1),
+            revise: Duration::from_millis(500),
             revisable: Duration::from_secs(60),
             weights: Weights::default(),
         }

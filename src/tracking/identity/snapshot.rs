@@ -184,6 +184,7 @@ impl Gallery {
                 path: Path::default(),
                 older: Vec::new(),
                 searched: None,
+                told: 0,
             });
         }
         self.index = index;

@@ -25,6 +25,12 @@ pub struct Topology {
 }
 
 impl Topology {
+    /// Where only what is said is possible, and so far nothing is but staying in one camera.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self { closed: true, ..Self::default() }
+    }
+
     /// From `from` to `to` one takes this long. The way back needs a rule of its own. Two cameras with a way between
     /// them do not see the same place, unless [`Self::overlap`] says so.
     pub fn way(&mut self, from: &str, to: &str, rule: Rule) {
