@@ -31,13 +31,13 @@ pub struct Weights {
 impl Default for Weights {
     fn default() -> Self {
         Self {
-            likeness: 2.2,
-            enough: 2.0,
-            same_camera: -0.5,
+            likeness: 2.5,
+            enough: 2.1,
+            same_camera: -1.0,
             ground_same: 3.0,
             ground_other: -3.0,
-            near: 0.4,
-            far: 1.0,
+            near: 0.5,
+            far: 1.2,
             moments: 5.0,
             run: 2.5,
             too_far: -1.0,
