@@ -13,11 +13,12 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use watchkeeper::config::{self, Fit, Input, Tracking};
+use watchkeeper::config::{self, Fit, Input, TrackerKind, Tracking};
 use watchkeeper::inference::ModelManager;
 use watchkeeper::telemetry::metrics::Metrics;
 use watchkeeper::tracking;
 use watchkeeper::types::detection::Detection;
+use watchkeeper::types::embedding::Embeddings;
 use watchkeeper::types::found::Found;
 use watchkeeper::types::frame::{Colour, Matrix, Picture, Plane, Planes, Range, Subsampling};
 use watchkeeper::types::geometry::BBox;
@@ -127,28 +128,46 @@ fn scene(frame: usize, detections: &mut Vec<Detection>) {
     }
 }
 
-#[test]
-fn tracks_are_followed_born_and_ended_without_an_allocation() {
-    let settings = Tracking { max_gap: Duration::from_millis(500), ..Tracking::default() };
+/// By motion alone, or with what each detection looks like.
+fn follow(kind: TrackerKind, looking: bool) {
+    let settings = Tracking { tracker: kind, max_gap: Duration::from_millis(500), ..Tracking::default() };
     let mut tracker = tracking::new(&settings);
     let mut detections = Vec::with_capacity(64);
+    let (mut looks, mut wanted) = (Embeddings::default(), Vec::with_capacity(64));
     // Every birth and every end happened once, and the lists are as long as they will be.
     let warm_up = 2 * PERIOD;
     let (mut ended, mut most) = (0, 0);
     for frame in 0..warm_up + 3 * PERIOD {
         scene(frame, &mut detections);
         let time = Duration::from_millis(frame as u64 * 1000 / 15);
+        looks.clear();
+        for detection in &detections {
+            let (x, y) = detection.bbox.centre();
+            looks.push(&[x, y, 600.0 - x, 300.0 - y]);
+        }
         let mut update = || {
-            most = most.max(tracker.update(&tracking::Input::new(time, &detections)).len());
+            let input = tracking::Input::new(time, &detections);
+            let input = tracking::Input { appearance: looking.then_some(&looks), size: Some((1280, 960)), ..input };
+            tracker.wants(&input, &mut wanted);
+            most = most.max(tracker.update(&input).len());
             ended += tracker.ended().len();
+            black_box(tracker.changes());
         };
         if frame < warm_up {
             update();
         } else {
-            allocates_nothing(&format!("frame {frame}"), update);
+            allocates_nothing(&format!("{kind:?}, looking: {looking}, frame {frame}"), update);
         }
     }
-    assert!(most >= 40 && ended >= 3 * 10, "{most} tracks at once and {ended} ends prove little");
+    assert!(most >= 40 && ended >= 3 * 10, "{kind:?}: {most} tracks at once and {ended} ends prove little");
+}
+
+#[test]
+fn tracks_are_followed_born_and_ended_without_an_allocation() {
+    for &kind in TrackerKind::ALL {
+        follow(kind, false);
+        follow(kind, true);
+    }
 }
 
 // ------------------------------------------------------------------------------------------------ all of it

@@ -121,13 +121,8 @@ impl Motion {
         Self { cx: axis(cx, h), cy: axis(cy, h), width, height: axis(h, h) }
     }
 
-    /// Moves on by `elapsed`.
-    pub fn predict(&mut self, model: &Model, elapsed: Duration) {
-        self.predict_steps(model, model.steps(elapsed));
-    }
-
-    /// Moves on by so many reference frames.
-    pub fn predict_steps(&mut self, model: &Model, steps: f32) {
+    /// Moves on by so many reference frames, see [`Model::steps`].
+    pub fn predict(&mut self, model: &Model, steps: f32) {
         if steps <= 0.0 {
             return;
         }
@@ -187,7 +182,7 @@ mod tests {
 
     fn walk(motion: &mut Motion, frames: u32) {
         for i in 1..=frames {
-            motion.predict(&MODEL, FRAME);
+            motion.predict(&MODEL, MODEL.steps(FRAME));
             let x = 100.0 + 3.0 * i as f32;
             motion.update(&MODEL, &BBox::new(x, 500.0, x + 40.0, 600.0));
         }
@@ -197,7 +192,7 @@ mod tests {
     fn a_steady_walk_is_predicted() {
         let mut motion = Motion::new(&MODEL, &START);
         walk(&mut motion, 60);
-        motion.predict(&MODEL, 10 * FRAME);
+        motion.predict(&MODEL, MODEL.steps(10 * FRAME));
         let (cx, cy) = motion.bbox(&MODEL).centre();
         assert!((cx - (120.0 + 3.0 * 70.0)).abs() < 3.0, "{cx}");
         assert!((cy - 550.0).abs() < 0.1, "{cy}");
@@ -210,8 +205,8 @@ mod tests {
         walk(&mut once, 30);
         once.hold_size(&MODEL);
         let mut often = once;
-        once.predict(&MODEL, 12 * FRAME);
-        (0..24).for_each(|_| often.predict(&MODEL, FRAME / 2));
+        once.predict(&MODEL, MODEL.steps(12 * FRAME));
+        (0..24).for_each(|_| often.predict(&MODEL, MODEL.steps(FRAME / 2)));
         for (a, b) in [(once.cx, often.cx), (once.cy, often.cy), (once.width, often.width), (once.height, often.height)]
         {
             for (a, b) in [(a.x, b.x), (a.v, b.v), (a.xx, b.xx), (a.xv, b.xv), (a.vv, b.vv)] {
@@ -224,9 +219,9 @@ mod tests {
     #[test]
     fn one_frame_equals_the_full_filter() {
         let mut motion = Motion::new(&MODEL, &START);
-        motion.predict(&MODEL, FRAME);
+        motion.predict(&MODEL, MODEL.steps(FRAME));
         motion.update(&MODEL, &BBox::new(104.0, 502.0, 146.0, 606.0));
-        motion.predict(&MODEL, FRAME);
+        motion.predict(&MODEL, MODEL.steps(FRAME));
         let expected = [
             123.8462, 0.7396, 553.0769, 0.5917, 41.5385, 0.2959, 103.0769, 0.5917, 151.6487, 48.4675, 34.0849, 24.3149,
         ];
@@ -241,10 +236,10 @@ mod tests {
     fn a_long_prediction_of_a_shrinking_box_stays_a_box() {
         let mut motion = Motion::new(&MODEL, &START);
         for i in 1..10 {
-            motion.predict(&MODEL, FRAME);
+            motion.predict(&MODEL, MODEL.steps(FRAME));
             motion.update(&MODEL, &BBox::new(100.0, 500.0, 140.0, 600.0 - 9.0 * i as f32));
         }
-        motion.predict(&MODEL, Duration::from_secs(60));
+        motion.predict(&MODEL, MODEL.steps(Duration::from_secs(60)));
         assert!(motion.bbox(&MODEL).is_valid(), "{:?}", motion.bbox(&MODEL));
     }
 
@@ -252,7 +247,7 @@ mod tests {
     fn a_box_far_below_a_pixel_stays_finite() {
         let speck = BBox::new(0.0, 0.0, 1e-30, 1e-30);
         let mut motion = Motion::new(&MODEL, &speck);
-        motion.predict(&MODEL, FRAME);
+        motion.predict(&MODEL, MODEL.steps(FRAME));
         motion.update(&MODEL, &speck);
         assert!(motion.bbox(&MODEL).is_valid(), "{:?}", motion.bbox(&MODEL));
     }

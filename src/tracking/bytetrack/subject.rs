@@ -39,13 +39,13 @@ impl Subject {
         }
     }
 
-    /// Moves on to the next frame, in which it is not seen yet.
-    pub fn predict(&mut self, rules: &Rules, elapsed: Duration) {
+    /// Moves on by so many reference frames to the next frame, in which it is not seen yet.
+    pub fn predict(&mut self, rules: &Rules, steps: f32) {
         if !self.life.seen {
             self.motion.hold_size(&rules.motion);
         }
         if self.life.confirmed || !rules.unconfirmed_stay {
-            self.motion.predict(&rules.motion, elapsed);
+            self.motion.predict(&rules.motion, steps);
         }
         if !rules.compare_last_seen {
             self.life.bbox = self.motion.bbox(&rules.motion);

@@ -105,8 +105,9 @@ impl super::Tracker for OcSort {
     fn update(&mut self, input: &Input<'_>) -> &[Track] {
         let config = self.settings.config;
         let elapsed = self.lives.begin_frame(input.time, config.max_gap);
+        let steps = self.settings.motion.steps(elapsed);
         self.sieve.sort_out(input, config.low_score, config.high_score);
-        self.lives.subjects.iter_mut().for_each(|subject| subject.predict(&self.settings, elapsed));
+        self.lives.subjects.iter_mut().for_each(|subject| subject.predict(&self.settings, steps));
         self.associate(input.detections);
         self.begin(input.detections);
         self.lives.confirm(config.confirm);

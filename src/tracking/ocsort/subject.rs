@@ -53,12 +53,12 @@ impl Subject {
         }
     }
 
-    /// Moves on to the next frame, in which it is not seen yet.
-    pub fn predict(&mut self, settings: &Settings, elapsed: Duration) {
+    /// Moves on by so many reference frames to the next frame, in which it is not seen yet.
+    pub fn predict(&mut self, settings: &Settings, steps: f32) {
         if !self.life.seen {
             self.motion.hold_size(&settings.motion);
         }
-        self.motion.predict(&settings.motion, elapsed);
+        self.motion.predict(&settings.motion, steps);
         self.life.bbox = self.motion.bbox(&settings.motion);
         self.life.seen = false;
         self.frames = self.frames.saturating_add(1);
@@ -100,7 +100,7 @@ impl Subject {
         let step = settings.motion.steps(now - self.life.track.last_seen) / steps as f32;
         self.motion = self.motion_seen;
         for i in 1..=steps {
-            self.motion.predict_steps(&settings.motion, step);
+            self.motion.predict(&settings.motion, step);
             if i < steps {
                 let part = i as f32 / steps as f32;
                 let between = |a: f32, b: f32| a + part * (b - a);
