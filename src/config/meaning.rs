@@ -326,6 +326,8 @@ pub struct Tracking {
     /// A track without a detection for longer ends; low-score detections alone keep one no longer than
     /// this either. Must exceed the time between analysed frames.
     pub max_gap: Duration,
+    /// Is the camera's own motion taken out of that of its subjects?
+    pub camera_motion: CameraMotionUse,
 }
 
 impl Default for Tracking {
@@ -338,8 +340,19 @@ impl Default for Tracking {
             match_iou: 0.15,
             confirm: Duration::from_millis(30),
             max_gap: Duration::from_secs(2),
+            camera_motion: CameraMotionUse::Off,
         }
     }
+}
+
+/// Is the camera's own motion told from its pictures, for the tracker?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CameraMotionUse {
+    /// No: the camera stands.
+    Off,
+    /// Yes, in every analysed frame.
+    On,
 }
 
 /// How the same subject on several cameras is told.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::analysis::{Analysed, Analysis};
+use super::camera_motion::OwnMotion;
 use super::extras::{Extras, Kind};
 use super::handover::{FAILURES, Handover, Parcel, Part, Returned};
 use super::looks::Looks;
@@ -185,6 +186,8 @@ struct Life<'a> {
     on_trial: Vec<Trial>,
     /// Of the frame's detections.
     looks: Looks,
+    /// Of the camera itself.
+    own_motion: OwnMotion,
 }
 
 /// A new engine that has not answered yet.
@@ -223,7 +226,10 @@ impl<'a> Life<'a> {
         // One is enough where nobody reads frames; each more costs the memory of a frame's masks.
         let _ = recycle.try_send(Box::new(FrameObjects::with_capacity(64)));
         let (analysis, extras) = analysis.unzip();
-        let keep_frames = worker.publish.has_pictures() || extras.as_ref().is_some_and(|extras| !extras.is_empty());
+        let own_motion = OwnMotion::new(worker.tracking.camera_motion);
+        let keep_frames = worker.publish.has_pictures()
+            || extras.as_ref().is_some_and(|extras| !extras.is_empty())
+            || own_motion.is_on();
         Self {
             worker,
             analysis,
@@ -239,6 +245,7 @@ impl<'a> Life<'a> {
             pictured: None,
             on_trial: Vec::new(),
             looks: Looks::new(),
+            own_motion,
         }
     }
 
@@ -318,6 +325,7 @@ impl<'a> Life<'a> {
         let mut objects = self.recycled.try_recv().unwrap_or_default();
         if self.last.is_none_or(|(last, _)| must_forget(&last, &meta, worker.tracking.max_gap)) {
             self.tracker.reset();
+            self.own_motion.reset();
             self.numbering.tracker_reset(meta.run);
             self.extras.iter_mut().for_each(Extras::reset);
             for draft in self.objects.end_all() {
@@ -327,10 +335,12 @@ impl<'a> Life<'a> {
         let frame_ref = frame.as_ref().and_then(Frame::picture);
         let frame_ref = frame_ref.map(|picture| FrameRef { tag: (meta.run, meta.seq), picture });
         let size = Some((meta.width, meta.height));
-        let input = Input { size, ..Input::new(meta.media_time, &found.detections) };
+        let camera_motion = self.own_motion.since_last(frame_ref.as_ref().map(|frame| &frame.picture));
+        let input = Input { size, camera_motion, ..Input::new(meta.media_time, &found.detections) };
         let (appearance, looked_for) =
             self.looks.take(&mut *self.tracker, self.extras.as_mut(), frame_ref.as_ref(), &input, &worker.metrics);
         let seen = self.tracker.update(&Input { appearance, ..input });
+        self.own_motion.follow(seen);
         objects.set_tracks(seen.iter().map(|track| self.numbering.published(track)));
         worker.metrics.stage(Stage::Track).observe(began.elapsed().saturating_sub(looked_for));
         if let (Some(extras), Some(looks)) = (&mut self.extras, appearance) {
@@ -526,6 +536,7 @@ impl<'a> Life<'a> {
     fn end_tracks(&mut self) {
         // Else the tracker, which knows media time only, might go on with one that was told to have ended.
         self.tracker.reset();
+        self.own_motion.reset();
         self.numbering.tracker_reset(self.numbering.run);
         self.worker.metrics.set_tracks(&[]);
         for draft in self.objects.end_all() {

@@ -10,6 +10,7 @@
 
 mod analysis;
 mod camera;
+mod camera_motion;
 mod crops;
 mod extras;
 mod fed;

@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use crate::types::camera_motion::CameraMotion;
 use crate::types::geometry::BBox;
 
 /// Least width and height of a prediction and in the noise, so that a box stays a box. Pixels.
@@ -86,6 +87,20 @@ impl Axis {
         self.vv += n * r;
     }
 
+    /// All of it is so many times as large.
+    fn zoom(&mut self, zoom: f32) {
+        self.x *= zoom;
+        self.v *= zoom;
+        self.widen(zoom);
+    }
+
+    /// What is uncertain of it is.
+    fn widen(&mut self, zoom: f32) {
+        for variance in [&mut self.xx, &mut self.xv, &mut self.vv] {
+            *variance *= zoom * zoom;
+        }
+    }
+
     fn update(&mut self, measured: f32, std: f32) {
         let variance = self.xx + std * std;
         let (gain, gain_velocity) = (self.xx / variance, self.xv / variance);
@@ -135,6 +150,28 @@ impl Motion {
             self.width.predict(steps, Model::ASPECT[0], Model::ASPECT[1]);
         } else {
             self.width.predict(steps, model.position * w, model.velocity * w);
+            self.width.x = self.width.x.max(MIN_SIZE);
+        }
+    }
+
+    /// The camera moved: what was known is turned, zoomed and shifted with the picture (BoT-SORT, section 3.2).
+    ///
+    /// x and y are as uncertain as each other, always, so that turning them leaves them uncorrelated; a box stays
+    /// upright.
+    pub fn warp(&mut self, model: &Model, camera: &CameraMotion) {
+        if *camera == CameraMotion::NONE {
+            return;
+        }
+        let CameraMotion { a, b, .. } = *camera;
+        let zoom = camera.zoom();
+        (self.cx.x, self.cy.x) = camera.point((self.cx.x, self.cy.x));
+        (self.cx.v, self.cy.v) = (a * self.cx.v - b * self.cy.v, b * self.cx.v + a * self.cy.v);
+        self.cx.widen(zoom);
+        self.cy.widen(zoom);
+        self.height.zoom(zoom);
+        self.height.x = self.height.x.max(MIN_SIZE);
+        if !model.aspect {
+            self.width.zoom(zoom);
             self.width.x = self.width.x.max(MIN_SIZE);
         }
     }
@@ -229,6 +266,27 @@ mod tests {
         let got = [cx.x, cx.v, cy.x, cy.v, width.x, width.v, height.x, height.v, cx.xx, cx.xv, cx.vv, width.xx];
         for (got, expected) in got.iter().zip(expected) {
             assert!((got - expected).abs() < 1e-3 * expected.abs().max(1.0), "{got} {expected}");
+        }
+    }
+
+    /// What a camera that turns by 90 degrees, zooms by 2 and shifts sees of a walk is that walk, turned, zoomed and
+    /// shifted, with its uncertainty.
+    #[test]
+    fn warping_is_what_the_moved_camera_would_have_known() {
+        let camera = CameraMotion { a: 0.0, b: 2.0, tx: 1500.0, ty: -40.0 };
+        // As wide as high, since a box stays upright.
+        let seen = |i: u32| BBox::from_centre(100.0 + 3.0 * i as f32, 500.0 - i as f32, 60.0, 60.0);
+        let (mut before, mut moved) = (Motion::new(&MODEL, &seen(0)), Motion::new(&MODEL, &camera.bbox(&seen(0))));
+        for i in 1..30 {
+            before.predict(&MODEL, MODEL.steps(FRAME));
+            before.update(&MODEL, &seen(i));
+            moved.predict(&MODEL, MODEL.steps(FRAME));
+            moved.update(&MODEL, &camera.bbox(&seen(i)));
+        }
+        before.warp(&MODEL, &camera);
+        let axes = |m: &Motion| [m.cx, m.cy, m.width, m.height].map(|axis| [axis.x, axis.v, axis.xx, axis.xv, axis.vv]);
+        for (got, expected) in axes(&before).iter().flatten().zip(axes(&moved).iter().flatten()) {
+            assert!((got - expected).abs() < 1e-2 + 1e-4 * expected.abs(), "{before:?} {moved:?}");
         }
     }
 

@@ -4,8 +4,8 @@
 //! tells where the frame lies in it; [`Decoder`] turns what the model gives into
 //! what was [`Found`](crate::types::found::Found), in pixels of the frame. [`Crop`] and [`Embedder`] do the
 //! same for models that look at one object.
-//! [`CameraMotionEstimator`](camera_motion::CameraMotionEstimator) tells how the camera itself moved. Nothing here does I/O or runs a model, and after the first
-//! frames nothing here allocates.
+//! [`CameraMotionEstimator`](camera_motion::CameraMotionEstimator) tells how the camera itself moved. Nothing here does
+//! I/O or runs a model, and after the first frames nothing here allocates.
 
 pub mod camera_motion;
 pub mod crop;

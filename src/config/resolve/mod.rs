@@ -128,6 +128,7 @@ fn tracking(written: &file::Tracking, report: &mut Report) -> Tracking {
         match_iou: written.match_iou as f32,
         confirm: Duration::from_secs_f64(written.confirm_s),
         max_gap: Duration::from_secs_f64(written.max_gap_s),
+        camera_motion: written.camera_motion,
     }
 }
 

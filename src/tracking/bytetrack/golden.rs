@@ -34,6 +34,7 @@ fn theirs() -> Rules {
         // Thirty frames, and two more: the next one ends a track, but only for the frame after that. With thirty
         // alone, one box is missing: track 18 is found again in frame 99, after 31.
         max_gap: Duration::from_secs_f64(32.5 / FPS),
+        ..Tracking::default()
     };
     Rules {
         motion: Model { measured: 1.0 / 20.0, aspect: true, ..Model::BYTETRACK },

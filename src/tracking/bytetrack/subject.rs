@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::rules::Rules;
 use crate::tracking::kalman::Motion;
 use crate::tracking::lives::{Life, Living};
+use crate::types::camera_motion::CameraMotion;
 use crate::types::detection::Detection;
 
 /// One subject, published once it is confirmed.
@@ -39,14 +40,16 @@ impl Subject {
         }
     }
 
-    /// Moves on by so many reference frames to the next frame, in which it is not seen yet.
-    pub fn predict(&mut self, rules: &Rules, steps: f32) {
+    /// Moves on by so many reference frames to the next frame, in which it is not seen yet and before which the camera
+    /// moved.
+    pub fn predict(&mut self, rules: &Rules, steps: f32, camera: &CameraMotion) {
         if !self.life.seen {
             self.motion.hold_size(&rules.motion);
         }
         if self.life.confirmed || !rules.unconfirmed_stay {
             self.motion.predict(&rules.motion, steps);
         }
+        self.motion.warp(&rules.motion, camera);
         if !rules.compare_last_seen {
             self.life.bbox = self.motion.bbox(&rules.motion);
         }

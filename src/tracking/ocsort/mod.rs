@@ -76,9 +76,9 @@ impl OcSort {
         let subjects = &lives.subjects;
         pairing.waiting.retain(|&i| !subjects[i].life().seen);
         pairing.pair(&mut sieve.high, |i, d| {
-            let (life, detection) = (subjects[i].life(), &detections[d]);
-            let iou = life.track.bbox.iou(&detection.bbox);
-            if same_class(life, detection) { iou - settings.recovery_iou } else { 0.0 }
+            let (subject, detection) = (&subjects[i], &detections[d]);
+            let iou = subject.last.iou(&detection.bbox);
+            if same_class(subject.life(), detection) { iou - settings.recovery_iou } else { 0.0 }
         });
         take(settings, lives, pairing, detections);
 
@@ -107,7 +107,7 @@ impl super::Tracker for OcSort {
         let elapsed = self.lives.begin_frame(input.time, config.max_gap);
         let steps = self.settings.motion.steps(elapsed);
         self.sieve.sort_out(input, config.low_score, config.high_score);
-        self.lives.subjects.iter_mut().for_each(|subject| subject.predict(&self.settings, steps));
+        self.lives.subjects.iter_mut().for_each(|subject| subject.predict(&self.settings, steps, &input.camera_motion));
         self.associate(input.detections);
         self.begin(input.detections);
         self.lives.confirm(config.confirm);

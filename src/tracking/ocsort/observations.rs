@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::types::camera_motion::CameraMotion;
 use crate::types::geometry::BBox;
 
 /// How many are kept.
@@ -38,7 +39,22 @@ impl Direction {
     }
 }
 
+impl Direction {
+    /// The camera turned.
+    pub fn turn(&mut self, camera: &CameraMotion) {
+        let (x, y) = (camera.a * self.x - camera.b * self.y, camera.b * self.x + camera.a * self.y);
+        *self = Self::between((0.0, 0.0), (x, y));
+    }
+}
+
 impl Observations {
+    /// The camera moved: where it was seen is elsewhere in the picture now.
+    pub fn warp(&mut self, camera: &CameraMotion) {
+        for (_, centre) in &mut self.seen {
+            *centre = camera.point(*centre);
+        }
+    }
+
     /// Seen for the first time.
     pub fn new(now: Duration, bbox: &BBox) -> Self {
         Self { seen: [(now, bbox.centre()); KEPT], oldest: 0 }

@@ -6,6 +6,7 @@ use super::observations::{Direction, Observations};
 use super::settings::Settings;
 use crate::tracking::kalman::Motion;
 use crate::tracking::lives::{Life, Living};
+use crate::types::camera_motion::CameraMotion;
 use crate::types::detection::Detection;
 use crate::types::geometry::BBox;
 
@@ -20,6 +21,8 @@ pub(super) struct Subject {
     motion: Motion,
     /// As it was after the latest detection.
     motion_seen: Motion,
+    /// Where it was last seen, in the picture of now.
+    pub last: BBox,
     /// Frames since the latest detection, this one included.
     frames: u32,
     observations: Observations,
@@ -46,6 +49,7 @@ impl Subject {
             life: Life::new(detection, now),
             motion,
             motion_seen: motion,
+            last: detection.bbox,
             frames: 0,
             observations: Observations::new(now, &detection.bbox),
             direction: Direction::default(),
@@ -53,12 +57,20 @@ impl Subject {
         }
     }
 
-    /// Moves on by so many reference frames to the next frame, in which it is not seen yet.
-    pub fn predict(&mut self, settings: &Settings, steps: f32) {
+    /// Moves on by so many reference frames to the next frame, in which it is not seen yet and before which the camera
+    /// moved.
+    pub fn predict(&mut self, settings: &Settings, steps: f32, camera: &CameraMotion) {
         if !self.life.seen {
             self.motion.hold_size(&settings.motion);
         }
         self.motion.predict(&settings.motion, steps);
+        if *camera != CameraMotion::NONE {
+            self.motion.warp(&settings.motion, camera);
+            self.motion_seen.warp(&settings.motion, camera);
+            self.observations.warp(camera);
+            self.direction.turn(camera);
+            self.last = camera.bbox(&self.last);
+        }
         self.life.bbox = self.motion.bbox(&settings.motion);
         self.life.seen = false;
         self.frames = self.frames.saturating_add(1);
@@ -83,6 +95,7 @@ impl Subject {
         }
         self.motion.update(&settings.motion, &detection.bbox);
         self.motion_seen = self.motion;
+        self.last = detection.bbox;
         self.frames = 0;
         self.observations.push(now, &detection.bbox, settings.span);
         self.life.see(detection, now);
@@ -95,7 +108,7 @@ impl Subject {
     /// frame (the paper's observation-centric re-update): what the filter believed of its velocity in the meantime is
     /// forgotten. Ends predicted to now.
     fn re_update(&mut self, settings: &Settings, to: &BBox, now: Duration) {
-        let from = self.life.track.bbox;
+        let from = self.last;
         let steps = self.frames.min(MAX_STEPS);
         let step = settings.motion.steps(now - self.life.track.last_seen) / steps as f32;
         self.motion = self.motion_seen;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::tracking::*;
+use crate::config::CameraMotionUse;
 use crate::types::geometry::BBox;
 
 const SETTINGS: Tracking = Tracking {
@@ -14,6 +15,7 @@ const SETTINGS: Tracking = Tracking {
     match_iou: 0.15,
     confirm: Duration::from_millis(30),
     max_gap: Duration::from_secs(2),
+    camera_motion: CameraMotionUse::Off,
 };
 const PERSON: u16 = 0;
 const CAR: u16 = 2;

@@ -27,7 +27,7 @@ pub(super) struct Window<'a> {
 }
 
 impl Image {
-    fn new(width: usize, height: usize) -> Self {
+    pub fn new(width: usize, height: usize) -> Self {
         let stride = width + 2 * PAD;
         Self { width, height, stride, samples: vec![0.0; stride * (height + 2 * PAD)] }
     }
@@ -62,9 +62,28 @@ impl Image {
         out.extend_edges();
     }
 
+    /// The same, a little blurred (1 2 1 in each direction): values between samples are then truer. What is around the
+    /// picture must be written; `line` is room for a row.
+    #[inline(always)]
+    fn smooth(&self, line: &mut Vec<f32>, out: &mut Self) {
+        line.resize(self.width + 2, 0.0);
+        for y in 0..self.height as isize {
+            let (above, row, below) = (self.wide_row(y - 1), self.wide_row(y), self.wide_row(y + 1));
+            for (line, (row, (above, below))) in line.iter_mut().zip(row.iter().zip(above.iter().zip(below))) {
+                *line = 0.5 * row + 0.25 * (above + below);
+            }
+            let (left, right) = (&line[..self.width], &line[2..]);
+            let out = out.row_mut(y.unsigned_abs());
+            for (out, (middle, (left, right))) in out.iter_mut().zip(line[1..].iter().zip(left.iter().zip(right))) {
+                *out = 0.5 * middle + 0.25 * (left + right);
+            }
+        }
+        out.extend_edges();
+    }
+
     /// Writes what is around the picture.
     #[inline(always)]
-    pub fn extend_edges(&mut self) {
+    fn extend_edges(&mut self) {
         let Self { width, height, stride, ref mut samples } = *self;
         for row in samples[PAD * stride..(PAD + height) * stride].chunks_exact_mut(stride) {
             let (first, last) = (row[PAD], row[PAD + width - 1]);
@@ -130,20 +149,16 @@ impl Pyramid {
         &self.images[level]
     }
 
-    /// The picture itself, to be written; then [`Self::complete`].
-    pub fn base(&mut self) -> &mut Image {
-        &mut self.images[0]
-    }
-
     /// The smallest image.
     pub fn top(&self) -> &Image {
         &self.images[ALL - 1]
     }
 
-    /// Makes the smaller sizes from the picture.
+    /// Makes all sizes from a picture of the first one's; `line` is room for a row.
     #[inline(always)]
-    pub fn complete(&mut self) {
-        self.images[0].extend_edges();
+    pub fn fill(&mut self, picture: &mut Image, line: &mut Vec<f32>) {
+        picture.extend_edges();
+        picture.smooth(line, &mut self.images[0]);
         for level in 1..ALL {
             let (larger, smaller) = self.images.split_at_mut(level);
             larger[level - 1].halve(&mut smaller[0]);

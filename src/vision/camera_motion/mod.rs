@@ -161,6 +161,8 @@ impl pulp::NullaryFnOnce for Pass<'_, '_> {
 struct Work {
     shrinking: Shrinking,
     sums: Vec<u16>,
+    small: Image,
+    line: Vec<f32>,
     /// What pictures are compared with, the one before or an older one since which the camera stood, and room for the
     /// next.
     reference: Pyramid,
@@ -187,6 +189,8 @@ impl Work {
         Self {
             shrinking,
             sums: Vec::with_capacity(shrinking.width * shrinking.factor),
+            small: Image::new(shrinking.width, shrinking.height),
+            line: Vec::with_capacity(shrinking.width + 2),
             search: Search::new(reference.top()),
             reference,
             now: pyramid(),
@@ -205,12 +209,12 @@ impl Work {
 
     #[inline(always)]
     fn estimate(&mut self, picture: &Picture<'_>, subjects: &[BBox]) -> Option<(CameraMotion, Support)> {
-        let taken = self.shrinking.run(picture, &mut self.sums, self.now.base());
+        let taken = self.shrinking.run(picture, &mut self.sums, &mut self.small);
         if taken.is_none() {
             self.forget();
             return None;
         }
-        self.now.complete();
+        self.now.fill(&mut self.small, &mut self.line);
         if !self.begun {
             self.begun = true;
             self.renew();
@@ -247,14 +251,26 @@ impl Work {
     #[inline(always)]
     fn compare(&mut self) -> (CameraMotion, Support) {
         let Self { reference, now, corners, search, pairs, .. } = self;
-        let (dx, dy) = search.shift(reference.top(), now.top());
-        let shift = (dx * TOP_SCALE, dy * TOP_SCALE);
         let half = reference.image(1);
         let points = || self.points.iter().filter(|point| !corners.is_taken(half, **point));
         let points = || points().map(|point| (2.0 * point.0, 2.0 * point.1));
         let asked = points().count();
         let support = |verdict, found, agree| Support { verdict, corners: asked, found, agree };
+        let stand = |(from, to): &&Pair| (to.0 - from.0).hypot(to.1 - from.1) < DEAD;
+
+        // Most cameras stand, and then points are where they were, whatever moves before them.
+        pairs.clear();
+        pairs.extend(
+            points().filter_map(|point| flow::refine(reference, now, point, point).map(|found| (point, found))),
+        );
+        let standing = pairs.iter().filter(stand).count();
+        if standing >= LEAST_POINTS && standing as f32 >= STANDING * asked as f32 {
+            return (CameraMotion::NONE, support(Verdict::Stood, pairs.len(), standing));
+        }
+
         // A few points, with all care, tell where to look for the others.
+        let (dx, dy) = search.shift(reference.top(), now.top());
+        let shift = (dx * TOP_SCALE, dy * TOP_SCALE);
         pairs.clear();
         let few = points().step_by((asked / FEW).max(1));
         pairs.extend(few.filter_map(|point| flow::follow(reference, now, point, shift).map(|found| (point, found))));
@@ -272,7 +288,6 @@ impl Work {
         if found < LEAST_POINTS {
             return unknown(0);
         }
-        let stand = |(from, to): &&Pair| (to.0 - from.0).hypot(to.1 - from.1) < DEAD;
         let standing = pairs.iter().filter(stand).count();
         if standing as f32 >= STANDING * found as f32 {
             return (CameraMotion::NONE, support(Verdict::Stood, standing));
