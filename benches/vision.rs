@@ -11,6 +11,7 @@ use watchkeeper::types::found::Found;
 use watchkeeper::types::frame::{Colour, Matrix, Picture, Plane, Planes, Range, Subsampling};
 use watchkeeper::types::geometry::BBox;
 use watchkeeper::types::tensor::{ElementType, ModelIo, TensorData, TensorRef, TensorSpec};
+use watchkeeper::vision::camera_motion::{CameraMotionEstimator, Verdict};
 use watchkeeper::vision::nms::{Candidate, Nms};
 use watchkeeper::vision::{Crop, Decoder, Letterbox, Mapping};
 
@@ -212,5 +213,42 @@ fn masks(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, letterbox, crop, suppression, head, masks);
+/// One frame of a camera that stands, and of one that shakes, beside the floor: a look at every luma sample.
+fn camera_motion(c: &mut Criterion) {
+    for (name, w, h) in [("640x360", 640, 360), ("1920x1080", 1920, 1080)] {
+        // Stones of all sizes and shades.
+        let mut stones = vec![100_u8; w * h];
+        let random = |i: u32, salt: u32| (i.wrapping_mul(2_654_435_761) ^ salt).wrapping_mul(0x85eb_ca6b) as usize >> 8;
+        for i in 0..900 {
+            let (x, y, side) = (random(i, 1) % w, random(i, 2) % h, 2 + random(i, 3) % (w / 20));
+            for row in stones.chunks_exact_mut(w).skip(y).take(side) {
+                row[x..(x + side).min(w)].fill(random(i, 4) as u8);
+            }
+        }
+        let shifted: Vec<u8> = stones.iter().skip(7 * w + 13).chain(&stones).take(w * h).copied().collect();
+        let colour = Colour { matrix: Matrix::Bt709, range: Range::Limited };
+        let uv = Plane { data: &stones[..w * h / 2], stride: w };
+        let picture = |y| Picture { width: w, height: h, planes: Planes::Nv12 { y, uv }, colour };
+        let pictures = [&stones, &shifted].map(|data| picture(Plane { data, stride: w }));
+        let mut group = c.benchmark_group(format!("camera motion {name}"));
+        group.throughput(Throughput::Elements(1));
+        for (how, second, verdict) in [("stands", 0, Verdict::Stood), ("shakes", 1, Verdict::Moved)] {
+            let (mut estimator, mut next) = (CameraMotionEstimator::new(), 0);
+            estimator.estimate(&pictures[second], &[]);
+            estimator.estimate(&pictures[0], &[]);
+            assert_eq!(estimator.support().verdict, verdict);
+            group.bench_function(how, |b| {
+                b.iter(|| {
+                    next = second - next;
+                    estimator.estimate(black_box(&pictures[next]), &[])
+                })
+            });
+        }
+        group
+            .bench_function("floor: sum", |b| b.iter(|| black_box(&stones).iter().map(|v| u64::from(*v)).sum::<u64>()));
+        group.finish();
+    }
+}
+
+criterion_group!(benches, letterbox, crop, suppression, head, masks, camera_motion);
 criterion_main!(benches);

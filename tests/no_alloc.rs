@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "no_alloc/camera_motion.rs"]
+mod camera_motion;
 #[path = "no_alloc/objects.rs"]
 mod objects;
 #[path = "no_alloc/outputs.rs"]

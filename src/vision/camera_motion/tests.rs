@@ -204,19 +204,38 @@ fn a_slow_pan_is_not_lost() {
     assert!(still > 5, "{still}");
 }
 
+/// Frames of one of the plaza's cameras, with people and cars all over.
+fn plaza_with_people(camera: usize) -> impl Iterator<Item = Shot> {
+    let mut world = World::new(&Options { seed: 5, light: Some(Light::Day), people: Some(25), ..Options::default() });
+    let mut view = View::new(&world, camera);
+    (0..25).map(move |i| {
+        world.advance_to(10.0 + 0.1 * f64::from(i));
+        let frame = view.render(&world, 1);
+        Shot { size: (frame.width as usize, frame.height as usize), luma: luma(&frame.rgba) }
+    })
+}
+
 #[test]
 fn people_and_cars_that_move_are_not_the_camera() {
-    let mut world = World::new(&Options { seed: 3, light: Some(Light::Day), people: Some(25), ..Options::default() });
-    world.advance_to(10.0);
-    let mut view = View::new(&world, 0);
     let mut estimator = CameraMotionEstimator::new();
-    for frame in 0..25 {
-        world.advance_to(10.0 + 0.2 * f64::from(frame));
-        let frame = view.render(&world, 1);
-        let shot = Shot { size: (frame.width as usize, frame.height as usize), luma: luma(&frame.rgba) };
+    for shot in plaza_with_people(0) {
         assert_eq!(estimator.estimate(&shot.picture(), &[]), CameraMotion::NONE, "{:?}", estimator.support());
         assert_ne!(estimator.support().verdict, Verdict::Moved);
     }
+}
+
+/// The mast of this camera sways in the wind, by whole pixels.
+#[test]
+fn a_swaying_camera_is_told_from_the_people_before_it() {
+    let (mut estimator, mut moves) = (CameraMotionEstimator::new(), 0);
+    for shot in plaza_with_people(1) {
+        let motion = estimator.estimate(&shot.picture(), &[]);
+        let (x, y) = motion.point((SIZE.0 as f32 / 2.0, SIZE.1 as f32 / 2.0));
+        let whole = shifted((x - SIZE.0 as f32 / 2.0).round(), (y - SIZE.1 as f32 / 2.0).round());
+        assert!(error(SIZE, &motion, &whole) < 0.3, "{motion:?} {:?}", estimator.support());
+        moves += usize::from(whole != CameraMotion::NONE);
+    }
+    assert!((8..25).contains(&moves), "{moves}");
 }
 
 #[test]
