@@ -160,8 +160,8 @@ pub(super) struct Tracking {
     #[schemars(range(min = 0, max = 3600))]
     pub max_gap_s: f64,
     /// `on`: how a camera itself shakes, pans, turns or zooms is told from its pictures and taken out of its subjects'
-    /// motion. For cameras on poles in the wind, on vehicles and on pan-tilt heads; costs about half a millisecond of
-    /// one CPU core per analysed frame. A camera that stands loses nothing by it but that time.
+    /// motion. For cameras on masts in the wind, on pan-tilt heads and with zoom; costs about half a millisecond of one
+    /// CPU core per analysed frame. A camera that stands loses nothing by it but that time.
     pub camera_motion: meaning::CameraMotionUse,
 }
 
