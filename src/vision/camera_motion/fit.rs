@@ -44,7 +44,7 @@ impl Fitter {
         if pairs.len() < 3 {
             return None;
         }
-        let least_apart = 0.1 * spread(pairs);
+        let least_apart = 0.1 * spread(pairs.iter().map(|pair| pair.0));
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         // What points near it deviate counts, too: of two motions with as many points, the nearer one.
         let mut best = (f32::INFINITY, CameraMotion::NONE);
@@ -69,14 +69,16 @@ impl Fitter {
             motion = least_squares(&self.inliers)?;
         }
         let inliers = pairs.iter().filter(|pair| square(motion.point(pair.0), pair.1) < NEAR * NEAR).count();
-        Some(Fit { motion, inliers, spread: spread(&self.inliers) })
+        Some(Fit { motion, inliers, spread: spread(self.inliers.iter().map(|pair| pair.0)) })
     }
 }
 
-/// Mean square distance from their middle before.
-pub(super) fn spread(pairs: &[Pair]) -> f32 {
-    let (middle, _) = middles(pairs);
-    pairs.iter().map(|pair| square(pair.0, middle)).sum::<f32>() / pairs.len().max(1) as f32
+/// Mean square distance of points from their middle.
+pub(super) fn spread(points: impl Iterator<Item = (f32, f32)> + Clone) -> f32 {
+    let part = 1.0 / points.clone().count().max(1) as f32;
+    let sum = points.clone().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
+    let middle = (sum.0 * part, sum.1 * part);
+    points.map(|point| square(point, middle)).sum::<f32>() * part
 }
 
 fn square(a: (f32, f32), b: (f32, f32)) -> f32 {

@@ -37,10 +37,10 @@ const FEW: usize = 36;
 const LEAST_FEW: usize = 6;
 /// Fewer points tell nothing.
 const LEAST_POINTS: usize = 10;
-/// Least part of the points found again that agree on a motion, and of those looked for.
-const AGREE: f32 = 0.4;
-const AGREE_OF_ALL: f32 = 0.2;
-/// The points that agree are spread at least so far, as a part of how far all are: one lorry is not the scene.
+/// Least part of the points looked for that agree on a motion.
+const AGREE: f32 = 1.0 / 3.0;
+/// The points that agree are spread at least so far, as a part of how far all looked for are: one lorry is not the
+/// scene.
 const SPREAD: f32 = 0.5;
 /// With fewer of its corners found again than this part, a picture is no longer one to compare with.
 const WORN: f32 = 0.6;
@@ -294,8 +294,10 @@ impl Work {
         }
         let Some(fit) = self.fitter.fit(pairs) else { return unknown(0) };
         let agree = fit.inliers;
-        let enough = (AGREE * found as f32).max(AGREE_OF_ALL * asked as f32);
-        if agree < LEAST_POINTS || (agree as f32) < enough || fit.spread < SPREAD * SPREAD * spread(pairs) {
+        if agree < LEAST_POINTS
+            || (agree as f32) < AGREE * asked as f32
+            || fit.spread < SPREAD * SPREAD * spread(points())
+        {
             return unknown(agree);
         }
         if self.stands(&fit.motion) {

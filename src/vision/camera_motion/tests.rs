@@ -310,6 +310,58 @@ fn where_nothing_is_to_be_seen_nothing_moves() {
     }
 }
 
+/// A picture of square tiles, each a part of the plaza; `shift` says by how much the one in column and row has moved,
+/// and a tile without one is new in each picture.
+fn tiles(picture: u32, shift: impl Fn(usize, usize) -> Option<(f32, f32)>) -> Shot {
+    let scene = Scene::plaza();
+    Shot::flat(SIZE, 0).map(|i, _| {
+        let (x, y) = (i % SIZE.0, i / SIZE.0);
+        match shift(x / 40, y / 40) {
+            Some((dx, dy)) => scene.at((x + AROUND) as f32 + 0.5 - dx, (y + AROUND) as f32 + 0.5 - dy),
+            None => 255.0 * random(picture * 1000 + x as u32 / 5, y as u32 / 5),
+        }
+    })
+}
+
+#[test]
+fn what_too_few_agree_on_is_not_the_camera() {
+    let now = |whose: &dyn Fn(usize, usize) -> Option<(f32, f32)>| {
+        let before = |column, row| whose(column, row).map(|_| (0.0, 0.0));
+        between(&tiles(1, before), &tiles(2, whose), &[])
+    };
+    let ways = [(5.0, 0.0), (0.0, 5.0), (-5.0, -5.0), (6.0, -6.0)];
+    let each_its_own_way = now(&|column, row| Some(ways[(column + 2 * row) % 4]));
+    let one_lorry_in_a_flicker = now(&|column, row| ((2..7).contains(&column) && row >= 4).then_some((6.0, 0.0)));
+    let little_in_a_flicker = now(&|column, row| (column % 6 < 2 && row % 4 < 2).then_some((6.0, 0.0)));
+    for (motion, support) in [each_its_own_way, one_lorry_in_a_flicker, little_in_a_flicker] {
+        assert_eq!((motion, support.verdict), (CameraMotion::NONE, Verdict::Unknown), "{support:?}");
+    }
+    // Where most of it agrees, it is.
+    let (motion, support) = now(&|column, _| (column < 10).then_some((6.0, 0.0)));
+    assert!(error(SIZE, &motion, &shifted(6.0, 0.0)) < 0.3, "{motion:?} {support:?}");
+}
+
+#[test]
+fn what_is_hidden_is_not_found_again() {
+    let [before, now] = [1, 2].map(|n| tiles(n, |column, _| (column < 8).then_some((0.0, 0.0))));
+    let (motion, support) = between(&before, &now, &[]);
+    assert_eq!((motion, support.verdict), (CameraMotion::NONE, Verdict::Stood), "{support:?}");
+    assert!(support.found * 3 < support.corners * 2, "{support:?}");
+}
+
+#[test]
+fn a_few_lamps_in_the_night_tell_nothing() {
+    let lamps = |dx: usize| {
+        Shot::flat(SIZE, 10).map(|i, v| {
+            let (x, y) = ((i % SIZE.0).saturating_sub(dx), i / SIZE.0);
+            if x % 300 > 100 && x % 300 < 108 && y > 100 && y < 108 { 250.0 } else { v }
+        })
+    };
+    let (motion, support) = between(&lamps(0), &lamps(6), &[]);
+    assert!((1..10).contains(&support.corners), "{support:?}");
+    assert_eq!((motion, support.verdict), (CameraMotion::NONE, Verdict::Unknown), "{support:?}");
+}
+
 #[test]
 fn a_cut_is_not_motion_and_what_follows_is_told_again() {
     let scenes = [Scene::plaza(), &Scene::street(1), &Scene::street(2), &Scene::street(3)];
