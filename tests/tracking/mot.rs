@@ -36,7 +36,7 @@ fn rows(path: &Path) -> Option<BTreeMap<u64, Vec<Vec<f64>>>> {
 
 fn truth(rows: BTreeMap<u64, Vec<Vec<f64>>>) -> Frames {
     // Column 6 is 0 where a row does not count; column 7 is the class where it is a whole number from 1 up, 1 a person.
-    let counts = |row: &Vec<f64>| row[6] != 0.0 && (row[7] == 1.0 || row[7] < 1.0 || row[7].fract() != 0.0);
+    let counts = |row: &Vec<f64>| row[6] != 0.0 && (row[7] <= 1.0 || row[7].fract() != 0.0);
     let object =
         |row: Vec<f64>| Object { id: row[1] as u64, class: 1, bbox: [row[2], row[3], row[4], row[5]], ignore: false };
     rows.into_iter().map(|(frame, rows)| (frame, rows.into_iter().filter(counts).map(object).collect())).collect()

@@ -62,7 +62,7 @@ impl Template {
         let (xx, xy, yy) = (dot(&gx, &gx), dot(&gx, &gy), dot(&gy, &gy));
         let half = 0.5 * (xx - yy);
         let least = 0.5 * (xx + yy) - (half * half + xy * xy).sqrt();
-        if !(least > LEAST_TEXTURE * AREA) {
+        if least.is_nan() || least <= LEAST_TEXTURE * AREA {
             return None;
         }
         let part = 1.0 / (xx * yy - xy * xy);
@@ -83,9 +83,9 @@ impl Template {
         let corner = (x - HALF - 0.5, y - HALF - 0.5);
         let now: [Row; SIDE] = image.window(corner, SIDE + 1, SIDE + 1)?.read::<9, 8, 8>();
         let mut sums = [[0.0_f32; SIDE]; 5];
-        for j in 0..SIDE {
-            for i in 0..SIDE {
-                let v = now[j][i] - self.mean;
+        for (j, row) in now.iter().enumerate() {
+            for (i, value) in row.iter().enumerate() {
+                let v = value - self.mean;
                 sums[0][i] += v;
                 sums[1][i] += v * v;
                 sums[2][i] += v * self.values[j][i];
@@ -95,7 +95,7 @@ impl Template {
         }
         let [sum, squares, product, by_x, by_y] = sums.map(|row| add(&row));
         let power = squares - sum * sum / AREA;
-        if !(power > 0.05 * self.power) {
+        if power.is_nan() || power <= 0.05 * self.power {
             return None;
         }
         // Its contrast is made the template's.
@@ -187,7 +187,8 @@ fn home_in(template: &Template, image: &Image, guess: (f32, f32), short: f32) ->
         let (next, correlation) = template.step(image, at)?;
         let length = (next.0 - at.0).hypot(next.1 - at.1);
         (at, agreed) = (next, correlation);
-        if !((at.0 - guess.0).hypot(at.1 - guess.1) <= FURTHEST) {
+        let moved = (at.0 - guess.0).hypot(at.1 - guess.1);
+        if moved.is_nan() || moved > FURTHEST {
             return None;
         }
         if length < short {
