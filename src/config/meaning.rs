@@ -333,7 +333,7 @@ pub struct Tracking {
 impl Default for Tracking {
     fn default() -> Self {
         Self {
-            tracker: TrackerKind::Bytetrack,
+            tracker: TrackerKind::Keeper,
             high_score: 0.6,
             low_score: 0.1,
             start_score: 0.7,
@@ -397,11 +397,13 @@ pub enum TrackerKind {
     Bytetrack,
     /// OC-SORT (Cao et al., CVPR 2023).
     OcSort,
+    /// Watchkeeper's own: by motion, scores relative to the scene, and looks where there are any.
+    Keeper,
 }
 
 impl TrackerKind {
     /// Every one.
-    pub const ALL: &[Self] = &[Self::Bytetrack, Self::OcSort];
+    pub const ALL: &[Self] = &[Self::Bytetrack, Self::OcSort, Self::Keeper];
 }
 
 /// A camera.

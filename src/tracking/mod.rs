@@ -8,6 +8,7 @@ mod assignment;
 mod bytetrack;
 pub mod identity;
 mod kalman;
+mod keeper;
 mod lives;
 mod ocsort;
 mod pairing;
@@ -93,6 +94,7 @@ pub trait Tracker: Send {
 #[must_use]
 pub fn new(settings: &Tracking) -> Box<dyn Tracker> {
     match settings.tracker {
+        TrackerKind::Keeper => Box::new(keeper::Keeper::new(settings, keeper::Settings::default())),
         TrackerKind::OcSort => Box::new(ocsort::OcSort::new(ocsort::Settings::new(settings))),
         TrackerKind::Bytetrack => Box::new(bytetrack::ByteTrack::new(bytetrack::Rules::new(settings))),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Tracker;
+use super::{Tracker, keeper};
 use crate::config::{TrackerKind, Tracking};
 
 /// A name that no parameter of the tracker has, or a value that it cannot have.
@@ -33,6 +33,14 @@ impl Parameters {
                 ("confirm_s", confirm.as_secs_f32()),
                 ("max_gap_s", max_gap.as_secs_f32()),
             ],
+            TrackerKind::Keeper => {
+                let common = [
+                    ("low_score", low_score),
+                    ("confirm_s", confirm.as_secs_f32()),
+                    ("max_gap_s", max_gap.as_secs_f32()),
+                ];
+                common.into_iter().chain(keeper::Settings::default().list()).collect()
+            }
         }
     }
 }
@@ -42,14 +50,16 @@ impl Parameters {
 /// # Errors
 /// The first that it does not have.
 pub fn with(settings: &Tracking, overrides: &[(String, f32)]) -> Result<Box<dyn Tracker>, UnknownParameter> {
-    let mut settings = *settings;
+    let (mut settings, mut own) = (*settings, keeper::Settings::default());
+    let keeper = settings.tracker == TrackerKind::Keeper;
     for (name, value) in overrides {
         let (share, time) = ((0.0..=1.0).contains(value), (0.0..=3600.0).contains(value));
         let place = match name.as_str() {
-            "high_score" if share => &mut settings.high_score,
+            name if keeper && time && own.set(name, *value) => continue,
+            "high_score" if share && !keeper => &mut settings.high_score,
             "low_score" if share => &mut settings.low_score,
-            "start_score" if share => &mut settings.start_score,
-            "match_iou" if share => &mut settings.match_iou,
+            "start_score" if share && !keeper => &mut settings.start_score,
+            "match_iou" if share && !keeper => &mut settings.match_iou,
             "confirm_s" if time => {
                 settings.confirm = Duration::from_secs_f32(*value);
                 continue;
@@ -62,5 +72,5 @@ pub fn with(settings: &Tracking, overrides: &[(String, f32)]) -> Result<Box<dyn 
         };
         *place = *value;
     }
-    Ok(super::new(&settings))
+    Ok(if keeper { Box::new(keeper::Keeper::new(&settings, own)) } else { super::new(&settings) })
 }

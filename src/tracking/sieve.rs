@@ -40,7 +40,8 @@ impl Sieve {
     }
 }
 
-fn is_usable(detection: &Detection, low_score: f32) -> bool {
+/// Whether a detection is a box with a score that is high enough.
+pub(super) fn is_usable(detection: &Detection, low_score: f32) -> bool {
     let BBox { x1, y1, x2, y2 } = detection.bbox;
     detection.score.is_finite()
         && detection.score >= low_score
@@ -49,7 +50,7 @@ fn is_usable(detection: &Detection, low_score: f32) -> bool {
 }
 
 /// By score, then by whatever tells two detections apart.
-fn order(input: &Input<'_>, a: usize, b: usize) -> Ordering {
+pub(super) fn order(input: &Input<'_>, a: usize, b: usize) -> Ordering {
     let (first, second) = (&input.detections[a], &input.detections[b]);
     let edges = |d: &Detection| [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2];
     (second.score.total_cmp(&first.score))

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
 use crate::config::{TrackerKind, Tracking};
-use crate::tracking::{Input, Tracker, bytetrack, ocsort};
+use crate::tracking::{Input, Tracker, bytetrack, keeper, ocsort};
 use crate::types::detection::Detection;
 use crate::types::geometry::BBox;
 use crate::types::track::Track;
@@ -21,6 +21,11 @@ fn slow(kind: TrackerKind, by: u32) -> Box<dyn Tracker> {
             rules.coast *= by;
             rules.motion.frame *= by;
             Box::new(bytetrack::ByteTrack::new(rules))
+        }
+        TrackerKind::Keeper => {
+            let mut settings = keeper::Settings::default();
+            settings.unit *= by;
+            Box::new(keeper::Keeper::new(&config, settings))
         }
         TrackerKind::OcSort => {
             let mut settings = ocsort::Settings::new(&config);

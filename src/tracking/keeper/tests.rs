@@ -1,0 +1,1 @@
+//! Behaviours, on small scenes.

@@ -1,0 +1,65 @@
+//! Whose looks would help.
+
+use super::{Input, Keeper};
+use crate::types::camera_motion::CameraMotion;
+
+/// An overlap that makes a track a candidate.
+const CANDIDATE: f32 = 0.1;
+/// A detection that overlaps every track less is new.
+const NEW: f32 = 0.3;
+/// The second best is a rival from this share of the best up.
+const RIVAL: f32 = 0.4;
+
+impl Keeper {
+    /// Puts into `wanted` those detections that two tracks may claim, then those that none does, then those of
+    /// tracks whose looks are unknown or old.
+    pub(super) fn useful(&mut self, input: &Input<'_>, wanted: &mut Vec<usize>) {
+        wanted.clear();
+        self.useful.clear();
+        let s = &self.settings;
+        let t = s.seconds(self.elapsed(input.time));
+        let least = s.high * self.usual.score();
+        for (place, d) in input.detections.iter().enumerate() {
+            // NaN is not above anything.
+            if !(d.score >= least && d.bbox.is_valid()) {
+                continue;
+            }
+            let (mut best, mut second, mut stale) = (0.0_f32, 0.0_f32, true);
+            for subject in self.subjects.iter().filter(|subject| subject.track.class == d.class) {
+                let mut motion = subject.motion;
+                if input.camera_motion != CameraMotion::NONE {
+                    motion.follow(&input.camera_motion);
+                }
+                motion.cx.x += t * motion.cx.v;
+                motion.cy.x += t * motion.cy.v;
+                let iou = motion.bbox().iou(&d.bbox);
+                if iou > best {
+                    (best, second) = (iou, best);
+                    let old = s.over(input.time.saturating_sub(subject.looked), s.looks_stale_s);
+                    stale = old || subject.looks.is_none();
+                } else {
+                    second = second.max(iou);
+                }
+            }
+            let use_of = if second > CANDIDATE && second > RIVAL * best {
+                3.0 + second
+            } else if best < NEW {
+                2.0 + d.score.min(1.0) / 2.0
+            } else if stale {
+                1.0 + d.score.min(1.0) / 2.0
+            } else {
+                continue;
+            };
+            self.useful.push((use_of, place));
+        }
+        let boxes = |place: usize| {
+            let b = input.detections[place].bbox;
+            [b.x1, b.y1, b.x2, b.y2]
+        };
+        self.useful.sort_unstable_by(|a, b| {
+            let sides = boxes(a.1).into_iter().zip(boxes(b.1)).map(|(a, b)| a.total_cmp(&b));
+            b.0.total_cmp(&a.0).then(sides.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then))
+        });
+        wanted.extend(self.useful.iter().map(|(_, place)| *place));
+    }
+}
