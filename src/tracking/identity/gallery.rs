@@ -1,6 +1,6 @@
 //! All identities seen so far.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::evidence::Others;
@@ -16,7 +16,10 @@ pub struct Gallery {
     /// Row by row the same as `rows`.
     pub(super) tracks: Vec<Track>,
     pub(super) rows: Rows,
+    /// Those of this process.
     pub(super) index: BTreeMap<TrackKey, usize>,
+    /// Tracks of each identity.
+    pub(super) held: BTreeMap<u64, u32>,
     pub(super) labels: Vec<String>,
     pub(super) others: Others,
     /// By two cameras, in order.
@@ -45,6 +48,8 @@ pub(super) struct Track {
     pub(super) score: Option<f32>,
     pub(super) reasons: Option<Box<Reasons>>,
     pub(super) ended: bool,
+    /// Of an earlier process, whose names of tracks may come again: it is not revised and found by no name.
+    pub(super) before: bool,
     pub(super) path: Path,
     /// Identities of older tracks that look like it, and when that was looked up, with how many looks.
     pub(super) older: Vec<Older>,
@@ -84,6 +89,7 @@ impl Gallery {
             tracks: Vec::new(),
             rows,
             index: BTreeMap::new(),
+            held: BTreeMap::new(),
             labels: Vec::new(),
             others: Others::default(),
             relations: BTreeMap::new(),
@@ -174,9 +180,8 @@ impl Gallery {
     /// What it holds and did.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let identities: BTreeSet<u64> = self.tracks.iter().filter_map(|track| track.identity).collect();
         let (tracks, embeddings) = (self.tracks.len() as u64, self.rows.len() as u64);
-        Counters { identities: identities.len() as u64, tracks, embeddings, ..self.counters }
+        Counters { identities: self.held.len() as u64, tracks, embeddings, ..self.counters }
     }
 
     /// Other embeddings come from now on: forgets everything but which numbers were given.
@@ -187,10 +192,9 @@ impl Gallery {
 
     /// Forgets everything but which numbers were given, and says so of each identity.
     pub fn forget_all(&mut self) {
-        let identities: BTreeSet<u64> = self.tracks.iter().filter_map(|track| track.identity).collect();
-        let time = self.clock;
-        let because = ForgottenBecause::Asked;
-        self.facts.extend(identities.into_iter().map(|identity| Fact::Forgotten { time, identity, because }));
+        let (time, because) = (self.clock, ForgottenBecause::Asked);
+        let identities = std::mem::take(&mut self.held).into_keys();
+        self.facts.extend(identities.map(|identity| Fact::Forgotten { time, identity, because }));
         self.tracks = Vec::new();
         self.rows = Rows::new(self.model.dim);
         self.index.clear();
@@ -258,6 +262,7 @@ impl Gallery {
             score: None,
             reasons: None,
             ended: false,
+            before: false,
             path: Path::default(),
             older: Vec::new(),
             searched: None,
@@ -273,7 +278,7 @@ impl Gallery {
         let gone = self.remove(at).identity;
         self.counters.evicted += 1;
         let Some(identity) = gone else { return };
-        if !self.tracks.iter().any(|track| track.identity == Some(identity)) {
+        if !self.held.contains_key(&identity) {
             let because = ForgottenBecause::Capacity;
             self.facts.push(Fact::Forgotten { time: self.clock, identity, because });
         }
@@ -283,11 +288,34 @@ impl Gallery {
     pub(super) fn remove(&mut self, at: usize) -> Track {
         self.rows.swap_remove(at);
         let gone = self.tracks.swap_remove(at);
-        self.index.remove(&gone.key);
-        if let Some(moved) = self.tracks.get(at) {
+        if !gone.before {
+            self.index.remove(&gone.key);
+        }
+        if let Some(moved) = self.tracks.get(at).filter(|moved| !moved.before) {
             self.index.insert(moved.key.clone(), at);
         }
+        self.count(gone.identity, None);
         gone
+    }
+
+    /// Moves a track from one identity to another.
+    pub(super) fn assign(&mut self, at: usize, identity: u64) {
+        let before = self.tracks[at].identity.replace(identity);
+        self.count(before, Some(identity));
+    }
+
+    pub(super) fn count(&mut self, from: Option<u64>, to: Option<u64>) {
+        if let Some(to) = to {
+            *self.held.entry(to).or_default() += 1;
+        }
+        if let Some(from) = from
+            && let Some(count) = self.held.get_mut(&from)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.held.remove(&from);
+            }
+        }
     }
 
     /// Forgets who was not seen for the time to live, and what identities have enough of.
@@ -329,6 +357,6 @@ impl Gallery {
 
     /// Seen lately enough to be moved to another identity.
     pub(super) fn is_open(&self, track: &Track) -> bool {
-        track.last + self.settings.revisable >= self.clock
+        !track.before && track.last + self.settings.revisable >= self.clock
     }
 }

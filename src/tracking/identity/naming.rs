@@ -68,12 +68,12 @@ impl Gallery {
         let (score, reasons) = self.likest(tracks);
         self.facts.push(Fact::Split { time: self.clock, from, new, tracks: self.keys(tracks), score, reasons });
         self.counters.split += 1;
-        self.assign(tracks, new);
+        tracks.iter().for_each(|at| self.assign(*at, new));
     }
 
     fn merge(&mut self, kept: u64, gone: u64, tracks: &[usize]) {
         let (score, reasons) = self.likest(tracks);
-        self.assign(tracks, kept);
+        tracks.iter().for_each(|at| self.assign(*at, kept));
         let tracks = self.keys(tracks);
         self.facts.push(Fact::Merged { time: self.clock, kept, gone, score: score.unwrap_or(0.0), reasons, tracks });
         self.counters.merged += 1;
@@ -82,8 +82,8 @@ impl Gallery {
     /// A track's first identity.
     fn first(&mut self, at: usize, number: Option<u64>) -> u64 {
         let identity = number.unwrap_or_else(|| self.give());
-        let track = &mut self.tracks[at];
-        track.identity = Some(identity);
+        self.assign(at, identity);
+        let track = &self.tracks[at];
         let (time, key) = (self.clock, track.key.clone());
         self.facts.push(match (number, track.score, track.reasons.as_deref()) {
             (Some(_), Some(score), Some(reasons)) => {
@@ -92,12 +92,6 @@ impl Gallery {
             _ => Fact::New { time, identity, track: key },
         });
         identity
-    }
-
-    fn assign(&mut self, tracks: &[usize], number: u64) {
-        for at in tracks {
-            self.tracks[*at].identity = Some(number);
-        }
     }
 
     fn keys(&self, tracks: &[usize]) -> Vec<TrackKey> {

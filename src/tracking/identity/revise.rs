@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Reasons;
 use super::cluster::{NEVER, Pairs, cluster};
 use super::evidence;
 use super::gallery::{Gallery, Older, Track};
-use super::{Reasons, TrackKey};
 
 /// Most tracks compared with each other at a time; those seen last.
 const MOST: usize = 1024;
@@ -290,8 +290,9 @@ impl Gallery {
             None => {
                 let identity = nodes.older.get(with - nodes.tracks.len())?;
                 let known = track.older.iter().find(|older| older.identity == *identity);
-                let known: Option<&TrackKey> = known.map(|known| &known.with);
-                known.and_then(|key| self.index.get(key)).copied().or_else(|| fixed.get(identity)?.last().copied())?
+                let tracks = fixed.get(identity)?;
+                let named = |at: &&usize| known.is_some_and(|known| known.with == self.tracks[**at].key);
+                tracks.iter().find(named).or_else(|| tracks.last()).copied()?
             }
         };
         let other = &self.tracks[with];

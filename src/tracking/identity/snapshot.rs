@@ -4,7 +4,6 @@
 //! dim, the last number given, what is known of likeness and ground, and the tracks that have an identity, one
 //! embedding each. Strings and lists begin with their length (u32), times are nanoseconds (u64).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -106,7 +105,8 @@ impl Gallery {
         out.0
     }
 
-    /// What [`Self::snapshot`] gave. Its tracks have ended; they keep their identities.
+    /// What [`Self::snapshot`] gave. Its tracks have ended and keep their identities; [`Self::identity`] does not know
+    /// them, since tracks of this process may have the same names.
     ///
     /// # Errors
     /// Bytes that are damaged, of another format, or of another model.
@@ -159,8 +159,7 @@ impl Gallery {
             self.labels.push(from.text()?);
         }
         let mut row = vec![0.0; self.model.dim];
-        let mut index = BTreeMap::new();
-        for at in 0..from.u32()? as usize {
+        for _ in 0..from.u32()? {
             let key = TrackKey { camera: from.text()?, run: from.u32()?, number: from.u64()? };
             let label = from.u32()?;
             let (since, last, looks, length) = (from.time()?, from.time()?, from.u32()?, from.f32()?);
@@ -169,7 +168,7 @@ impl Gallery {
                 *value = from.f32()?;
             }
             self.rows.push(&row);
-            index.insert(key.clone(), at);
+            self.count(None, Some(identity));
             self.tracks.push(Track {
                 key,
                 label,
@@ -181,13 +180,13 @@ impl Gallery {
                 score: (score >= 0.0).then_some(score),
                 reasons: None,
                 ended: true,
+                before: true,
                 path: Path::default(),
                 older: Vec::new(),
                 searched: None,
                 told: 0,
             });
         }
-        self.index = index;
         while self.tracks.len() > self.settings.capacity.max(1) {
             self.make_room();
         }

@@ -24,7 +24,7 @@ fn like_tracks_of_two_cameras_are_probably_the_same_and_it_is_said_why() {
 fn two_tracks_of_one_camera_at_the_same_time_are_two_however_alike_until_one_is_gone() {
     let mut scene = Scene::new(Settings::default());
     let (one, two, three) = (key("left", 1), key("left", 2), key("left", 3));
-    let crowd: Vec<_> = (4..9).map(|number| (key("left", number), looks(number as usize, 0.3))).collect();
+    let crowd: Vec<_> = (4..15).map(|number| (key("left", number), looks(number as usize, 0.3))).collect();
     scene.watch(0.0, 3.0, &crowd);
     scene.watch(4.0, 7.0, &[(one.clone(), looks(0, 0.0)), (two.clone(), looks(0, 0.0))]);
     assert!(scene.identity(&one).is_some() && scene.identity(&two).is_some());
