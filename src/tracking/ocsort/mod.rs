@@ -13,6 +13,8 @@
 mod observations;
 mod settings;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 use super::Input;
 use super::lives::{Lives, Living};
