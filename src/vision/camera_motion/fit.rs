@@ -24,8 +24,6 @@ const MOST_ZOOM: f32 = 0.3;
 pub(super) struct Fit {
     pub motion: CameraMotion,
     pub inliers: usize,
-    /// Mean square distance of those from their middle, pixels squared.
-    pub spread: f32,
 }
 
 /// Finds the motion of points.
@@ -44,7 +42,7 @@ impl Fitter {
         if pairs.len() < 3 {
             return None;
         }
-        let least_apart = 0.1 * spread(pairs.iter().map(|pair| pair.0));
+        let least_apart = 0.1 * spread(pairs);
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         // What points near it deviate counts, too: of two motions with as many points, the nearer one.
         let mut best = (f32::INFINITY, CameraMotion::NONE);
@@ -69,16 +67,14 @@ impl Fitter {
             motion = least_squares(&self.inliers)?;
         }
         let inliers = pairs.iter().filter(|pair| square(motion.point(pair.0), pair.1) < NEAR * NEAR).count();
-        Some(Fit { motion, inliers, spread: spread(self.inliers.iter().map(|pair| pair.0)) })
+        Some(Fit { motion, inliers })
     }
 }
 
-/// Mean square distance of points from their middle.
-pub(super) fn spread(points: impl Iterator<Item = (f32, f32)> + Clone) -> f32 {
-    let part = 1.0 / points.clone().count().max(1) as f32;
-    let sum = points.clone().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
-    let middle = (sum.0 * part, sum.1 * part);
-    points.map(|point| square(point, middle)).sum::<f32>() * part
+/// Mean square distance from their middle before.
+fn spread(pairs: &[Pair]) -> f32 {
+    let (middle, _) = middles(pairs);
+    pairs.iter().map(|pair| square(pair.0, middle)).sum::<f32>() / pairs.len().max(1) as f32
 }
 
 fn square(a: (f32, f32), b: (f32, f32)) -> f32 {

@@ -18,7 +18,7 @@ mod shrink;
 mod tests;
 
 use self::corners::Corners;
-use self::fit::{Fitter, Pair, spread};
+use self::fit::{Fitter, Pair};
 use self::image::{Image, Pyramid, TOP_SCALE};
 use self::search::Search;
 use self::shrink::Shrinking;
@@ -39,9 +39,6 @@ const LEAST_FEW: usize = 6;
 const LEAST_POINTS: usize = 10;
 /// Least part of the points looked for that agree on a motion.
 const AGREE: f32 = 1.0 / 3.0;
-/// The points that agree are spread at least so far, as a part of how far all looked for are: one lorry is not the
-/// scene.
-const SPREAD: f32 = 0.5;
 /// With fewer of its corners found again than this part, a picture is no longer one to compare with.
 const WORN: f32 = 0.6;
 
@@ -294,10 +291,7 @@ impl Work {
         }
         let Some(fit) = self.fitter.fit(pairs) else { return unknown(0) };
         let agree = fit.inliers;
-        if agree < LEAST_POINTS
-            || (agree as f32) < AGREE * asked as f32
-            || fit.spread < SPREAD * SPREAD * spread(points())
-        {
+        if agree < LEAST_POINTS || (agree as f32) < AGREE * asked as f32 {
             return unknown(agree);
         }
         if self.stands(&fit.motion) {
