@@ -141,10 +141,9 @@ impl Keeper {
         self.published.extend(confirmed().filter(|t| t.seen).map(|t| t.track));
         let expected = |t: &&Subject| {
             let gap = t.gap(now);
-            !t.seen
-                && gap <= self.common.max_gap
-                && !s.over(gap, COAST.as_secs_f32())
-                && !(t.leaving && s.over(gap, s.edge_gap_s))
+            let away = gap > self.common.max_gap || s.over(gap, COAST.as_secs_f32());
+            let out = t.leaving && s.over(gap, s.edge_gap_s);
+            !(t.seen || away || out)
         };
         self.published.extend(confirmed().filter(expected).map(|t| Track { bbox: t.bbox, coasted: true, ..t.track }));
         self.published.sort_unstable_by_key(|t| (t.coasted, t.number));
