@@ -251,3 +251,43 @@ fn rounded(value: f64, decimals: i32) -> f64 {
     let scale = 10_f64.powi(decimals);
     (value * scale).round() / scale
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::types::geometry::BBox;
+
+    fn track(score: f32, frame: u64) -> Track {
+        let time = Duration::from_millis(100 * frame);
+        Track {
+            number: 7,
+            class: 0,
+            bbox: BBox::new(10.0, 10.0, 30.0, 50.0),
+            score,
+            top_score: 0.9,
+            median_score: score,
+            first_seen: Duration::ZERO,
+            last_seen: time,
+            coasted: false,
+            stationary: frame > 2,
+        }
+    }
+
+    #[test]
+    fn a_life_is_summed_up_from_the_frames_it_was_seen_in() {
+        let mut life = Life::new(&track(0.9, 1), 0, 1);
+        for (frame, score) in [(1, 0.9), (2, 0.1), (3, 0.5), (5, 0.6)] {
+            life.see(&track(score, frame), frame, frame);
+        }
+        life.see(&Track { coasted: true, ..track(0.2, 6) }, 6, 6);
+        life.look(&[1.0, 0.0]);
+        life.look(&[0.0, 1.0]);
+        let recording = Recording { name: "a.mp4".to_owned(), labels: ["person".to_owned()].into() };
+        let summary = life.summary("left", &recording, None);
+        assert_eq!((summary.median_score, summary.seen_frames, summary.end_frame), (0.5, 4, 5), "the lower of two");
+        assert_eq!((summary.seen_share, summary.stationary_share), (0.8, 0.5));
+        assert_eq!((summary.label, summary.distance_px, summary.path.len()), ("person", 0.0, 2));
+        assert_eq!(summary.embedding.unwrap(), [0.70711, 0.70711]);
+    }
+}
