@@ -197,7 +197,7 @@ fn bytes(seed: u64) -> Vec<u8> {
     let length = 16 + usize::from(random.next()) * 6;
     let mut bytes: Vec<u8> = (0..length).map(|_| random.next()).collect();
     let period = usize::from(random.next()) + 12;
-    if seed % 4 != 0 {
+    if !seed.is_multiple_of(4) {
         for i in period..bytes.len() {
             if random.next() > 8 {
                 bytes[i] = bytes[i - period];

@@ -18,6 +18,9 @@ use crate::types::geometry::BBox;
 use crate::types::objects::FrameObjects;
 use crate::types::track::Track;
 
+/// Least overlap (IoU) of a track's box and the detection that it was given in this frame.
+const SAME_DETECTION: f32 = 0.3;
+
 /// Tracks for which there is room from the start.
 pub(super) const ROOM: usize = 128;
 
@@ -227,8 +230,12 @@ impl Extras {
             if track.coasted {
                 continue;
             }
-            let its = |found: &Detection| found.bbox == track.bbox && found.score == track.score;
-            let look = detections.iter().position(its).and_then(|place| looks.get(place));
+            // A tracker may smooth boxes; scores it leaves as they are.
+            let overlap = |found: &Detection| found.bbox.iou(&track.bbox);
+            let of_score = detections.iter().enumerate().filter(|(_, found)| found.score == track.score);
+            let its = of_score.max_by(|(_, a), (_, b)| overlap(a).total_cmp(&overlap(b)));
+            let its = its.filter(|(_, found)| overlap(found) >= SAME_DETECTION);
+            let look = its.and_then(|(place, _)| looks.get(place));
             if let Some(embedding) = look {
                 objects.set_embedding(at, embedding);
                 extra.answers.note(track.number, now);
