@@ -288,6 +288,7 @@ mod tests {
         assert_eq!((summary.median_score, summary.seen_frames, summary.end_frame), (0.5, 4, 5), "the lower of two");
         assert_eq!((summary.seen_share, summary.stationary_share), (0.8, 0.5));
         assert_eq!((summary.label, summary.distance_px, summary.path.len()), ("person", 0.0, 2));
-        assert_eq!(summary.embedding.unwrap(), [0.70711, 0.70711]);
+        let half = summary.embedding.unwrap();
+        assert!(half.len() == 2 && half.iter().all(|v| (v * v - 0.5).abs() < 1e-4), "{half:?}");
     }
 }
