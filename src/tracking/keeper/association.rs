@@ -5,6 +5,7 @@ use super::found::Found;
 use super::similarity::Expected;
 use super::subject::Subject;
 use crate::types::embedding::Embeddings;
+use crate::types::track::TrackState;
 
 /// Heights that differ more are not of one subject, whatever it looks like.
 const HEIGHT_RATIO: f32 = 2.0;
@@ -73,7 +74,11 @@ impl Keeper {
                 if similarity > 0.0
                     && let (Some(place), Some(row)) = (subject.looks, appearance.and_then(|a| a.get(found.index)))
                 {
-                    similarity += s.w_looks * self.looks.likeness(place, row);
+                    let likeness = self.looks.likeness(place, row);
+                    similarity += s.w_looks * likeness;
+                    if subject.state == TrackState::Lost && likeness < -s.refuse_looks {
+                        continue;
+                    }
                 }
                 self.assignment.pair(column, similarity - least);
             }

@@ -101,7 +101,7 @@ pub fn sort_out(
         let before = found[..strong]
             .iter()
             .map(|o| &o.detection.bbox)
-            .filter(|o| o.y2 > b.y2 && o.x1 < b.x2 && o.x2 > b.x1 && o.y1 < b.y2);
+            .filter(|o| o.x1 < b.x2 && o.x2 > b.x1 && o.y2 > b.y2 && o.y1 < b.y2);
         found[i].hidden = before.map(|o| covered(&b, o)).fold(0.0, f32::max);
     }
 }

@@ -36,6 +36,7 @@ use found::{Found, Usual};
 use looks::Looks;
 pub use settings::Settings;
 use subject::Subject;
+use wants::Candidate;
 
 /// Room that is made for subjects and detections before the first frame.
 const ROOM: usize = 128;
@@ -64,6 +65,7 @@ pub struct Keeper {
     changes: Vec<Change>,
     /// Usefulness and place of detections whose looks would help.
     useful: Vec<(f32, usize)>,
+    candidates: Vec<Candidate>,
 }
 
 impl Keeper {
@@ -86,6 +88,7 @@ impl Keeper {
             ended: Vec::with_capacity(ROOM),
             changes: Vec::with_capacity(2 * ROOM),
             useful: Vec::with_capacity(ROOM),
+            candidates: Vec::with_capacity(ROOM),
         }
     }
 

@@ -116,6 +116,8 @@ settings! {
 
     /// Weight of looks.
     w_looks = 0.4;
+    /// One who was lost is not found by motion where it looks this different.
+    refuse_looks = 0.5;
     /// Share of a new look in what is remembered.
     looks_new = 0.1;
     /// Least likeness, -1 (as different as strangers) to 1 (as like as the same), to be found by looks alone.

@@ -66,7 +66,7 @@ impl Expected {
 
         let (hx, hy) = self.heading;
         let (tx, ty) = (cx - self.from.0, cy - self.from.1);
-        let way = tx.hypot(ty);
+        let way = (tx * tx + ty * ty).sqrt();
         let moves = way > WOBBLE * found.size;
         let direction = if moves { found.level * (tx * hx + ty * hy) / way } else { 0.0 };
 

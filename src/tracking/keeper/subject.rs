@@ -164,16 +164,20 @@ impl Subject {
     fn note(&mut self, bbox: &BBox, now: Duration, s: &Settings) {
         let newest = Sighting { time: now, bbox: *bbox };
         self.last = newest;
-        let mut from = newest;
-        for back in 1..=self.noted.min(SIGHTINGS) {
-            from = self.sightings[(self.noted - back) % SIGHTINGS];
-            if s.seconds(now.saturating_sub(from.time)) >= s.direction_s {
+        // The latest of those that are old enough, else the oldest.
+        let known = self.noted.min(SIGHTINGS);
+        let before = |back: usize| self.sightings[(self.noted - back) % SIGHTINGS];
+        let mut from = before(known);
+        for back in (1..known).rev() {
+            let sighting = before(back);
+            if s.seconds(now.saturating_sub(sighting.time)) < s.direction_s {
                 break;
             }
+            from = sighting;
         }
         let (a, b) = (from.bbox.centre(), bbox.centre());
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);
-        let way = dx.hypot(dy);
+        let way = (dx * dx + dy * dy).sqrt();
         self.heading = if way > WOBBLE * bbox.area().sqrt() { (dx / way, dy / way) } else { (0.0, 0.0) };
         let latest = self.sightings[(self.noted - 1) % SIGHTINGS].time;
         if s.seconds(now.saturating_sub(latest)) * PER_DIRECTION >= s.direction_s {

@@ -2,6 +2,7 @@
 
 use super::{Input, Keeper};
 use crate::types::camera_motion::CameraMotion;
+use crate::types::geometry::BBox;
 
 /// An overlap that makes a track a candidate.
 const CANDIDATE: f32 = 0.1;
@@ -9,6 +10,14 @@ const CANDIDATE: f32 = 0.1;
 const NEW: f32 = 0.3;
 /// The second best is a rival from this share of the best up.
 const RIVAL: f32 = 0.4;
+
+/// A track that may claim a detection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    bbox: BBox,
+    class: u16,
+    stale: bool,
+}
 
 impl Keeper {
     /// Puts into `wanted` those detections that two tracks may claim, then those that none does, then those of
@@ -18,6 +27,17 @@ impl Keeper {
         self.useful.clear();
         let s = &self.settings;
         let t = s.seconds(self.elapsed(input.time));
+        self.candidates.clear();
+        self.candidates.extend(self.subjects.iter().map(|subject| {
+            let mut motion = subject.motion;
+            if input.camera_motion != CameraMotion::NONE {
+                motion.follow(&input.camera_motion);
+            }
+            motion.cx.x += t * motion.cx.v;
+            motion.cy.x += t * motion.cy.v;
+            let old = s.over(input.time.saturating_sub(subject.looked), s.looks_stale_s);
+            Candidate { bbox: motion.bbox(), class: subject.track.class, stale: old || subject.looks.is_none() }
+        }));
         let least = s.high * self.usual.score();
         for (place, d) in input.detections.iter().enumerate() {
             // NaN is not above anything.
@@ -25,18 +45,10 @@ impl Keeper {
                 continue;
             }
             let (mut best, mut second, mut stale) = (0.0_f32, 0.0_f32, true);
-            for subject in self.subjects.iter().filter(|subject| subject.track.class == d.class) {
-                let mut motion = subject.motion;
-                if input.camera_motion != CameraMotion::NONE {
-                    motion.follow(&input.camera_motion);
-                }
-                motion.cx.x += t * motion.cx.v;
-                motion.cy.x += t * motion.cy.v;
-                let iou = motion.bbox().iou(&d.bbox);
+            for candidate in self.candidates.iter().filter(|candidate| candidate.class == d.class) {
+                let iou = candidate.bbox.iou(&d.bbox);
                 if iou > best {
-                    (best, second) = (iou, best);
-                    let old = s.over(input.time.saturating_sub(subject.looked), s.looks_stale_s);
-                    stale = old || subject.looks.is_none();
+                    (best, second, stale) = (iou, best, candidate.stale);
                 } else {
                     second = second.max(iou);
                 }
