@@ -35,14 +35,12 @@ impl Gallery {
         let open = self.open();
         self.learn_others(&open);
         self.search(&open);
-        let mut older: BTreeSet<u64> = BTreeSet::new();
-        let fixed = self.fixed();
-        for track in open.iter().map(|at| &self.tracks[*at]) {
-            older.extend(track.identity.filter(|identity| fixed.contains_key(identity)));
-            older
-                .extend(track.older.iter().map(|older| older.identity).filter(|identity| fixed.contains_key(identity)));
-        }
-        let nodes = Nodes { tracks: open, older: older.into_iter().collect() };
+        let tracks = open.iter().map(|at| &self.tracks[*at]);
+        let meant: BTreeSet<u64> = tracks
+            .flat_map(|track| track.identity.into_iter().chain(track.older.iter().map(|older| older.identity)))
+            .collect();
+        let fixed = self.fixed(&meant);
+        let nodes = Nodes { tracks: open, older: fixed.keys().copied().collect() };
         let (plain, kept) = self.pairs(&nodes, &fixed);
         let mut weight = vec![1.0; nodes.tracks.len()];
         weight.extend(nodes.older.iter().map(|identity| (fixed[identity].len() as f32).min(OLDER_WEIGHT)));
@@ -72,11 +70,11 @@ impl Gallery {
         open
     }
 
-    /// Tracks that are not revised, by identity.
-    fn fixed(&self) -> BTreeMap<u64, Vec<usize>> {
+    /// Tracks of some identities that are not revised, by identity.
+    fn fixed(&self, identities: &BTreeSet<u64>) -> BTreeMap<u64, Vec<usize>> {
         let mut fixed: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for (at, track) in self.tracks.iter().enumerate().filter(|(_, track)| !self.is_open(track)) {
-            if let Some(identity) = track.identity {
+            if let Some(identity) = track.identity.filter(|identity| identities.contains(identity)) {
                 fixed.entry(identity).or_default().push(at);
             }
         }
