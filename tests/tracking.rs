@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use watchkeeper::config::{CameraMotionUse, TrackerKind, Tracking};
+use watchkeeper::config::{AppearanceUse, CameraMotionUse, TrackerKind, Tracking};
 use watchkeeper::tracking::{self, Input};
 use watchkeeper::types::detection::Detection;
 use watchkeeper::types::geometry::BBox;
@@ -85,6 +85,7 @@ fn tracks_agree_with_the_cpp_bytetrack() {
         // 30 frames, and one more in which it still tries.
         max_gap: Duration::from_secs_f64(31.5 / FPS),
         camera_motion: CameraMotionUse::Off,
+        appearance: AppearanceUse::Auto,
     };
     let mut tracker = tracking::new(&settings);
     let (mut pairs, mut total, mut more) = (Vec::new(), 0, 0);

@@ -135,7 +135,8 @@ impl Default for Http {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Tracking {
-    /// Which one.
+    /// Which one. `keeper` is our own and measures scores by what is usual in the scene: `high_score`, `start_score`
+    /// and `match_iou` are of the two others alone.
     pub tracker: meaning::TrackerKind,
     /// Detections from this score up take part in the first association, 0 to 1.
     #[schemars(range(min = 0, max = 1))]
@@ -163,6 +164,8 @@ pub(super) struct Tracking {
     /// motion. For cameras on masts in the wind, on pan-tilt heads and with zoom; costs about half a millisecond of one
     /// CPU core per analysed frame. A camera that stands loses nothing by it but that time.
     pub camera_motion: meaning::CameraMotionUse,
+    /// `auto`: looks count where the camera has a ReID model (`keeper` only). `off`: motion alone.
+    pub appearance: meaning::AppearanceUse,
 }
 
 impl Default for Tracking {
@@ -177,6 +180,7 @@ impl Default for Tracking {
             confirm_s: meant.confirm.as_secs_f64(),
             max_gap_s: meant.max_gap.as_secs_f64(),
             camera_motion: meant.camera_motion,
+            appearance: meant.appearance,
         }
     }
 }

@@ -311,7 +311,7 @@ pub struct Input {
 pub struct Tracking {
     /// Which one.
     pub tracker: TrackerKind,
-    /// Detections from here up take part in the first association, 0..1.
+    /// Detections from here up take part in the first association, 0..1. Keeper takes the scene's own measure.
     pub high_score: f32,
     /// Detections below take no part at all, 0..1. A model's `min_score` must not be higher, or low
     /// scores never arrive.
@@ -328,6 +328,8 @@ pub struct Tracking {
     pub max_gap: Duration,
     /// Is the camera's own motion taken out of that of its subjects?
     pub camera_motion: CameraMotionUse,
+    /// Do looks count, where there is a ReID model?
+    pub appearance: AppearanceUse,
 }
 
 impl Default for Tracking {
@@ -341,8 +343,19 @@ impl Default for Tracking {
             confirm: Duration::from_millis(30),
             max_gap: Duration::from_secs(2),
             camera_motion: CameraMotionUse::Off,
+            appearance: AppearanceUse::Auto,
         }
     }
+}
+
+/// Does the tracker go by looks, too?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AppearanceUse {
+    /// Where the camera has a ReID model.
+    Auto,
+    /// No: by motion alone.
+    Off,
 }
 
 /// Is the camera's own motion told from its pictures, for the tracker?

@@ -129,6 +129,7 @@ fn tracking(written: &file::Tracking, report: &mut Report) -> Tracking {
         confirm: Duration::from_secs_f64(written.confirm_s),
         max_gap: Duration::from_secs_f64(written.max_gap_s),
         camera_motion: written.camera_motion,
+        appearance: written.appearance,
     }
 }
 

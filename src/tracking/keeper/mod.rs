@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use super::assignment::Assignment;
 use super::{COAST, Input, MAX_TRACKS};
-use crate::config::Tracking;
+use crate::config::{AppearanceUse, Tracking};
 use crate::types::track::{Change, Ended, Track};
 use found::{Found, Usual};
 use looks::Looks;
@@ -92,6 +92,10 @@ impl Keeper {
         }
     }
 
+    fn goes_by_looks(&self) -> bool {
+        self.common.appearance == AppearanceUse::Auto
+    }
+
     /// Time since the frame before; none before the first one.
     fn elapsed(&self, time: Duration) -> Duration {
         if self.started { time.saturating_sub(self.now) } else { Duration::ZERO }
@@ -100,12 +104,13 @@ impl Keeper {
 
 impl super::Tracker for Keeper {
     fn update(&mut self, input: &Input<'_>) -> &[Track] {
+        let appearance = input.appearance.filter(|_| self.goes_by_looks());
         let elapsed = self.elapsed(input.time);
         self.now = self.now.max(input.time);
         self.started = true;
         self.ended.clear();
         self.changes.clear();
-        if input.appearance.is_some_and(|a| self.looks.fit(a)) {
+        if appearance.is_some_and(|a| self.looks.fit(a)) {
             self.subjects.iter_mut().for_each(|subject| subject.looks = None);
         }
         let (low, s) = (self.common.low_score, self.settings);
@@ -114,8 +119,8 @@ impl super::Tracker for Keeper {
         for subject in &mut self.subjects {
             subject.predict(elapsed, &input.camera_motion, &s);
         }
-        self.associate(input.appearance);
-        self.begin(input.appearance);
+        self.associate(appearance);
+        self.begin(appearance);
         self.remove_duplicates();
         self.settle(elapsed, input.size);
         self.publish();
@@ -131,7 +136,10 @@ impl super::Tracker for Keeper {
     }
 
     fn wants(&mut self, input: &Input<'_>, wanted: &mut Vec<usize>) {
-        self.useful(input, wanted);
+        wanted.clear();
+        if self.goes_by_looks() {
+            self.useful(input, wanted);
+        }
     }
 
     fn forget_appearance(&mut self) {

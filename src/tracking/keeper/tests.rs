@@ -38,11 +38,7 @@ impl Scene {
         self.show_as(detections, |input| input)
     }
 
-    fn show_as<'a>(
-        &mut self,
-        detections: &'a [Detection],
-        with: impl FnOnce(Input<'a>) -> Input<'a>,
-    ) -> Vec<Track> {
+    fn show_as<'a>(&mut self, detections: &'a [Detection], with: impl FnOnce(Input<'a>) -> Input<'a>) -> Vec<Track> {
         let time = Duration::from_secs_f64(f64::from(self.frame) / FPS);
         self.frame += 1;
         let input = with(Input { size: Some(SIZE), ..Input::new(time, detections) });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::tracking::*;
-use crate::config::CameraMotionUse;
+use crate::config::{AppearanceUse, CameraMotionUse};
 use crate::types::geometry::BBox;
 
 const SETTINGS: Tracking = Tracking {
@@ -16,6 +16,7 @@ const SETTINGS: Tracking = Tracking {
     confirm: Duration::from_millis(30),
     max_gap: Duration::from_secs(2),
     camera_motion: CameraMotionUse::Off,
+    appearance: AppearanceUse::Auto,
 };
 const PERSON: u16 = 0;
 const CAR: u16 = 2;
