@@ -9,7 +9,7 @@ use watchkeeper::config::{TrackerKind, Tracking};
 use watchkeeper::tracking::{self, Input, Tracker};
 use watchkeeper::types::camera_motion::CameraMotion;
 use watchkeeper::types::detection::Detection;
-use watchkeeper::types::embedding::Embeddings;
+use watchkeeper::types::embedding::{Embeddings, normalise};
 use watchkeeper::types::geometry::BBox;
 use watchkeeper::types::track::{EndReason, Track};
 
@@ -150,10 +150,14 @@ pub fn play(tracker: &mut dyn Tracker, scene: &[Frame]) -> Story {
         }
         detections.clear();
         detections.extend(frame.detections.iter().map(|(detection, _)| *detection));
-        looks.clear();
-        for (_, look) in &frame.detections {
-            // A row of another length takes its place and is none.
-            looks.push(look.as_ref().map_or(&[][..], |look| &look[..]));
+        // Begun as the pipeline does it: the length of a row does not hang on who comes first.
+        looks.begin(4, frame.detections.len());
+        for (i, (_, look)) in frame.detections.iter().enumerate() {
+            if let Some(mut look) = *look
+                && normalise(&mut look)
+            {
+                looks.set_copy(i, &look);
+            }
         }
         let input = Input {
             time: frame.time,

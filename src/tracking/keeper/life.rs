@@ -150,6 +150,14 @@ impl Keeper {
         self.ended.sort_unstable_by_key(|ended| ended.track.number);
     }
 
+    /// Ends what is expected at no place that a box can be.
+    pub(super) fn forget_unsound(&mut self) {
+        for subject in self.subjects.iter_mut().filter(|subject| !subject.bbox.is_valid()) {
+            subject.over = Some(EndReason::NotSeen);
+        }
+        self.remove();
+    }
+
     /// Takes out those that are over.
     fn remove(&mut self) {
         let (ended, changes, looks) = (&mut self.ended, &mut self.changes, &mut self.looks);
