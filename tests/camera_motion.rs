@@ -96,7 +96,7 @@ fn subjects_of_a_camera_that_shakes_keep_their_numbers_where_its_motion_is_taken
     assert_eq!(numbers, [1, 2, 3].into(), "{steady}");
     assert!(whole >= FRAMES as usize - 2, "all balls in {whole} frames of {FRAMES}");
     let (_, lost, followed) = analyze(folder, "shakes.mp4", "camera_motion = \"off\"");
-    assert!(lost.len() >= 6 && followed < whole, "the shake is too gentle to prove anything: {lost:?}, {followed}");
+    assert!(2 * followed < whole, "the shake is too gentle to prove anything: {lost:?}, {followed}");
     assert_eq!(analyze(folder, "shakes.mp4", "").1, lost, "it is off by default");
 
     // Again the same to the byte; and where the camera stands, it changes nothing, to the byte.

@@ -216,7 +216,10 @@ fn a_wrong_command_line_is_a_usage_error() {
         (&["check", "x.toml"], "unexpected argument 'x.toml' found"),
         (&["analyze"], "<FILE>"),
         (&["analyze", "x.mp4"], "--out <FILE>"),
-        (&["analyze", "x.mp4", "--out", "-", "--format", "xml"], "[possible values: jsonl, mot]"),
+        (
+            &["analyze", "x.mp4", "--out", "-", "--format", "xml"],
+            "[possible values: jsonl, mot, coco, summary, detections]",
+        ),
         (&["probe", "test://ball", "--watch", "0"], "a number of seconds from 0.1 to 3600"),
         (&["probe", "rtsp://127.0.0.1/", "--password-file", "x"], "--username <USERNAME>"),
     ];

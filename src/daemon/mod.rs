@@ -275,7 +275,12 @@ impl Running {
         }
         // The last frames may have broken something, and the next start must know.
         heed(&models, &tripped, &reports);
-        let _ = reports.send_timeout(pipeline::Report::Stop, Duration::from_millis(500));
+        // Without this word the hub would not end: the thread of identities reports to it until it does.
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(500));
+        if reports.send_timeout(pipeline::Report::Stop { deadline }, left).is_err() {
+            tracing::warn!("the hub takes no more reports and is left behind");
+            in_time = false;
+        }
         drop(reports);
         while !hub.is_finished() && (in_time || Instant::now() < deadline + Duration::from_secs(1)) {
             std::thread::sleep(Duration::from_millis(5));

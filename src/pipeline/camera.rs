@@ -451,9 +451,12 @@ impl<'a> Life<'a> {
             // A class that was a person may be a car now.
             self.end_tracks();
         }
-        // Looks of another engine cannot be compared with those to come.
-        self.tracker.forget_appearance();
+        let before = self.objects.looks_of();
         self.worker.heed(self.objects, using);
+        if self.objects.looks_of() != before {
+            // Looks of another engine cannot be compared with those to come.
+            self.tracker.forget_appearance();
+        }
     }
 
     fn exchange(&mut self, parts: Vec<Part>, on_trial: bool) {

@@ -232,7 +232,8 @@ impl Extras {
             }
             // A tracker may smooth boxes; scores it leaves as they are.
             let overlap = |found: &Detection| found.bbox.iou(&track.bbox);
-            let of_score = detections.iter().enumerate().filter(|(_, found)| found.score == track.score);
+            let of_score =
+                detections.iter().enumerate().filter(|(_, found)| found.score.min(1.0) == track.score.min(1.0));
             let its = of_score.max_by(|(_, a), (_, b)| overlap(a).total_cmp(&overlap(b)));
             let its = its.filter(|(_, found)| overlap(found) >= SAME_DETECTION);
             let look = its.and_then(|(place, _)| looks.get(place));
@@ -273,7 +274,11 @@ impl Extras {
             }
             self.wanted.clear();
             let tracks = objects.tracks().iter().enumerate();
-            self.wanted.extend(tracks.filter(|(_, track)| extra.wants(track, picture, now)).map(|(at, _)| at));
+            let crops = matches!(extra.kind, Kind::Crops(_));
+            // What the tracker asked for is there already.
+            let is_new = |at: usize| !crops || objects.embedding(at).is_none();
+            let wanted = tracks.filter(|(at, track)| is_new(*at) && extra.wants(track, picture, now));
+            self.wanted.extend(wanted.map(|(at, _)| at));
             let result = match (&mut extra.kind, running) {
                 (Kind::Frames(model), Some(running)) => {
                     let result = model.finish(running, metrics, &mut self.found);

@@ -16,8 +16,8 @@ use crate::types::event::{EventDraft, EventType};
 /// Numbers are made durable this long after they were taken, at the latest.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
-/// The drain waits this long for what is still found out about identities.
-const LAST_OF_IDENTITIES: Duration = Duration::from_secs(2);
+/// What is still found out about identities is waited for this long, however late it is.
+const AT_LEAST: Duration = Duration::from_millis(500);
 
 /// Somebody who watches what cameras report, on the hub's own thread: it must be quick.
 pub struct Observer {
@@ -74,11 +74,11 @@ fn run(
     loop {
         stage.idle();
         match reports.recv_timeout(SYNC_EVERY) {
-            Ok(Report::Stop) => {
+            Ok(Report::Stop { deadline }) => {
                 // Whoever was left behind keeps the channel open; what is in it counts.
                 stage.busy();
                 reports.try_iter().for_each(|report| desk.take(report));
-                desk.last_of_identities(reports);
+                desk.last_of_identities(reports, deadline.max(Instant::now() + AT_LEAST));
                 break;
             }
             Ok(report) => {
@@ -121,7 +121,7 @@ impl Desk {
                 self.outbox.publish(draft);
                 self.unsynced.get_or_insert_with(Instant::now);
             }
-            Report::Stop => {}
+            Report::Stop { .. } => {}
             Report::Frame(result) if let Some(identities) = &self.identities => identities.offer(result),
             Report::Frame(result) => {
                 // Its list goes back to the camera; a camera that is gone does not want it.
@@ -131,9 +131,8 @@ impl Desk {
     }
 
     /// No camera reports any more: what is still found out about identities is told, too.
-    fn last_of_identities(&mut self, reports: &Receiver<Report>) {
+    fn last_of_identities(&mut self, reports: &Receiver<Report>, deadline: Instant) {
         let Some(thread) = self.identities.take().map(Identities::finish) else { return };
-        let deadline = Instant::now() + LAST_OF_IDENTITIES;
         while !thread.is_finished() && Instant::now() < deadline {
             if let Ok(report) = reports.recv_timeout(Duration::from_millis(5)) {
                 self.take(report);

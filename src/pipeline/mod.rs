@@ -26,7 +26,7 @@ mod whole_frame;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -67,7 +67,10 @@ pub enum Report {
     /// Something happened.
     Event(EventDraft),
     /// No camera that matters reports any more.
-    Stop,
+    Stop {
+        /// What is still found out about identities is waited for until then, and half a second at least.
+        deadline: Instant,
+    },
 }
 
 /// What was found in one frame.

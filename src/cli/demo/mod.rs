@@ -106,7 +106,7 @@ fn observer(config: &Config, out: &Path, board: Arc<Mutex<Board>>) -> Observer {
                 pictures.frame(result, board.identities());
             }
             Report::Event(draft) => board.event(draft),
-            Report::Stop => {}
+            Report::Stop { .. } => {}
         }
     };
     Observer { publish: Publish::Pictures, see: Box::new(see) }
