@@ -164,7 +164,9 @@ pub(super) struct Tracking {
     /// motion. For cameras on masts in the wind, on pan-tilt heads and with zoom; costs about half a millisecond of one
     /// CPU core per analysed frame. A camera that stands loses nothing by it but that time.
     pub camera_motion: meaning::CameraMotionUse,
-    /// `auto`: looks count where the camera has a ReID model (`keeper` only). `off`: motion alone.
+    /// `auto`: looks count where the camera has a ReID model (`keeper` only): beyond what that model's `run_on` says, it
+    /// looks at detections that could be of several tracks or of a new one, at most one batch a frame. `off`: motion
+    /// alone.
     pub appearance: meaning::AppearanceUse,
 }
 

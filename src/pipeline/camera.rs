@@ -24,7 +24,7 @@ use crate::tracking::{self, Input, Tracker};
 use crate::types::found::Found;
 use crate::types::frame::FrameMeta;
 use crate::types::objects::FrameObjects;
-use crate::types::track::{Ended, Track};
+use crate::types::track::{Change, Ended, Track};
 
 /// How long a silent slot is waited for before the thread looks after its tracks.
 const IDLE: Duration = Duration::from_millis(250);
@@ -390,6 +390,10 @@ impl<'a> Life<'a> {
         } else {
             let (camera, recycle) = (Arc::clone(&worker.id), self.recycle.clone());
             let ended = self.tracker.ended().iter().map(of_run).collect();
+            let numbered = self.tracker.changes().iter().filter(|change| change.number.is_some());
+            let offset = self.numbering.offset;
+            let changes =
+                numbered.map(|change| Change { number: change.number.map(|n| n + offset), ..*change }).collect();
             let due = match worker.publish {
                 Publish::Everything => true,
                 Publish::Pictures => self.pictured.is_none_or(|at| at.elapsed() >= PICTURE_EVERY),
@@ -400,8 +404,19 @@ impl<'a> Life<'a> {
             }
             let frame = frame.filter(|_| due).map(Box::new);
             let (labels, looks_of) = (Arc::clone(self.objects.labels()), self.objects.looks_of());
-            let result =
-                FrameResult { camera, meta, track_run: run, labels, looks_of, objects, ended, found, frame, recycle };
+            let result = FrameResult {
+                camera,
+                meta,
+                track_run: run,
+                labels,
+                looks_of,
+                objects,
+                ended,
+                changes,
+                found,
+                frame,
+                recycle,
+            };
             let _ = worker.reports.send(Report::Frame(result));
         }
         worker.metrics.stage(Stage::Publish).observe(began.elapsed());

@@ -42,7 +42,7 @@ use crate::types::found::Found;
 use crate::types::frame::FrameMeta;
 use crate::types::objects::FrameObjects;
 use crate::types::tensor::ModelIo;
-use crate::types::track::Ended;
+use crate::types::track::{Change, Ended};
 use crate::vision::heads::{Decoder, Embedder};
 
 pub use fed::FedCamera;
@@ -89,6 +89,8 @@ pub struct FrameResult {
     pub objects: Box<FrameObjects>,
     /// Tracks that ended with this frame; those of a run that ended are not told.
     pub ended: Vec<Ended>,
+    /// How states of numbered tracks changed in this frame, and why; empty where the tracker does not tell.
+    pub changes: Vec<Change>,
     /// All that each model found, tracked or not, with [`Publish::Found`].
     pub found: Vec<(Task, Found)>,
     /// The frame itself, with [`Publish::Pictures`].

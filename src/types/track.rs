@@ -111,6 +111,40 @@ pub enum ChangeReason {
     Over(EndReason),
 }
 
+impl TrackState {
+    /// The word in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tentative => "tentative",
+            Self::Confirmed => "confirmed",
+            Self::Stationary => "stationary",
+            Self::Lost => "lost",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl ChangeReason {
+    /// The word in files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Appeared => "appeared",
+            Self::SeenAgain => "seen-again",
+            Self::FoundByMotion => "found-by-motion",
+            Self::FoundByAppearance => "found-by-appearance",
+            Self::Moved => "moved",
+            Self::Stayed => "stayed",
+            Self::Occluded => "occluded",
+            Self::AtEdge => "at-edge",
+            Self::Missed => "missed",
+            Self::NotBelieved => "not-believed",
+            Self::Over(reason) => reason.name(),
+        }
+    }
+}
+
 /// A change of one track's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {

@@ -29,7 +29,23 @@ pub(super) fn frame(line: &mut String, result: &FrameResult, recording: &Recordi
         details(line, result, at)?;
         line.push('}');
     }
-    line.push_str("]}\n");
+    line.push(']');
+    changes(line, result)?;
+    line.push_str("}\n");
+    Ok(())
+}
+
+/// How states changed in this frame; nothing where none did.
+fn changes(line: &mut String, result: &FrameResult) -> fmt::Result {
+    for (at, change) in result.changes.iter().enumerate() {
+        line.push_str(if at == 0 { ",\"changes\":[" } else { "," });
+        let (state, reason) = (change.state.name(), change.reason.name());
+        let number = change.number.unwrap_or_default();
+        write!(line, "{{\"id\":{number},\"state\":\"{state}\",\"reason\":\"{reason}\"}}")?;
+    }
+    if !result.changes.is_empty() {
+        line.push(']');
+    }
     Ok(())
 }
 
