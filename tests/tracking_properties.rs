@@ -216,7 +216,8 @@ fn scenes_of_any_bytes_break_nothing() {
         let bytes = bytes(seed);
         let scene = scene::decode(&bytes);
         frames += scene.len();
-        if seed % 16 == 0 {
+        // One that repeats itself.
+        if seed % 16 == 1 {
             let story = play(TrackerKind::Bytetrack, &scene);
             published += story.iter().map(|(tracks, _)| tracks.len()).sum::<usize>();
         }

@@ -20,6 +20,20 @@ impl CameraMotion {
     /// A camera that stood still.
     pub const NONE: Self = Self { a: 1.0, b: 0.0, tx: 0.0, ty: 0.0 };
 
+    /// Whether a camera can have moved like this between two frames: numbers, a zoom of 0.1 to 10, and a shift of at most a
+    /// million pixels.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        const MAX_SHIFT: f32 = 1e6;
+        (0.1..=10.0).contains(&self.zoom()) && self.tx.abs() <= MAX_SHIFT && self.ty.abs() <= MAX_SHIFT
+    }
+
+    /// This motion, or none where it is not [sound](Self::is_sound).
+    #[must_use]
+    pub fn or_none(self) -> Self {
+        if self.is_sound() { self } else { Self::NONE }
+    }
+
     /// Where a pixel is now.
     #[must_use]
     pub fn point(&self, (x, y): (f32, f32)) -> (f32, f32) {
@@ -57,5 +71,21 @@ mod tests {
         assert_eq!(zoom.point((320.0, 180.0)), (320.0, 180.0));
         let now = zoom.bbox(&BBox::new(310.0, 170.0, 330.0, 190.0));
         assert_eq!(now, BBox::new(300.0, 160.0, 340.0, 200.0));
+    }
+
+    #[test]
+    fn what_no_camera_does_is_no_motion() {
+        let pan = CameraMotion { tx: -300.0, ty: 20.0, ..CameraMotion::NONE };
+        assert_eq!(pan.or_none(), pan);
+        for bad in [
+            CameraMotion { a: 0.05, ..pan },
+            CameraMotion { a: 8.0, b: 8.0, ..pan },
+            CameraMotion { a: f32::NAN, ..pan },
+            CameraMotion { b: f32::INFINITY, ..pan },
+            CameraMotion { tx: f32::NAN, ..pan },
+            CameraMotion { ty: -1e7, ..pan },
+        ] {
+            assert_eq!(bad.or_none(), CameraMotion::NONE, "{bad:?}");
+        }
     }
 }

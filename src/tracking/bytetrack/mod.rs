@@ -111,7 +111,8 @@ impl super::Tracker for ByteTrack {
         let elapsed = self.lives.begin_frame(input.time, config.max_gap);
         let steps = self.rules.motion.steps(elapsed);
         self.sieve.sort_out(input, config.low_score, config.high_score);
-        self.lives.subjects.iter_mut().for_each(|subject| subject.predict(&self.rules, steps, &input.camera_motion));
+        let camera = input.camera_motion.or_none();
+        self.lives.subjects.iter_mut().for_each(|subject| subject.predict(&self.rules, steps, &camera));
         self.associate(input.detections);
         self.begin(input.detections);
         self.lives.remove_duplicates(self.rules.duplicate_iou, |a, b| self.rules.overlap(a, b));

@@ -31,7 +31,6 @@ use std::time::Duration;
 use super::assignment::Assignment;
 use super::{COAST, Input, MAX_TRACKS};
 use crate::config::{AppearanceUse, Tracking};
-use crate::types::camera_motion::CameraMotion;
 use crate::types::track::{Change, Ended, Track};
 use found::{Found, Usual};
 use looks::Looks;
@@ -39,8 +38,6 @@ pub use settings::Settings;
 use subject::Subject;
 use wants::Candidate;
 
-/// A camera moves no further between two frames, pixels.
-const MAX_SHIFT: f32 = 1e4;
 /// Room that is made for subjects and detections before the first frame.
 const ROOM: usize = 128;
 
@@ -105,14 +102,6 @@ impl Keeper {
     }
 }
 
-/// No motion in place of one that no camera makes between two frames.
-fn sound(motion: &CameraMotion) -> CameraMotion {
-    let shift = motion.tx.abs().max(motion.ty.abs());
-    let possible =
-        (0.5..=2.0).contains(&motion.zoom()) && shift <= MAX_SHIFT && !motion.tx.is_nan() && !motion.ty.is_nan();
-    if possible { *motion } else { CameraMotion::NONE }
-}
-
 impl super::Tracker for Keeper {
     fn update(&mut self, input: &Input<'_>) -> &[Track] {
         let appearance = input.appearance.filter(|_| self.goes_by_looks());
@@ -127,7 +116,7 @@ impl super::Tracker for Keeper {
         let (low, s) = (self.common.low_score, self.settings);
         found::sort_out(&mut self.found, input, low, &mut self.usual, elapsed, &s);
         self.expire();
-        let camera = sound(&input.camera_motion);
+        let camera = input.camera_motion.or_none();
         for subject in &mut self.subjects {
             subject.predict(elapsed, &camera, &s);
         }

@@ -27,11 +27,12 @@ impl Keeper {
         self.useful.clear();
         let s = &self.settings;
         let t = s.seconds(self.elapsed(input.time));
+        let camera = input.camera_motion.or_none();
         self.candidates.clear();
         self.candidates.extend(self.subjects.iter().map(|subject| {
             let mut motion = subject.motion;
-            if input.camera_motion != CameraMotion::NONE {
-                motion.follow(&input.camera_motion);
+            if camera != CameraMotion::NONE {
+                motion.follow(&camera);
             }
             motion.cx.x += t * motion.cx.v;
             motion.cy.x += t * motion.cy.v;

@@ -109,7 +109,8 @@ impl super::Tracker for OcSort {
         let elapsed = self.lives.begin_frame(input.time, config.max_gap);
         let steps = self.settings.motion.steps(elapsed);
         self.sieve.sort_out(input, config.low_score, config.high_score);
-        self.lives.subjects.iter_mut().for_each(|subject| subject.predict(&self.settings, steps, &input.camera_motion));
+        let camera = input.camera_motion.or_none();
+        self.lives.subjects.iter_mut().for_each(|subject| subject.predict(&self.settings, steps, &camera));
         self.associate(input.detections);
         self.begin(input.detections);
         self.lives.confirm(config.confirm);
