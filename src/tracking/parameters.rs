@@ -55,7 +55,7 @@ pub fn with(settings: &Tracking, overrides: &[(String, f32)]) -> Result<Box<dyn 
     for (name, value) in overrides {
         let (share, time) = ((0.0..=1.0).contains(value), (0.0..=3600.0).contains(value));
         let place = match name.as_str() {
-            name if keeper && time && own.set(name, *value) => continue,
+            name if keeper && time && own.set(name, *value) && own.is_sound() => continue,
             "high_score" if share && !keeper => &mut settings.high_score,
             "low_score" if share => &mut settings.low_score,
             "start_score" if share && !keeper => &mut settings.start_score,

@@ -10,7 +10,7 @@ use crate::types::track::TrackState;
 /// Heights that differ more are not of one subject, whatever it looks like.
 const HEIGHT_RATIO: f32 = 2.0;
 /// Boxes hidden more than this say nothing about looks.
-const HIDDEN_LOOKS: f32 = 0.5;
+pub(super) const HIDDEN_LOOKS: f32 = 0.5;
 
 impl Keeper {
     /// The rounds: confirmed tracks with strong detections; with weak ones; unconfirmed tracks with the strong ones
@@ -134,8 +134,7 @@ impl Keeper {
             found.taken = true;
             let subject = &mut self.subjects[i];
             if subject.by_looks {
-                // Where it went meanwhile is unknown.
-                subject.motion = super::motion::Motion::new(&found.detection.bbox, s);
+                subject.restart(&found.detection.bbox, self.now, s);
             }
             subject.see(found, self.now, s);
             let Some(look) = appearance.and_then(|a| a.get(found.index)) else { continue };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::association::HIDDEN_LOOKS;
 use super::similarity::covered;
 use super::subject::Subject;
 use super::{COAST, Keeper, MAX_TRACKS};
@@ -29,19 +30,25 @@ impl Keeper {
         let s = self.settings;
         for i in 0..self.found.len() {
             let found = self.found[i];
-            if found.level < s.start || self.subjects.len() >= MAX_TRACKS {
+            if self.subjects.len() >= MAX_TRACKS {
                 break;
+            }
+            if found.taken || found.level < s.start {
+                continue;
             }
             let d = &found.detection;
             let known = |t: &Subject| {
-                let iou = t.last.bbox.iou(&d.bbox);
-                t.seen && iou > if t.track.class == d.class { s.covered } else { s.duplicate_iou }
+                let same = || covered(&d.bbox, &t.last.bbox) > s.covered;
+                let other = || t.last.bbox.iou(&d.bbox) > s.duplicate_iou;
+                t.seen && if t.track.class == d.class { same() } else { other() }
             };
-            if found.taken || self.subjects.iter().any(known) {
+            if self.subjects.iter().any(known) {
                 continue;
             }
             let mut subject = Subject::new(&found, self.now, &s);
-            subject.looks = appearance.and_then(|a| a.get(found.index)).map(|row| self.looks.keep(row));
+            // Of a hidden box, they are those of whoever hides it.
+            let look = appearance.filter(|_| found.hidden <= HIDDEN_LOOKS).and_then(|a| a.get(found.index));
+            subject.looks = look.map(|row| self.looks.keep(row));
             self.subjects.push(subject);
             self.changes.push(Change { number: None, state: TrackState::Tentative, reason: ChangeReason::Appeared });
         }
@@ -75,7 +82,9 @@ impl Keeper {
             let subject = &mut self.subjects[i];
             let mut say = |number, state, reason| self.changes.push(Change { number, state, reason });
             if !subject.confirmed {
-                if subject.seen && s.seconds(subject.age()) + credit >= confirm {
+                // The credit shortens the wait; it does not replace a second sighting.
+                let again = confirm <= 0.0 || !subject.age().is_zero();
+                if subject.seen && again && s.seconds(subject.age()) + credit >= confirm {
                     subject.confirmed = true;
                     subject.state = TrackState::Confirmed;
                     subject.track.number = self.next_number;

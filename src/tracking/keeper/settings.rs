@@ -62,14 +62,18 @@ settings! {
     /// How much of the filter is in the published box of a seen track.
     smooth = 0.25;
 
-    /// Over this time the scene's usual score follows what is seen.
+    /// Over this time the scene's usual scores follow what is seen.
     scene_s = 30.0;
+    /// What is usual before anything was seen counts as much as this time.
+    prior_s = 0.4;
+    /// Nothing that scores less begins a track, whatever is usual.
+    start_floor = 0.25;
     /// Detections from here up, times the scene's usual score, take part in the first association.
     high = 0.8;
     /// From here up, times the scene's usual score, one begins a track.
     start = 0.9;
-    /// Not where a track seen in this frame covers this share of it.
-    covered = 0.5;
+    /// Not where a track of its class, seen in this frame, covers this share of it.
+    covered = 0.7;
 
     /// Boxes are grown by this many sigma of where the track may be before they are compared.
     buffer = 0.3;
@@ -131,6 +135,12 @@ settings! {
 }
 
 impl Settings {
+    /// Whether what is divided by, and what is a deviation, is above 0.
+    pub fn is_sound(&self) -> bool {
+        let Self { r_pos, new_speed, outlier, fade_s, scene_s, prior_s, start, class_s, .. } = *self;
+        [r_pos, new_speed, outlier, fade_s, scene_s, prior_s, start, class_s].iter().all(|value| *value > 0.0)
+    }
+
     /// Seconds of a time.
     pub fn seconds(&self, time: Duration) -> f32 {
         (time.as_secs_f64() / self.unit.as_secs_f64()) as f32

@@ -160,6 +160,13 @@ impl Subject {
         self.track.last_seen = now;
     }
 
+    /// Is somewhere else: where it went meanwhile is unknown, and so is where it goes.
+    pub fn restart(&mut self, bbox: &BBox, now: Duration, s: &Settings) {
+        self.motion = Motion::new(bbox, s);
+        self.sightings = [Sighting { time: now, bbox: *bbox }; SIGHTINGS];
+        self.noted = 1;
+    }
+
     /// Remembers where it is, and works out where it goes.
     fn note(&mut self, bbox: &BBox, now: Duration, s: &Settings) {
         let newest = Sighting { time: now, bbox: *bbox };

@@ -39,10 +39,9 @@ impl Keeper {
             let old = s.over(input.time.saturating_sub(subject.looked), s.looks_stale_s);
             Candidate { bbox: motion.bbox(), class: subject.track.class, stale: old || subject.looks.is_none() }
         }));
-        let least = s.high * self.usual.score();
         for (place, d) in input.detections.iter().enumerate() {
             // NaN is not above anything.
-            if !(d.score >= least && d.bbox.is_valid()) {
+            if !(d.score >= s.high * self.usual.score(d.class, s) && d.bbox.is_valid()) {
                 continue;
             }
             let (mut best, mut second, mut stale) = (0.0_f32, 0.0_f32, true);
