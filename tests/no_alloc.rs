@@ -19,6 +19,7 @@ use watchkeeper::config::{self, Fit, Input, TrackerKind, Tracking};
 use watchkeeper::inference::ModelManager;
 use watchkeeper::telemetry::metrics::Metrics;
 use watchkeeper::tracking;
+use watchkeeper::types::camera_motion::CameraMotion;
 use watchkeeper::types::detection::Detection;
 use watchkeeper::types::embedding::Embeddings;
 use watchkeeper::types::found::Found;
@@ -149,7 +150,10 @@ fn follow(kind: TrackerKind, looking: bool) {
         }
         let mut update = || {
             let input = tracking::Input::new(time, &detections);
-            let input = tracking::Input { appearance: looking.then_some(&looks), size: Some((1280, 960)), ..input };
+            // A mast in the wind.
+            let shake = CameraMotion { tx: [0.0, 1.5, 0.0, -1.5][frame % 4], ..CameraMotion::NONE };
+            let appearance = looking.then_some(&looks);
+            let input = tracking::Input { appearance, camera_motion: shake, size: Some((1280, 960)), ..input };
             tracker.wants(&input, &mut wanted);
             most = most.max(tracker.update(&input).len());
             ended += tracker.ended().len();

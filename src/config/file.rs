@@ -157,7 +157,8 @@ pub(super) struct Tracking {
     #[schemars(range(min = 0, max = 60))]
     pub confirm_s: f64,
     /// A track without a detection for longer ends, seconds; low-score detections alone keep one no longer than this
-    /// either. Must exceed the time between analysed frames.
+    /// either. With `keeper` and a ReID model, one whose looks are known is held for twice as long, to be found by
+    /// them. Must exceed the time between analysed frames.
     #[schemars(range(min = 0, max = 3600))]
     pub max_gap_s: f64,
     /// `on`: how a camera itself shakes, pans, turns or zooms is told from its pictures and taken out of its subjects'

@@ -321,10 +321,12 @@ pub struct Tracking {
     /// Least overlap of prediction and detection, multiplied with the detection's score, for high-score
     /// detections, 0..1.
     pub match_iou: f32,
-    /// A track is confirmed (published) once its first detection is this long ago; 0: at once.
+    /// A track is confirmed (published) once its first detection is this long ago; 0: at once. Keeper takes a share of
+    /// the time between two frames off it; all but 0 asks for a second detection.
     pub confirm: Duration,
     /// A track without a detection for longer ends; low-score detections alone keep one no longer than
-    /// this either. Must exceed the time between analysed frames.
+    /// this either. Keeper holds a track whose looks are known for twice as long, to be found by them. Must exceed the
+    /// time between analysed frames.
     pub max_gap: Duration,
     /// Is the camera's own motion taken out of that of its subjects?
     pub camera_motion: CameraMotionUse,

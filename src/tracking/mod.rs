@@ -64,14 +64,15 @@ pub trait Tracker: Send {
     ///
     /// Returns the confirmed tracks: first those seen in this frame, then those only predicted
     /// (`coasted`), each part in order of their numbers. A track is listed for at most [`COAST`]
-    /// after its last detection, and lives on unlisted until `max_gap`.
+    /// after its last detection, and lives on unlisted until `max_gap`; where its looks are known, keeper holds it
+    /// ready for twice that, to be found by its looks alone.
     fn update(&mut self, input: &Input<'_>) -> &[Track];
 
     /// The confirmed tracks that the latest [`Tracker::update`] or [`Tracker::reset`] ended, in
     /// order of their numbers, as they were last seen.
     fn ended(&self) -> &[Ended];
 
-    /// How states changed in the latest [`Tracker::update`] or [`Tracker::reset`], and why.
+    /// How states changed in the latest [`Tracker::update`] or [`Tracker::reset`], and why. Only keeper tells.
     fn changes(&self) -> &[Change] {
         &[]
     }

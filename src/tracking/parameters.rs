@@ -74,3 +74,22 @@ pub fn with(settings: &Tracking, overrides: &[(String, f32)]) -> Result<Box<dyn 
     }
     Ok(if keeper { Box::new(keeper::Keeper::new(&settings, own)) } else { super::new(&settings) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_a_value_and_what_is_divided_by_is_not_zero() {
+        for &tracker in TrackerKind::ALL {
+            let settings = Tracking { tracker, ..Tracking::default() };
+            let defaults = Parameters::defaults(tracker).into_iter().map(|(name, value)| (name.to_owned(), value));
+            assert!(with(&settings, &defaults.collect::<Vec<_>>()).is_ok(), "{tracker:?}");
+            assert!(with(&settings, &[("no_such_thing".to_owned(), 0.5)]).is_err());
+        }
+        for name in ["r_pos", "new_speed", "outlier", "fade_s", "scene_s", "prior_s", "start", "class_s"] {
+            let error = with(&Tracking::default(), &[(name.to_owned(), 0.0)]).err();
+            assert_eq!(error, Some(UnknownParameter { name: name.to_owned(), value: 0.0 }));
+        }
+    }
+}

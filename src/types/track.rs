@@ -11,9 +11,11 @@ use super::geometry::BBox;
 pub struct Track {
     /// Number within its camera and run, from 1, never reused.
     pub number: u64,
-    /// Index into the model's labels: what most of its detections say, weighed by score.
+    /// Index into the model's labels. Keeper: what most of its latest detections say, weighed by score. ByteTrack and
+    /// OC-SORT: the class of its first detection, the only one it takes.
     pub class: u16,
-    /// Pixels of the frame: the detection where there was one, else the prediction.
+    /// Pixels of the frame: the detection where there was one, else the prediction. Keeper mixes a quarter of its
+    /// filter's box into a detected one, which takes out some of the detector's trembling.
     pub bbox: BBox,
     /// Score of the latest detection, 0..1.
     pub score: f32,
@@ -27,7 +29,7 @@ pub struct Track {
     pub last_seen: Duration,
     /// True where this frame had no detection for it and `bbox` is predicted.
     pub coasted: bool,
-    /// True where it has stayed where it is for some time.
+    /// True where it has stayed where it is for some time. Keeper only; false with the others.
     pub stationary: bool,
 }
 
@@ -44,11 +46,11 @@ pub struct Ended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndReason {
-    /// It was at the edge of the picture, on its way out.
+    /// It was at the edge of the picture, on its way out. Keeper only, and only where the picture's size is known.
     Left,
-    /// It was not seen for `max_gap`.
+    /// It was not seen for `max_gap`; with keeper, where its looks are known, for twice that.
     NotSeen,
-    /// It and another track were one subject.
+    /// It and another track were one subject. Not with OC-SORT.
     Duplicate,
     /// The camera began a new run, its picture changed, or the daemon stopped.
     Reset,
@@ -67,7 +69,7 @@ impl EndReason {
     }
 }
 
-/// Where a subject is in its life as a track.
+/// Where a subject is in its life as a track. Only keeper tells; see [`Change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrackState {
@@ -89,11 +91,11 @@ pub enum TrackState {
 pub enum ChangeReason {
     /// To tentative: a detection that no track took.
     Appeared,
-    /// To confirmed: seen for `confirm_s`.
+    /// To confirmed: seen again, for `confirm_s`.
     SeenAgain,
-    /// To confirmed: found after it was lost, where it was expected.
+    /// To confirmed, or to stationary: found after it was lost, where it was expected.
     FoundByMotion,
-    /// To confirmed: found after it was lost, by what it looks like.
+    /// To confirmed, or to stationary: found after it was lost, by what it looks like.
     FoundByAppearance,
     /// To confirmed: it moves again.
     Moved,
@@ -145,7 +147,7 @@ impl ChangeReason {
     }
 }
 
-/// A change of one track's state.
+/// A change of one track's state, as keeper lists them; the other trackers list none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its number; `None` before it is confirmed.

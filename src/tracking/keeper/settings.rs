@@ -65,7 +65,7 @@ settings! {
     /// Over this time the scene's usual scores follow what is seen.
     scene_s = 30.0;
     /// What is usual before anything was seen counts as much as this time.
-    prior_s = 0.4;
+    prior_s = 0.3;
     /// Nothing that scores less begins a track, whatever is usual.
     start_floor = 0.25;
     /// Detections from here up, times the scene's usual score, take part in the first association.

@@ -243,25 +243,72 @@ fn it_asks_for_the_looks_of_the_new_and_the_contested_only() {
         scene.show_as(&boxes, |input| Input { appearance: Some(&rows), ..input });
     }
     assert_eq!(wanted, [0; 0], "known well");
-    let close = [boxes[0], at(320.0, 305.0), boxes[1]];
-    let time = Duration::from_secs_f64(f64::from(scene.frame) / FPS);
-    scene.tracker.wants(&Input::new(time, &[boxes[0], at(1000.0, 300.0), boxes[1]]), &mut wanted);
-    assert_eq!(wanted, [1], "a newcomer");
-    for _ in 0..2 {
-        scene.show(&close);
+    let mut ask = |scene: &mut Scene, boxes: &[Detection]| {
+        let time = Duration::from_secs_f64(f64::from(scene.frame) / FPS);
+        scene.tracker.wants(&Input::new(time, boxes), &mut wanted);
+        wanted.clone()
+    };
+    assert_eq!(ask(&mut scene, &[boxes[0], at(1000.0, 300.0), boxes[1]]), [1], "a newcomer");
+
+    // A second one walks up to the first, and stands half before it.
+    let close = |x: f32| [boxes[0], at(x, 305.0), boxes[1]];
+    for step in 0..8 {
+        scene.show(&close(400.0 - 10.0 * step as f32));
     }
-    let time = Duration::from_secs_f64(f64::from(scene.frame) / FPS);
-    scene.tracker.wants(&Input::new(time, &close), &mut wanted);
-    assert!(wanted.is_empty() || !wanted.contains(&2), "{wanted:?}");
+    let contested = close(325.0);
+    for _ in 0..3 {
+        rows.clear();
+        (0..3).for_each(|i| assert!(rows.push(&[i as f32, 1.0])));
+        scene.show_as(&contested, |input| Input { appearance: Some(&rows), ..input });
+    }
+    let wanted = ask(&mut scene, &contested);
+    assert!(wanted.contains(&0) && wanted.contains(&1) && !wanted.contains(&2), "{wanted:?}");
 }
 
 #[test]
 fn a_weak_box_inside_a_known_one_begins_nothing() {
     let mut scene = Scene::new();
-    for _ in 0..20 {
-        let part = Detection { bbox: BBox::from_centre(300.0, 280.0, 44.0, 84.0), score: 0.85, class: 0 };
-        assert!(seen(&scene.show(&[at(300.0, 300.0), part])).len() <= 1);
+    for frame in 0..20 {
+        let head = Detection { bbox: BBox::from_centre(300.0, 260.0, 26.0, 30.0), score: 0.85, class: 0 };
+        let seen = seen(&scene.show(&[at(300.0, 300.0), head]));
+        assert_eq!(seen, if frame == 0 { vec![] } else { vec![1] }, "frame {frame}");
     }
+}
+
+#[test]
+fn noise_alone_begins_nothing() {
+    let noise = Detection { score: 0.11, ..at(900.0, 300.0) };
+    let mut scene = Scene::new();
+    for frame in 0..600 {
+        assert_eq!(scene.show(&[noise]), [], "frame {frame}");
+    }
+    // Nor by night, when all who were there have gone.
+    let mut scene = Scene::new();
+    for i in 0..100 {
+        scene.show(&[at(100.0 + 5.0 * i as f32, 500.0)]);
+    }
+    for frame in 0..1200 {
+        assert_eq!(seen(&scene.show(&[noise])), [0; 0], "frame {frame}");
+    }
+}
+
+#[test]
+fn what_is_usual_for_cars_is_not_for_pedestrians() {
+    let mut scene = Scene::new();
+    let car = |i: u32| Detection {
+        bbox: BBox::from_centre(60.0 + 120.0 * (i % 10) as f32, if i < 10 { 100.0 } else { 250.0 }, 100.0, 60.0),
+        score: 0.95,
+        class: 2,
+    };
+    let cars: Vec<_> = (0..20).map(car).collect();
+    let mut last = vec![];
+    for i in 0..20 {
+        let walks = (i >= 10).then(|| Detection { score: 0.75, ..at(200.0 + 10.0 * i as f32, 550.0) });
+        let all: Vec<_> = cars.iter().copied().chain(walks).collect();
+        last = scene.show(&all);
+    }
+    assert_eq!(last.iter().filter(|track| track.class == 0 && !track.coasted).count(), 1, "{last:?}");
+    assert_eq!(last.len(), 21);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod rates;
 mod scaling;
 
 /// The suite, for one kind.
