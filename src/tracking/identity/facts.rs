@@ -90,6 +90,8 @@ pub enum ForgottenBecause {
 pub struct Reasons {
     /// The track of the identity that it is likest to.
     pub with: TrackKey,
+    /// True where that is a track of an earlier process: its name may be that of another track of this one.
+    pub earlier: bool,
     /// Cosine of the two tracks' looks, -1..1.
     pub likeness: f32,
     /// Seconds from leaving the one camera to appearing in the other; negative where both saw it at the same time.
@@ -139,7 +141,7 @@ pub struct Counters {
     pub tracks: u64,
     /// Embeddings held.
     pub embeddings: u64,
-    /// Identities ever given.
+    /// The last number given; numbers may have been passed over.
     pub given: u64,
     /// Merges told.
     pub merged: u64,
@@ -157,6 +159,8 @@ pub struct Counters {
     pub thinned: u64,
     /// Tracks not compared again in a revision, since others were seen later: too many at once.
     pub postponed: u64,
+    /// Identities of earlier not compared with in a revision: too many at once.
+    pub left_out: u64,
     /// Sightings refused: older than what is still revisable.
     pub late: u64,
 }

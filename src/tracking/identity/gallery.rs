@@ -73,6 +73,12 @@ impl Track {
     pub(super) fn meets(&self, other: &Self) -> bool {
         self.since <= other.last && other.since <= self.last
     }
+
+    /// Which of two makes room first.
+    fn goes_before(&self, other: &Self) -> std::cmp::Ordering {
+        let ended = other.ended.cmp(&self.ended);
+        ended.then(self.last.cmp(&other.last)).then_with(|| self.key.cmp(&other.key))
+    }
 }
 
 /// Least weight of an embedding: a bad one is better than none.
@@ -184,6 +190,22 @@ impl Gallery {
         Counters { identities: self.held.len() as u64, tracks, embeddings, ..self.counters }
     }
 
+    /// Numbers up to this one were given, too, by someone whose identities are lost.
+    pub fn given_before(&mut self, number: u64) {
+        self.counters.given = self.counters.given.max(number);
+    }
+
+    /// Nothing that is known is of later than `now`: where the clock that times come from went back since.
+    pub fn no_later_than(&mut self, now: Duration) {
+        self.clock = self.clock.min(now);
+        for track in &mut self.tracks {
+            track.since = track.since.min(now);
+            track.last = track.last.min(now);
+        }
+        self.youngest.values_mut().for_each(|time| *time = (*time).min(now));
+        (self.revised, self.cleaned) = (None, None);
+    }
+
     /// Other embeddings come from now on: forgets everything but which numbers were given.
     pub fn change_model(&mut self, model: Model) {
         self.model = model;
@@ -273,8 +295,26 @@ impl Gallery {
 
     /// The track not seen for longest goes.
     pub(super) fn make_room(&mut self) {
-        let oldest = |(_, track): &(usize, &Track)| (!track.ended, track.last, track.key.clone());
-        let Some((at, _)) = self.tracks.iter().enumerate().min_by_key(oldest) else { return };
+        let oldest = |(_, a): &(usize, &Track), (_, b): &(usize, &Track)| a.goes_before(b);
+        let Some((at, _)) = self.tracks.iter().enumerate().min_by(oldest) else { return };
+        self.evict(at);
+    }
+
+    /// As [`Self::make_room`] for all that is more than the capacity, looked for once.
+    pub(super) fn drop_surplus(&mut self) {
+        let surplus = self.tracks.len().saturating_sub(self.settings.capacity.max(1));
+        if surplus == 0 {
+            return;
+        }
+        let mut oldest: Vec<usize> = (0..self.tracks.len()).collect();
+        oldest.sort_by(|a, b| self.tracks[*a].goes_before(&self.tracks[*b]));
+        oldest.truncate(surplus);
+        // From the end: who takes the place of one that goes has been looked at.
+        oldest.sort_unstable_by(|a, b| b.cmp(a));
+        oldest.into_iter().for_each(|at| self.evict(at));
+    }
+
+    fn evict(&mut self, at: usize) {
         let gone = self.remove(at).identity;
         self.counters.evicted += 1;
         let Some(identity) = gone else { return };

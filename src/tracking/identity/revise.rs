@@ -9,6 +9,12 @@ use super::gallery::{Gallery, Older, Track};
 
 /// Most tracks compared with each other at a time; those seen last.
 const MOST: usize = 1024;
+/// Most nodes of a revision, whose memory grows with their square; whom tracks belong to comes on top where it must.
+const MOST_NODES: usize = 1536;
+/// Sums over one identity's tracks, of all tracks searched for at a time.
+const SUMS: usize = 1 << 21;
+/// Most tracks searched for at a time: each row is read from memory once for all of them.
+const AT_ONCE: usize = 16;
 /// Identities of earlier that a track is compared with.
 const OLDER: usize = 8;
 /// What tracks of earlier weigh at most, in tracks.
@@ -39,7 +45,8 @@ impl Gallery {
         let meant: BTreeSet<u64> = tracks
             .flat_map(|track| track.identity.into_iter().chain(track.older.iter().map(|older| older.identity)))
             .collect();
-        let fixed = self.fixed(&meant);
+        let mut fixed = self.fixed(&meant, &open);
+        self.leave_out(&open, &mut fixed);
         let nodes = Nodes { tracks: open, older: fixed.keys().copied().collect() };
         let (plain, kept) = self.pairs(&nodes, &fixed);
         let mut weight = vec![1.0; nodes.tracks.len()];
@@ -70,15 +77,39 @@ impl Gallery {
         open
     }
 
-    /// Tracks of some identities that are not revised, by identity.
-    fn fixed(&self, identities: &BTreeSet<u64>) -> BTreeMap<u64, Vec<usize>> {
+    /// Tracks of some identities that are not revised now, by identity: those of earlier, and those postponed.
+    fn fixed(&self, identities: &BTreeSet<u64>, open: &[usize]) -> BTreeMap<u64, Vec<usize>> {
+        let mut revised = vec![false; self.tracks.len()];
+        open.iter().for_each(|at| revised[*at] = true);
         let mut fixed: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for (at, track) in self.tracks.iter().enumerate().filter(|(_, track)| !self.is_open(track)) {
+        for (at, track) in self.tracks.iter().enumerate().filter(|(at, _)| !revised[*at]) {
             if let Some(identity) = track.identity.filter(|identity| identities.contains(identity)) {
                 fixed.entry(identity).or_default().push(at);
             }
         }
         fixed
+    }
+
+    /// Where there are too many nodes, the less like identities go first; whom a track belongs to stays.
+    pub(super) fn leave_out(&mut self, open: &[usize], fixed: &mut BTreeMap<u64, Vec<usize>>) {
+        if open.len() + fixed.len() <= MOST_NODES {
+            return;
+        }
+        let own = open.iter().filter_map(|at| self.tracks[*at].identity);
+        let mut stay: BTreeSet<u64> = own.filter(|identity| fixed.contains_key(identity)).collect();
+        let found = open.iter().flat_map(|at| self.tracks[*at].older.iter().enumerate());
+        let mut found: Vec<(usize, f32, u64)> =
+            found.map(|(rank, older)| (rank, older.likeness, older.identity)).collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
+        for (_, _, identity) in found {
+            if open.len() + stay.len() >= MOST_NODES {
+                break;
+            }
+            stay.insert(identity);
+        }
+        let before = fixed.len();
+        fixed.retain(|identity, _| stay.contains(identity));
+        self.counters.left_out += (before - fixed.len()) as u64;
     }
 
     /// How like those are who are different for certain: seen by one camera at one time. A pair counts each time that
@@ -116,35 +147,36 @@ impl Gallery {
         if asking.is_empty() {
             return;
         }
-        let identity_of: Vec<Option<u64>> =
-            self.tracks.iter().map(|track| track.identity.filter(|_| !self.is_open(track))).collect();
-        let mut found: Vec<BTreeMap<u64, (f32, u32, f32, usize)>> = vec![BTreeMap::new(); asking.len()];
-        if identity_of.iter().any(Option::is_some) {
-            let queries: Vec<&[f32]> = asking.iter().map(|at| self.rows.get(*at)).collect();
-            self.rows.search(&queries, |query, row, likeness| {
-                let Some(identity) = identity_of.get(row).copied().flatten() else { return };
-                let (sum, count, best, with) = found[query].entry(identity).or_insert((0.0, 0, f32::MIN, row));
-                *sum += likeness;
-                *count += 1;
-                if likeness > *best {
-                    (*best, *with) = (likeness, row);
-                }
-            });
-        }
-        for (at, found) in asking.into_iter().zip(found) {
-            let mut older: Vec<Older> = found
-                .into_iter()
-                .map(|(identity, (sum, tracks, _, with))| Older {
-                    identity,
-                    likeness: sum / tracks as f32,
-                    with: self.tracks[with].key.clone(),
-                })
-                .collect();
-            older.sort_by(|a, b| b.likeness.total_cmp(&a.likeness).then(a.identity.cmp(&b.identity)));
-            older.truncate(OLDER);
-            let track = &mut self.tracks[at];
-            track.older = older;
-            track.searched = Some((self.clock, track.looks));
+        let identity_of = |track: &Track| track.identity.filter(|_| !self.is_open(track));
+        let mut identities: Vec<u64> = self.tracks.iter().filter_map(identity_of).collect();
+        identities.sort_unstable();
+        identities.dedup();
+        let slot_of = |identity| identities.binary_search(&identity).ok();
+        let slots: Vec<Option<usize>> = self.tracks.iter().map(|track| identity_of(track).and_then(slot_of)).collect();
+        let at_once = (SUMS / identities.len().max(1)).clamp(1, AT_ONCE);
+        let mut sums: Vec<Sum> = Vec::new();
+        for asking in asking.chunks(at_once) {
+            sums.clear();
+            sums.resize(asking.len() * identities.len(), Sum::default());
+            if !identities.is_empty() {
+                let queries: Vec<&[f32]> = asking.iter().map(|at| self.rows.get(*at)).collect();
+                self.rows.search(&queries, |query, row, likeness| {
+                    let Some(slot) = slots.get(row).copied().flatten() else { return };
+                    sums[query * identities.len() + slot].add(row, likeness);
+                });
+            }
+            for (n, at) in asking.iter().enumerate() {
+                let sums = &sums[n * identities.len()..][..identities.len()];
+                let older = likest(sums).into_iter().map(|slot| Older {
+                    identity: identities[slot],
+                    likeness: sums[slot].mean(),
+                    with: self.tracks[sums[slot].with].key.clone(),
+                });
+                let older = older.collect();
+                let track = &mut self.tracks[*at];
+                track.older = older;
+                track.searched = Some((self.clock, track.looks));
+            }
         }
     }
 
@@ -298,6 +330,7 @@ impl Gallery {
         let gap_s = next.since.as_secs_f64() - first.last.as_secs_f64();
         Some(Reasons {
             with: other.key.clone(),
+            earlier: other.before,
             likeness: self.likeness(at, with),
             gap_s: gap_s as f32,
             path: self.settings.topology.path(&first.key.camera, &next.key.camera, gap_s <= 0.0),
@@ -333,6 +366,43 @@ impl Gallery {
             track.searched = None;
         }
     }
+}
+
+/// How like the tracks of one identity are.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    sum: f32,
+    count: u32,
+    best: f32,
+    with: usize,
+}
+
+impl Sum {
+    fn add(&mut self, row: usize, likeness: f32) {
+        if self.count == 0 || likeness > self.best {
+            (self.best, self.with) = (likeness, row);
+        }
+        self.sum += likeness;
+        self.count += 1;
+    }
+
+    fn mean(&self) -> f32 {
+        self.sum / self.count.max(1) as f32
+    }
+}
+
+/// Where the likest are, the first of equals first.
+fn likest(sums: &[Sum]) -> Vec<usize> {
+    let mut best: Vec<usize> = Vec::with_capacity(OLDER + 1);
+    for (slot, sum) in sums.iter().enumerate().filter(|(_, sum)| sum.count > 0) {
+        let mean = sum.mean();
+        if best.len() == OLDER && best.last().is_some_and(|last| sums[*last].mean() >= mean) {
+            continue;
+        }
+        best.insert(best.partition_point(|other| sums[*other].mean() >= mean), slot);
+        best.truncate(OLDER);
+    }
+    best
 }
 
 /// Pairs of tracks in a group whose cameras differ, the camera that comes first in order first.

@@ -4,6 +4,7 @@
 //! dim, the last number given, what is known of likeness and ground, and the tracks that have an identity, one
 //! embedding each. Strings and lists begin with their length (u32), times are nanoseconds (u64).
 
+use std::io;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -20,6 +21,8 @@ const FORMAT: u32 = 1;
 /// Numbers that may be given between two snapshots: they are passed over after a crash.
 const SPARE: u64 = 10_000;
 const DIGEST: usize = 32;
+/// Bytes that are written at a time.
+const PART: usize = 1 << 16;
 
 /// Why what was kept cannot be used. Nothing of it was taken over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +52,8 @@ pub enum RestoreError {
         found: String,
         /// Digest and length of those to come.
         wanted: String,
+        /// The last number that was given: see [`Gallery::given_before`].
+        given: u64,
     },
 }
 
@@ -60,6 +65,14 @@ impl Gallery {
         self.written(self.counters.given + SPARE)
     }
 
+    /// As [`Self::snapshot`], a part at a time. Says how many bytes that are.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_snapshot(&self, out: &mut dyn io::Write) -> io::Result<u64> {
+        self.write(self.counters.given + SPARE, out)
+    }
+
     /// The same at the end, when no number will be given any more.
     #[must_use]
     pub fn last_snapshot(&self) -> Vec<u8> {
@@ -67,8 +80,15 @@ impl Gallery {
     }
 
     fn written(&self, given: u64) -> Vec<u8> {
-        let mut out = Writer(Vec::with_capacity(1024 + self.tracks.len() * (self.model.dim * 4 + 96)));
-        out.0.extend_from_slice(MAGIC);
+        let mut bytes = Vec::with_capacity(1024 + self.tracks.len() * (self.model.dim * 4 + 96));
+        // Memory takes whatever is written.
+        let _ = self.write(given, &mut bytes);
+        bytes
+    }
+
+    fn write(&self, given: u64, out: &mut dyn io::Write) -> io::Result<u64> {
+        let mut out = Writer { out, part: Vec::new(), digest: Sha256::new(), count: 0, result: Ok(()) };
+        out.part.extend_from_slice(MAGIC);
         out.u32(FORMAT);
         out.text(&self.model.digest);
         out.u32(self.model.dim as u32);
@@ -99,10 +119,9 @@ impl Gallery {
             out.u64(identity);
             out.f32(track.score.unwrap_or(-1.0));
             self.rows.get(at).iter().for_each(|v| out.f32(*v));
+            out.pass_on();
         }
-        let digest = Sha256::digest(&out.0);
-        out.0.extend_from_slice(&digest);
-        out.0
+        out.end()
     }
 
     /// What [`Self::snapshot`] gave. Its tracks have ended and keep their identities; [`Self::identity`] does not know
@@ -131,7 +150,8 @@ impl Gallery {
         let kept = Model { digest: from.text()?, dim: from.u32()? as usize };
         if kept != model {
             let name = |model: &Model| format!("{} ({} numbers)", model.digest, model.dim);
-            return Err(RestoreError::OtherModel { found: name(&kept), wanted: name(&model) });
+            let (found, wanted, given) = (name(&kept), name(&model), from.u64()?);
+            return Err(RestoreError::OtherModel { found, wanted, given });
         }
         let mut gallery = Self::new(settings, model);
         gallery.read(&mut from)?;
@@ -187,22 +207,51 @@ impl Gallery {
                 told: 0,
             });
         }
-        while self.tracks.len() > self.settings.capacity.max(1) {
-            self.make_room();
-        }
+        self.drop_surplus();
         Ok(())
     }
 }
 
-struct Writer(Vec<u8>);
+struct Writer<'a> {
+    out: &'a mut dyn io::Write,
+    part: Vec<u8>,
+    digest: Sha256,
+    count: u64,
+    /// Nothing is written after the first error.
+    result: io::Result<()>,
+}
 
-impl Writer {
+impl Writer<'_> {
+    /// Writes what there is, where that is enough.
+    fn pass_on(&mut self) {
+        if self.part.len() >= PART {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.digest.update(&self.part);
+        self.count += self.part.len() as u64;
+        if self.result.is_ok() {
+            self.result = self.out.write_all(&self.part);
+        }
+        self.part.clear();
+    }
+
+    fn end(mut self) -> io::Result<u64> {
+        self.flush();
+        let digest = self.digest.finalize();
+        self.result?;
+        self.out.write_all(&digest)?;
+        Ok(self.count + digest.len() as u64)
+    }
+
     fn u32(&mut self, value: u32) {
-        self.0.extend_from_slice(&value.to_le_bytes());
+        self.part.extend_from_slice(&value.to_le_bytes());
     }
 
     fn u64(&mut self, value: u64) {
-        self.0.extend_from_slice(&value.to_le_bytes());
+        self.part.extend_from_slice(&value.to_le_bytes());
     }
 
     fn f32(&mut self, value: f32) {
@@ -215,7 +264,7 @@ impl Writer {
 
     fn text(&mut self, text: &str) {
         self.u32(text.len() as u32);
-        self.0.extend_from_slice(text.as_bytes());
+        self.part.extend_from_slice(text.as_bytes());
     }
 }
 

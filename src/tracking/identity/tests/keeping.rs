@@ -148,3 +148,81 @@ fn forgetting_everything_leaves_nothing_but_the_count_of_numbers() {
     scene.watch(5.0, 9.0, &[(key("left", 3), looks(0, 0.0))]);
     assert_eq!(scene.identity(&key("left", 3)), Some(3));
 }
+
+#[test]
+fn numbers_go_on_where_nothing_else_does() {
+    let mut scene = Scene::new(Settings::default());
+    scene.watch(0.0, 4.0, &[(key("left", 1), looks(0, 0.0)), (key("left", 2), looks(4, 0.0))]);
+    let bytes = scene.gallery.last_snapshot();
+    let wanted = Model { digest: "sha256:ffff".to_owned(), ..model() };
+    let Err(RestoreError::OtherModel { given, .. }) = Gallery::restore(Settings::default(), wanted, &bytes) else {
+        panic!("another model")
+    };
+    assert_eq!(given, 2);
+    let mut after = Scene::new(Settings::default());
+    after.gallery.given_before(given);
+    after.watch(10.0, 14.0, &[(key("left", 1), looks(0, 0.0))]);
+    assert_eq!(after.identity(&key("left", 1)), Some(3));
+    after.gallery.given_before(1);
+    assert_eq!(after.gallery.counters().given, 3, "never back");
+}
+
+#[test]
+fn a_clock_that_went_back_over_a_restart_stops_nothing() {
+    let mut scene = Scene::new(Settings::default());
+    scene.watch(100_000.0, 100_004.0, &[(key("left", 1), looks(0, 0.0)), (key("left", 2), looks(4, 0.0))]);
+    let known = scene.identity(&key("left", 1));
+    let bytes = scene.gallery.last_snapshot();
+    let mut gallery = Gallery::restore(Settings::default(), model(), &bytes).expect("its own bytes");
+    gallery.no_later_than(seconds(50.0));
+    let mut after = Scene::of(gallery);
+    after.watch(60.0, 64.0, &[(key("right", 1), looks(0, 0.1))]);
+    assert_eq!(after.gallery.counters().late, 0);
+    assert_eq!(after.identity(&key("right", 1)), known);
+    after.advance(3655.0);
+    assert_eq!(after.gallery.counters().expired, 1, "nor does anything stay for ever");
+}
+
+#[test]
+fn a_smaller_gallery_takes_over_the_newest() {
+    let mut scene = Scene::new(Settings::default());
+    for person in 0..6 {
+        let from = 10.0 * person as f64;
+        scene.watch(from, from + 2.0, &[(key("left", person as u64), looks(2 * person, 0.0))]);
+    }
+    let bytes = scene.gallery.last_snapshot();
+    let smaller = Settings { capacity: 2, ..Settings::default() };
+    let mut after = Scene::of(Gallery::restore(smaller, model(), &bytes).expect("its own bytes"));
+    let counters = after.gallery.counters();
+    assert_eq!((counters.embeddings, counters.identities, counters.evicted), (2, 2, 4));
+    after.watch(300.0, 304.0, &[(key("right", 1), looks(10, 0.1))]);
+    assert_eq!(after.identity(&key("right", 1)), scene.identity(&key("left", 5)));
+}
+
+#[test]
+fn written_in_parts_it_is_the_same_and_an_error_is_told() {
+    struct Full(usize);
+    impl std::io::Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut scene = Scene::new(Settings { looks: 1, ..Settings::default() });
+    let crowd: Vec<_> = (0..900).map(|number| (key("left", number), looks(number as usize, 0.0))).collect();
+    scene.watch(0.0, 0.0, &crowd);
+    let whole = scene.gallery.snapshot();
+    let mut parts = Vec::new();
+    let count = scene.gallery.write_snapshot(&mut parts).expect("memory");
+    assert!(whole.len() > 1 << 16, "more than one part");
+    assert!(parts == whole && count == whole.len() as u64);
+    for room in [0, 70_000, whole.len() - 1] {
+        let error = scene.gallery.write_snapshot(&mut Full(room)).expect_err("no room");
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    }
+    assert!(scene.gallery.write_snapshot(&mut Full(whole.len())).is_ok());
+}

@@ -187,3 +187,59 @@ fn where_two_cameras_see_one_place_twins_are_told_apart_by_where_they_stand() {
     let reasons = scene.gallery.identity(&key("left", 4)).and_then(|opinion| opinion.reasons).expect("there are");
     assert!(reasons.ground.is_some_and(|apart| apart < 0.1), "{reasons:?}");
 }
+
+#[test]
+fn a_track_of_an_earlier_process_is_named_as_such() {
+    let mut scene = Scene::new(Settings::default());
+    scene.watch(0.0, 4.0, &[(key("left", 1), looks(0, 0.0)), (key("left", 2), looks(4, 0.0))]);
+    let bytes = scene.gallery.last_snapshot();
+    let mut after = Scene::of(Gallery::restore(Settings::default(), model(), &bytes).expect("its own bytes"));
+    let (first, second) = (key("left", 1), key("right", 1));
+    let reasons = |scene: &Scene, track| scene.gallery.identity(track).and_then(|opinion| opinion.reasons);
+    after.watch(300.0, 304.0, &[(first.clone(), looks(4, 0.1))]);
+    let of_first = reasons(&after, &first).expect("there are");
+    assert_eq!((of_first.with, of_first.earlier), (key("left", 2), true));
+    after.watch(310.0, 314.0, &[(second.clone(), looks(4, 0.1))]);
+    let of_second = reasons(&after, &second).expect("there are");
+    assert_eq!((of_second.with, of_second.earlier), (first, false));
+}
+
+#[test]
+fn whoever_is_postponed_keeps_others_of_the_same_camera_out_of_the_identity() {
+    let mut scene = Scene::new(Settings { looks: 1, ..Settings::default() });
+    let (left, right, twin) = (key("left", 1), key("right", 1), key("left", 2));
+    let crowd: Vec<_> = (0..1100).map(|number| (key("far", number), looks(4 + number as usize % 8, 0.0))).collect();
+    scene.watch(0.0, 3.0, &[(left.clone(), looks(0, 0.0)), (right.clone(), looks(0, 0.0))]);
+    assert_eq!(scene.identity(&left), scene.identity(&right));
+    // Seen by the same camera before the first one was gone.
+    scene.since.insert(twin.clone(), 2.5);
+    for (track, look) in &crowd {
+        scene.see(3.5, track, look);
+    }
+    for track in [&right, &twin] {
+        scene.see(3.6, track, &looks(0, 0.0));
+    }
+    scene.advance(3.6);
+    assert!(scene.gallery.counters().postponed > 0);
+    assert!(scene.identity(&twin).is_some());
+    assert_ne!(scene.identity(&twin), scene.identity(&left));
+}
+
+#[test]
+fn where_too_many_come_into_question_the_likest_stay() {
+    let mut scene = Scene::new(Settings::default());
+    scene.watch(0.0, 4.0, &[(key("left", 1), looks(0, 0.0))]);
+    let own = scene.identity(&key("left", 1)).expect("known");
+    scene.gallery.tracks[0].older = (0..2000)
+        .map(|n| crate::tracking::identity::gallery::Older {
+            identity: 10_000 - n,
+            likeness: 0.9 - 1e-4 * n as f32,
+            with: key("left", 9),
+        })
+        .collect();
+    let mut fixed: BTreeMap<u64, Vec<usize>> = (1..=10_000).map(|identity| (identity, vec![0])).collect();
+    scene.gallery.leave_out(&[0], &mut fixed);
+    assert_eq!(1 + fixed.len(), 1536);
+    assert!(fixed.contains_key(&own) && fixed.contains_key(&10_000) && fixed.contains_key(&(10_000 - 1533)));
+    assert_eq!(scene.gallery.counters().left_out, 10_000 - 1535);
+}
