@@ -135,6 +135,7 @@ struct Running {
 
 impl Running {
     fn start(config: &Config, path: Option<&Path>, observer: Option<Observer>) -> anyhow::Result<Self> {
+        identities::delete_if_off(config)?;
         let metrics = Arc::new(Metrics::default());
         let progress = Arc::new(Progress::default());
         let models = contract::load(config, &metrics)?;

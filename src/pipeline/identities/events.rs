@@ -9,26 +9,19 @@ use crate::types::event::{EventDraft, EventType, Phase};
 use crate::types::time::{Clock, Timestamp};
 
 /// What a consumer has to know of it, in order: a new identity is told when a second track joins it, and one that is
-/// forgotten changes nothing of what was said.
-pub(super) fn of(fact: &Fact) -> Option<EventDraft> {
+/// forgotten changes nothing of what was said. `wall` gives the wall clock of a time of the gallery's.
+pub(super) fn of(fact: &Fact, wall: impl Fn(Duration) -> Timestamp) -> Option<EventDraft> {
     match fact {
         Fact::New { .. } | Fact::Forgotten { .. } => None,
-        Fact::ProbablySame { time, identity, track, score, reasons } => Some(draft(
-            EventType::IdentityProbableSame,
-            *time,
-            &track.camera,
-            json!({
-                "identity": identity,
-                "track": track.to_string(),
-                "with": reasons.with.to_string(),
-                "score": rounded(*score),
-                "reasons": said(reasons),
-            }),
-        )),
+        Fact::ProbablySame { time, identity, track, score, reasons } => {
+            let mut data = json!({ "identity": identity, "track": track.to_string(), "score": rounded(*score) });
+            add(&mut data, Some(reasons));
+            Some(draft(EventType::IdentityProbableSame, wall(*time), &track.camera, data))
+        }
         Fact::Merged { time, kept, gone, score, reasons, tracks } => {
             let mut data = json!({ "identity": kept, "gone": gone, "tracks": ids(tracks), "score": rounded(*score) });
             add(&mut data, reasons.as_ref());
-            Some(draft(EventType::IdentityMerged, *time, camera(tracks), data))
+            Some(draft(EventType::IdentityMerged, wall(*time), camera(tracks), data))
         }
         Fact::Split { time, from, new, tracks, score, reasons } => {
             let mut data = json!({ "identity": new, "from": from, "tracks": ids(tracks) });
@@ -36,7 +29,7 @@ pub(super) fn of(fact: &Fact) -> Option<EventDraft> {
                 data["score"] = json!(rounded(*score));
             }
             add(&mut data, reasons.as_ref());
-            Some(draft(EventType::IdentitySplit, *time, camera(tracks), data))
+            Some(draft(EventType::IdentitySplit, wall(*time), camera(tracks), data))
         }
     }
 }
@@ -44,6 +37,10 @@ pub(super) fn of(fact: &Fact) -> Option<EventDraft> {
 fn add(data: &mut Value, reasons: Option<&Reasons>) {
     if let Some(reasons) = reasons {
         data["with"] = json!(reasons.with.to_string());
+        if reasons.earlier {
+            // A track of this process may have the same name.
+            data["earlier"] = json!(true);
+        }
         data["reasons"] = said(reasons);
     }
 }
@@ -72,8 +69,7 @@ fn said(reasons: &Reasons) -> Value {
     Value::Object(said)
 }
 
-fn draft(event_type: EventType, time: Duration, camera: &str, data: Value) -> EventDraft {
-    let time = Timestamp(i64::try_from(time.as_micros()).unwrap_or(i64::MAX));
+fn draft(event_type: EventType, time: Timestamp, camera: &str, data: Value) -> EventDraft {
     EventDraft {
         event_type,
         phase: Phase::Instant,
