@@ -1,10 +1,10 @@
 //! How a camera moved between two frames, told from the pictures alone.
 //!
-//! The luma plane is [shrunk](shrink), [corners] are looked for in the picture before, beside the boxes of subjects,
-//! [followed](flow) into the picture now, and one turn, zoom and shift is [fitted](fit) to how they moved. A rough
-//! [search] for the shift goes ahead, so that a fast shake is followed, too.
+//! The luma plane is shrunk (`shrink`), `corners` are looked for in the picture before, beside the boxes of subjects,
+//! followed (`flow`) into the picture now, and one turn, zoom and shift is fitted (`fit`) to how they moved. A rough
+//! `search` for the shift goes ahead, so that a fast shake is followed, too.
 //!
-//! Most cameras stand, and must not pay for this with boxes that tremble: motion of less than [`DEAD`] pixels of the
+//! Most cameras stand, and must not pay for this with boxes that tremble: motion of less than `DEAD` pixels of the
 //! small picture at every corner is none at all, exactly. It is not lost where it goes on: while the camera stands,
 //! the picture it is compared with stays the same one.
 
