@@ -137,7 +137,8 @@ fn delete(path: &Path) -> anyhow::Result<()> {
     for path in [path.to_owned(), beside(path)] {
         match fs::remove_file(&path) {
             Ok(()) => tracing::info!("identities are switched off: {} is deleted", path.display()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Whether the folder can be used at all is for others to say.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
             Err(error) => {
                 let path = path.display();
                 anyhow::bail!("{path}: identities are switched off, and this cannot be deleted: {error}; delete it");
