@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 struct Folder(TempDir);
@@ -249,6 +249,24 @@ fn three(folder: &Folder) {
         writeln!(det, "{frame},-1,{},200,60,60,0.5,-1,-1,-1", 400 + 2 * frame).unwrap();
     }
     folder.write("c/det/det.txt", det);
+    // Three recordings, and not one under three detectors: somebody who does not count stands there in another frame.
+    for (name, frame) in [("a", 1), ("b", 2), ("c", 3)] {
+        let gt = walk(40, "0.9").1 + &format!("{frame},9,900,400,20,40,0,1,1\n");
+        folder.write(&format!("{name}/gt/gt.txt"), gt);
+    }
+}
+
+#[test]
+fn two_detectors_on_one_recording_are_held_out_together() {
+    let folder = Folder::new();
+    three(&folder);
+    sequence(&folder, "d");
+    folder.write("d/gt/gt.txt", fs::read_to_string(folder.path("a/gt/gt.txt")).unwrap());
+    let args = ["a", "b", "c", "d", "--tracker", "bytetrack", "--sweep", "start_score=0.4,0.7"];
+    let document = folder.json(&args);
+    let held_out: Vec<&Value> =
+        document["sweep"]["folds"].as_array().unwrap().iter().map(|fold| &fold["held_out"]).collect();
+    assert_eq!(held_out, [&json!(["a", "d"]), &json!(["b"]), &json!(["c"])]);
 }
 
 #[test]
@@ -294,7 +312,7 @@ fn a_sweep_chooses_on_some_sequences_and_is_judged_on_the_other() {
     let held_out: Vec<usize> =
         folds["sweep"]["folds"].as_array().unwrap().iter().map(|f| f["held_out"].as_array().unwrap().len()).collect();
     assert_eq!(held_out, [2, 1]);
-    folder.fails(&[&sweep[..], &["--folds", "4"]].concat(), "--folds 4: there are 3 sequences only");
+    folder.fails(&[&sweep[..], &["--folds", "4"]].concat(), "--folds 4: there are 3 recordings only");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::cli::exit::BadInput;
 /// How sequences are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Folds {
-    /// Each by itself.
+    /// Each recording by itself.
     LeaveOneOut,
     /// Into that many, taking turns.
     Count(usize),
@@ -26,22 +26,32 @@ impl FromStr for Folds {
 }
 
 impl Folds {
-    /// The places of those held out, fold by fold; each sequence in one of them.
-    pub(super) fn of(self, sequences: usize) -> Result<Vec<Vec<usize>>, BadInput> {
+    /// The places of those held out, fold by fold; each sequence in one of them. `recordings` numbers for each
+    /// sequence what it is of: several detectors on one recording are held out together, or what is held out would
+    /// have its say.
+    pub(super) fn of(self, recordings: &[usize]) -> Result<Vec<Vec<usize>>, BadInput> {
+        let mut distinct: Vec<usize> = recordings.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
         let count = match self {
-            Self::LeaveOneOut => sequences,
+            Self::LeaveOneOut => distinct.len(),
             Self::Count(count) => count,
         };
-        if sequences < 2 {
+        if distinct.len() < 2 {
             return Err(BadInput(
-                "--sweep: one sequence; a setting is chosen on some and judged on others, so give two at least"
+                "--sweep: one recording; a setting is chosen on some and judged on others, so give two at least"
                     .to_owned(),
             ));
         }
-        if count > sequences {
-            return Err(BadInput(format!("--folds {count}: there are {sequences} sequences only")));
+        if count > distinct.len() {
+            return Err(BadInput(format!("--folds {count}: there are {} recordings only", distinct.len())));
         }
-        Ok((0..count).map(|fold| (fold..sequences).step_by(count).collect()).collect())
+        let fold_of = |recording: &usize| distinct.iter().position(|other| other == recording).map(|at| at % count);
+        let held_out = |fold| {
+            let of_fold = |at: &usize| fold_of(&recordings[*at]) == Some(fold);
+            (0..recordings.len()).filter(of_fold).collect()
+        };
+        Ok((0..count).map(held_out).collect())
     }
 }
 
@@ -52,9 +62,12 @@ mod tests {
 
     #[test]
     fn each_sequence_is_held_out_once() {
-        assert_eq!(Folds::LeaveOneOut.of(3).unwrap(), [[0], [1], [2]]);
-        assert_eq!("2".parse::<Folds>().unwrap().of(5).unwrap(), [vec![0, 2, 4], vec![1, 3]]);
-        assert!(Folds::LeaveOneOut.of(1).is_err() && Folds::Count(4).of(3).is_err());
+        assert_eq!(Folds::LeaveOneOut.of(&[0, 1, 2]).unwrap(), [[0], [1], [2]]);
+        assert_eq!("2".parse::<Folds>().unwrap().of(&[0, 1, 2, 3, 4]).unwrap(), [vec![0, 2, 4], vec![1, 3]]);
+        assert!(Folds::LeaveOneOut.of(&[0]).is_err() && Folds::Count(4).of(&[0, 1, 2]).is_err());
+        // Two detectors on one recording.
+        assert_eq!(Folds::LeaveOneOut.of(&[0, 1, 0]).unwrap(), [vec![0, 2], vec![1]]);
+        assert!(Folds::LeaveOneOut.of(&[0, 0]).is_err());
         assert!(["1", "0", "-2", "all", ""].iter().all(|text| text.parse::<Folds>().is_err()));
     }
 }

@@ -56,7 +56,7 @@ pub(in crate::cli) struct Args {
     /// Tries all these values of a parameter, each with each of other --sweep options
     #[arg(long, value_name = "NAME=V1,V2,...")]
     sweep: Vec<String>,
-    /// How a sweep is judged: leave-one-out holds out each sequence in turn, a number makes that many folds
+    /// How a sweep is judged: leave-one-out holds out each recording in turn (sequences of the same truth together), a number makes that many folds
     #[arg(long, value_name = "FOLDS", default_value = "leave-one-out", requires = "sweep")]
     folds: Folds,
     /// Prints JSON

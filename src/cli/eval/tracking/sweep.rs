@@ -75,7 +75,9 @@ pub(super) fn run(
     folds: &Folds,
     classes: &[u32],
 ) -> anyhow::Result<Outcome> {
-    let held_out = folds.of(sequences.len())?;
+    let first = |sequence: &Sequence| sequences.iter().position(|other| other.truth == sequence.truth);
+    let recordings: Vec<usize> = sequences.iter().filter_map(first).collect();
+    let held_out = folds.of(&recordings)?;
     let everyone: Vec<&Contender> = settings.iter().chain([defaults]).collect();
     let scores = all(sequences, &everyone, classes)?;
     let (of_defaults, of_settings) = scores.split_last().ok_or_else(|| BadInput("--sweep: no settings".to_owned()))?;
