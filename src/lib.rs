@@ -3,7 +3,7 @@
 //! ```text
 //! source      GStreamer: one pipeline per camera, rebuilt whole on failure
 //!    | frame                            slot of one: the newest wins, replaced frames are counted
-//! pipeline    camera thread: preprocess -> detection -> track -> [pose] [segmentation] [reid]
+//! pipeline    camera thread: preprocess -> detection -> [reid] -> track -> [pose] [segmentation] [reid]
 //!    | objects, events                  bounded channel: waits
 //! outbox      numbers events -> sinks
 //! ```
