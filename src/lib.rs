@@ -15,6 +15,7 @@
 //! - [`vision`]: frame to tensor; tensor to boxes, keypoints, masks, embeddings.
 //! - [`inference`]: models, each loaded once; contexts, one set per camera.
 //! - [`tracking`]: detections to tracks, and who is the same on several cameras.
+//! - [`rules`]: tracks to what they do in zones, at lines and by themselves.
 //! - [`pipeline`]: the threads that carry frames through these.
 //! - [`outbox`]: events, numbered, to their sinks.
 //! - [`annotate`]: what was seen, drawn on the picture.
@@ -25,8 +26,8 @@
 //! - [`cli`]: what the user types.
 //! - [`types`]: the plain data they all speak.
 //!
-//! Dependencies point one way: `cli -> daemon -> pipeline -> {source inference vision tracking outbox
-//! web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
+//! Dependencies point one way: `cli -> daemon -> pipeline -> {source inference vision tracking rules
+//! outbox web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
 
 #![forbid(unsafe_code)]
 
@@ -38,6 +39,7 @@ pub mod eval;
 pub mod inference;
 pub mod outbox;
 pub mod pipeline;
+pub mod rules;
 pub mod source;
 pub mod telemetry;
 pub mod tracking;

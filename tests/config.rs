@@ -368,7 +368,7 @@ fn a_recording_that_is_not_there_yet_is_a_warning() {
         "watchkeeper.toml:3:1: cameras[0].url: no such file now; the camera stays offline until it is there"
     ));
     assert_eq!(config.cameras[0].source, SourceKind::File { path: folder.path("new/a.mp4"), repeat: true });
-    let config::Sink::Jsonl { path, rotate_bytes, keep } = &config.sinks[0];
+    let config::SinkKind::Jsonl { path, rotate_bytes, keep } = &config.sinks[0].kind else { panic!() };
     assert_eq!((path, *rotate_bytes, *keep), (&Some(folder.path("new/e.jsonl")), 100_000_000, 5));
 }
 

@@ -1,6 +1,9 @@
 //! The configuration as meant: right by type, defaults filled in, names resolved. After
 //! [`super::load`] no stage checks any of it again.
 
+mod rules;
+mod sinks;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +11,11 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use rules::{Anchor, Common, Directions, Line, Media, Rule, RuleKind, Scene, Schedule, TrackLog, Zone};
+pub use sinks::{
+    ClientCertificate, Dialect, Mqtt, MqttVersion, Nats, Outbox, Redis, Server, Sink, SinkKind, Tls, Webhook,
+};
 
 pub use crate::types::log::{Log, LogFormat};
 use crate::types::secret::Secret;
@@ -31,6 +39,12 @@ pub struct Config {
     pub identity: Option<Identity>,
     /// In order of the files.
     pub cameras: Vec<Arc<Camera>>,
+    /// The durable log of all events.
+    pub outbox: Outbox,
+    /// What is kept of tracks; `None`: nothing.
+    pub track_log: Option<TrackLog>,
+    /// Pictures and clips of events; `None`: none.
+    pub media: Option<Media>,
     /// In order of the files.
     pub sinks: Vec<Sink>,
 }
@@ -436,6 +450,10 @@ pub struct Camera {
     pub zones: Vec<Zone>,
     /// Lines across the picture with a name.
     pub lines: Vec<Line>,
+    /// What else is watched for.
+    pub rules: Vec<Rule>,
+    /// What is watched for in the picture itself.
+    pub scene: Scene,
     /// Frames per second that are analysed at most; `None`: all.
     pub detect_fps: Option<f32>,
     /// How RTP travels.
@@ -456,26 +474,6 @@ pub struct Camera {
     pub retry_max: Duration,
     /// First wait after a refused password and other refusals that haste would make worse.
     pub retry_refused: Duration,
-}
-
-/// A part of the picture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Zone {
-    /// `[a-z0-9_-]+`.
-    pub id: String,
-    /// Corners in order, `[x, y]`, 0..1 of the frame.
-    pub polygon: Vec<[f32; 2]>,
-}
-
-/// A line across the picture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Line {
-    /// `[a-z0-9_-]+`.
-    pub id: String,
-    /// One end, `[x, y]`, 0..1 of the frame.
-    pub from: [f32; 2],
-    /// The other end.
-    pub to: [f32; 2],
 }
 
 /// Where frames come from.
@@ -552,18 +550,4 @@ pub enum Transport {
     Udp,
     /// Datagrams first, then TCP.
     Auto,
-}
-
-/// Where events go.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Sink {
-    /// One JSON object a line.
-    Jsonl {
-        /// The file; `None`: standard output.
-        path: Option<PathBuf>,
-        /// A new file is begun at this size.
-        rotate_bytes: u64,
-        /// Rotated files kept (`<path>.1` is the newest).
-        keep: u32,
-    },
 }

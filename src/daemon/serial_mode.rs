@@ -78,6 +78,7 @@ pub(super) fn event(mode: &SerialMode) -> EventDraft {
     EventDraft {
         event_type: EventType::EngineSerialMode,
         phase: Phase::Instant,
+        rule: String::new(),
         camera: String::new(),
         capture: mode.since,
         clock: Clock::Arrival,
@@ -85,5 +86,6 @@ pub(super) fn event(mode: &SerialMode) -> EventDraft {
         track: None,
         data,
         model: None,
+        media: None,
     }
 }

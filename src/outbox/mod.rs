@@ -81,7 +81,8 @@ impl Outbox {
     pub fn publish(&mut self, draft: EventDraft) {
         let seq = self.numbers.take();
         // The generator fails only when one millisecond has used up 2^80 ids.
-        let id = self.ids.generate().unwrap_or_else(|_| ulid::Ulid::generate());
+        let fresh = || self.ids.generate().unwrap_or_else(|_| ulid::Ulid::generate());
+        let id = draft.media.map_or_else(fresh, |media| media.id);
         self.metrics.event(draft.event_type);
         let event = Event {
             schema: "event/1",
@@ -91,6 +92,7 @@ impl Outbox {
             boot: self.boot.clone(),
             event_type: draft.event_type,
             phase: draft.phase,
+            rule: draft.rule,
             camera: draft.camera,
             time: EventTime {
                 capture: draft.capture,
@@ -101,6 +103,7 @@ impl Outbox {
             track: draft.track,
             data: draft.data,
             model: draft.model,
+            media: draft.media.map(Into::into),
         };
         let line: Arc<str> = match serde_json::to_string(&event) {
             Ok(line) => Arc::from(line),
@@ -110,7 +113,13 @@ impl Outbox {
             }
         };
         for sink in &self.sinks {
-            sink.queue(Arc::clone(&line));
+            sink.queue(sinks::Stored {
+                seq,
+                id: event.event_id.clone(),
+                event_type: event.event_type.name().to_owned(),
+                camera: event.camera.clone(),
+                body: Arc::clone(&line),
+            });
         }
     }
 

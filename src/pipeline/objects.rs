@@ -151,6 +151,7 @@ impl Objects {
         EventDraft {
             event_type,
             phase,
+            rule: String::new(),
             camera: self.camera.clone(),
             capture: meta.capture.time,
             clock: meta.capture.clock,
@@ -163,6 +164,7 @@ impl Objects {
                 median_score: rounded(track.median_score),
                 bbox: [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|edge| rounded(edge.clamp(0.0, 1.0))),
                 age_s: seconds(track.last_seen.saturating_sub(track.first_seen)),
+                zones: Vec::new(),
                 stationary: track.stationary,
                 keypoints: (!open.keypoints.is_empty()).then(|| {
                     open.keypoints.iter().map(|k| [k.x / width, k.y / height, k.score].map(rounded)).collect()
@@ -172,6 +174,7 @@ impl Objects {
             }),
             data: Map::new(),
             model: self.model.clone(),
+            media: None,
         }
     }
 }
@@ -222,6 +225,7 @@ pub(super) fn camera_event(camera: &str, notice: &Notice) -> Option<EventDraft> 
     Some(EventDraft {
         event_type,
         phase: Phase::Instant,
+        rule: String::new(),
         camera: camera.to_owned(),
         capture: now,
         clock: Clock::Arrival,
@@ -229,6 +233,7 @@ pub(super) fn camera_event(camera: &str, notice: &Notice) -> Option<EventDraft> 
         track: None,
         data,
         model: None,
+        media: None,
     })
 }
 

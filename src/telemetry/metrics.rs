@@ -1,5 +1,6 @@
 //! Counters and histograms, in Prometheus text (exposition format 0.0.4).
 
+mod counts;
 mod models;
 
 use std::fmt::Write as _;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use counts::Counts;
 pub use models::ModelMetrics;
 use models::Models;
 

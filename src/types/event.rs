@@ -35,11 +35,74 @@ pub enum EventType {
     /// Executions on the device became one at a time, or parallel again.
     #[serde(rename = "engine.serial_mode")]
     EngineSerialMode,
+    /// A track came into a zone.
+    #[serde(rename = "zone.enter")]
+    ZoneEnter,
+    /// A track left a zone, or ended in it.
+    #[serde(rename = "zone.exit")]
+    ZoneExit,
+    /// A track has been in a zone for long.
+    #[serde(rename = "zone.dwell")]
+    ZoneDwell,
+    /// How many objects were in a zone, of a stretch of time.
+    #[serde(rename = "zone.count")]
+    ZoneCount,
+    /// Nobody is in a zone.
+    #[serde(rename = "zone.absence")]
+    ZoneAbsence,
+    /// A track crossed a line.
+    #[serde(rename = "line.crossed")]
+    LineCrossed,
+    /// Many are in a place at once.
+    #[serde(rename = "crowd.start")]
+    CrowdStart,
+    /// They are no longer many.
+    #[serde(rename = "crowd.end")]
+    CrowdEnd,
+    /// A track moves against the way.
+    #[serde(rename = "object.wrong_way")]
+    ObjectWrongWay,
+    /// A track stands where it should not.
+    #[serde(rename = "object.stopped")]
+    ObjectStopped,
+    /// A thing was left behind.
+    #[serde(rename = "object.abandoned")]
+    ObjectAbandoned,
+    /// A track is faster than allowed.
+    #[serde(rename = "object.speeding")]
+    ObjectSpeeding,
+    /// Somebody lies.
+    #[serde(rename = "object.fallen")]
+    ObjectFallen,
+    /// The picture does not change any more.
+    #[serde(rename = "scene.frozen")]
+    SceneFrozen,
+    /// The picture is black.
+    #[serde(rename = "scene.black")]
+    SceneBlack,
+    /// The picture is out of focus.
+    #[serde(rename = "scene.blurred")]
+    SceneBlurred,
+    /// Something is before the lens.
+    #[serde(rename = "scene.covered")]
+    SceneCovered,
+    /// The camera looks elsewhere.
+    #[serde(rename = "scene.moved")]
+    SceneMoved,
+    /// The camera gives fewer frames than it should.
+    #[serde(rename = "scene.fps")]
+    SceneFps,
+    /// The camera's clock is off ours.
+    #[serde(rename = "scene.clock")]
+    SceneClock,
+    /// Events were lost before they could be kept.
+    #[serde(rename = "system.events_lost")]
+    SystemEventsLost,
 }
 
 impl EventType {
     /// All types, in the order of the metrics.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 30] = [
         Self::ObjectStart,
         Self::ObjectEnd,
         Self::CameraOnline,
@@ -49,6 +112,27 @@ impl EventType {
         Self::IdentityMerged,
         Self::IdentitySplit,
         Self::EngineSerialMode,
+        Self::ZoneEnter,
+        Self::ZoneExit,
+        Self::ZoneDwell,
+        Self::ZoneCount,
+        Self::ZoneAbsence,
+        Self::LineCrossed,
+        Self::CrowdStart,
+        Self::CrowdEnd,
+        Self::ObjectWrongWay,
+        Self::ObjectStopped,
+        Self::ObjectAbandoned,
+        Self::ObjectSpeeding,
+        Self::ObjectFallen,
+        Self::SceneFrozen,
+        Self::SceneBlack,
+        Self::SceneBlurred,
+        Self::SceneCovered,
+        Self::SceneMoved,
+        Self::SceneFps,
+        Self::SceneClock,
+        Self::SystemEventsLost,
     ];
 
     /// The word in events and metrics.
@@ -64,6 +148,27 @@ impl EventType {
             Self::IdentityMerged => "identity.merged",
             Self::IdentitySplit => "identity.split",
             Self::EngineSerialMode => "engine.serial_mode",
+            Self::ZoneEnter => "zone.enter",
+            Self::ZoneExit => "zone.exit",
+            Self::ZoneDwell => "zone.dwell",
+            Self::ZoneCount => "zone.count",
+            Self::ZoneAbsence => "zone.absence",
+            Self::LineCrossed => "line.crossed",
+            Self::CrowdStart => "crowd.start",
+            Self::CrowdEnd => "crowd.end",
+            Self::ObjectWrongWay => "object.wrong_way",
+            Self::ObjectStopped => "object.stopped",
+            Self::ObjectAbandoned => "object.abandoned",
+            Self::ObjectSpeeding => "object.speeding",
+            Self::ObjectFallen => "object.fallen",
+            Self::SceneFrozen => "scene.frozen",
+            Self::SceneBlack => "scene.black",
+            Self::SceneBlurred => "scene.blurred",
+            Self::SceneCovered => "scene.covered",
+            Self::SceneMoved => "scene.moved",
+            Self::SceneFps => "scene.fps",
+            Self::SceneClock => "scene.clock",
+            Self::SystemEventsLost => "system.events_lost",
         }
     }
 }
@@ -74,6 +179,8 @@ impl EventType {
 pub enum Phase {
     /// The subject began.
     Start,
+    /// More is known of a subject that has begun.
+    Update,
     /// The subject ended.
     End,
     /// It has no duration.
@@ -111,6 +218,9 @@ pub struct EventTrack {
     pub bbox: [f32; 4],
     /// Seconds since its first detection.
     pub age_s: f64,
+    /// Zones that it is in, by id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<String>,
     /// It has stayed where it is for some time.
     pub stationary: bool,
     /// Latest keypoints, `[x, y, score]` each, 0..1 of the frame (those outside it are beyond 0..1).
@@ -160,6 +270,19 @@ pub struct EventModel {
     pub precision: Option<String>,
 }
 
+/// Pictures and clips that there are of an event, or will be in a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventMedia {
+    /// The event's id, by which they are kept.
+    pub id: ulid::Ulid,
+    /// The picture: of the whole frame, or the best one of a track.
+    pub snapshot: bool,
+    /// The subject, cut out.
+    pub crop: bool,
+    /// A clip.
+    pub clip: bool,
+}
+
 /// An event as stages make it: all but its number, which the outbox gives.
 #[derive(Clone, Debug)]
 pub struct EventDraft {
@@ -167,6 +290,8 @@ pub struct EventDraft {
     pub event_type: EventType,
     /// Which part of it.
     pub phase: Phase,
+    /// Id of the zone, line or rule that says so; empty: none.
+    pub rule: String,
     /// Camera id; empty: it is about the whole device.
     pub camera: String,
     /// When the frame was taken.
@@ -175,12 +300,14 @@ pub struct EventDraft {
     pub clock: Clock,
     /// When the frame arrived.
     pub arrival: Timestamp,
-    /// The track, for `object.*`.
+    /// The track that it is about.
     pub track: Option<EventTrack>,
     /// Facts of this type of event.
     pub data: serde_json::Map<String, serde_json::Value>,
-    /// The model, for `object.*`.
+    /// The model that saw the track.
     pub model: Option<EventModel>,
+    /// What there is to see of it; `None`: nothing.
+    pub media: Option<EventMedia>,
 }
 
 /// An event as consumers get it.
@@ -201,18 +328,49 @@ pub struct Event {
     pub event_type: EventType,
     /// Which part of it.
     pub phase: Phase,
+    /// Id of the zone, line or rule that says so.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub rule: String,
     /// Camera id; not there where the event is about the whole device.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub camera: String,
     /// Its times.
     pub time: EventTime,
-    /// The track, for `object.*`.
+    /// The track that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub track: Option<EventTrack>,
     /// Facts of this type of event.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub data: serde_json::Map<String, serde_json::Value>,
-    /// The model, for `object.*`.
+    /// The model that saw the track.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<EventModel>,
+    /// What there is to see of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaPaths>,
+}
+
+/// Where pictures and clips of an event are, on the daemon's own HTTP listener.
+#[derive(Clone, Debug, Serialize)]
+pub struct MediaPaths {
+    /// JPEG: the whole frame, or the best view of the track.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// JPEG: the subject, cut out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop: Option<String>,
+    /// MP4.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<String>,
+}
+
+impl From<EventMedia> for MediaPaths {
+    fn from(media: EventMedia) -> Self {
+        let path = |there: bool, name: &str| there.then(|| format!("/api/v1/events/{}/{name}", media.id));
+        Self {
+            snapshot: path(media.snapshot, "snapshot.jpg"),
+            crop: path(media.crop, "crop.jpg"),
+            clip: path(media.clip, "clip.mp4"),
+        }
+    }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::config::environment::Variables;
 use crate::config::file::{self, File};
-use crate::config::meaning::{Camera, Config, Credentials, Line, Model, RunOn, SourceKind, Task, Transport, Zone};
+use crate::config::meaning::{
+    Camera, Common, Config, Credentials, Directions, Line, Model, RunOn, Scene, SourceKind, Task, Transport, Zone,
+};
 use crate::config::problem::Problem;
 use crate::config::report::Report;
 use crate::config::words;
@@ -58,6 +60,8 @@ fn camera(
         models: models(written, key, file, known, report),
         zones: zones(&written.zones, key, report),
         lines: lines(&written.lines, key, report),
+        rules: Vec::new(),
+        scene: Scene::default(),
         detect_fps: written.detect_fps.map(|fps| fps as f32),
         transport,
         latency: Duration::from_millis(written.latency_ms.unwrap_or_else(|| latency_ms(transport)).into()),
@@ -168,7 +172,18 @@ pub fn models_by_name(config: &Config, names: Option<&[String]>) -> Result<Vec<u
 fn zones(written: &[file::Zone], base: &str, report: &mut Report) -> Vec<Zone> {
     unique(written.iter().map(|zone| zone.id.as_deref()), &format!("{base}.zones"), report);
     let corners = |zone: &file::Zone| zone.polygon.iter().flatten().map(|p| p.map(|v| v as f32)).collect();
-    written.iter().map(|zone| Zone { id: zone.id.clone().unwrap_or_default(), polygon: corners(zone) }).collect()
+    written
+        .iter()
+        .map(|zone| Zone {
+            common: Common::new(zone.id.as_deref().unwrap_or_default()),
+            polygon: corners(zone),
+            inertia: Duration::ZERO,
+            dwell: None,
+            grace: Duration::ZERO,
+            distances_m: None,
+            count_every: None,
+        })
+        .collect()
 }
 
 fn lines(written: &[file::Line], base: &str, report: &mut Report) -> Vec<Line> {
@@ -177,8 +192,13 @@ fn lines(written: &[file::Line], base: &str, report: &mut Report) -> Vec<Line> {
     for (i, _) in written.iter().enumerate().filter(|(_, line)| line.from.is_some() && line.from == line.to) {
         report.problem(format!("{base}.lines[{i}].to"), "is where `from` is; a line has two ends");
     }
-    let line =
-        |line: &file::Line| Line { id: line.id.clone().unwrap_or_default(), from: end(line.from), to: end(line.to) };
+    let line = |line: &file::Line| Line {
+        common: Common::new(line.id.as_deref().unwrap_or_default()),
+        from: end(line.from),
+        to: end(line.to),
+        direction: Directions::Both,
+        frames: 2,
+    };
     written.iter().map(line).collect()
 }
 

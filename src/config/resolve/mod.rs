@@ -34,6 +34,9 @@ pub(super) fn resolve(file: &File, variables: &Variables, report: &mut Report) -
         tracking: tracking(&file.tracking, report),
         identity: file.identity.as_ref().map(|identity| identity::resolve(identity, &cameras, &models, report)),
         cameras,
+        outbox: crate::config::meaning::Outbox::default(),
+        track_log: None,
+        media: None,
         sinks: sinks::resolve(&file.sinks, report),
         models,
     }

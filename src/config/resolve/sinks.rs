@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::file::{self, ROTATE_MB, ROTATED_KEPT, SinkKind};
-use crate::config::meaning::Sink;
+use crate::config::meaning::{self, Dialect, Sink};
 use crate::config::report::Report;
 
 use super::beside;
@@ -34,10 +34,16 @@ pub(super) fn resolve(written: &[file::Sink], report: &mut Report) -> Vec<Sink> 
             report.warn(&key, "its folder is not there now; create it, or the daemon does not start");
         }
         paths.push((path.clone(), section));
-        sinks.push(Sink::Jsonl {
-            path,
-            rotate_bytes: sink.rotate_mb.unwrap_or(ROTATE_MB) * 1_000_000,
-            keep: sink.keep.unwrap_or(ROTATED_KEPT),
+        sinks.push(Sink {
+            id: format!("jsonl-{i}"),
+            dialect: Dialect::Native,
+            types: Vec::new(),
+            cameras: Vec::new(),
+            kind: meaning::SinkKind::Jsonl {
+                path,
+                rotate_bytes: sink.rotate_mb.unwrap_or(ROTATE_MB) * 1_000_000,
+                keep: sink.keep.unwrap_or(ROTATED_KEPT),
+            },
         });
     }
     sinks

@@ -1,30 +1,27 @@
 //! JSON Lines: one event a line, files rotated by size. A line is never torn: what a full disk left
 //! half-written is cut off before anything else is written, also after a crash.
 
+use super::{Failure, FailureKind, Stored, Target};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use super::Target;
 
 /// Standard output.
 pub(super) struct Stdout;
 
 impl Target for Stdout {
-    fn write(&mut self, lines: &[Arc<str>]) -> (usize, io::Result<()>) {
+    fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
         let mut out = io::stdout().lock();
-        for (at, line) in lines.iter().enumerate() {
-            if let Err(error) = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")) {
-                return (at, Err(error));
+        for (at, event) in events.iter().enumerate() {
+            if let Err(error) = out.write_all(event.body.as_bytes()).and_then(|()| out.write_all(b"\n")) {
+                return (at, Err(failure(&error)));
             }
         }
-        let flushed = out.flush();
-        (lines.len(), flushed)
+        (events.len(), out.flush().map_err(|error| failure(&error)))
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        io::stdout().flush()
+    fn flush(&mut self) -> Result<(), Failure> {
+        io::stdout().flush().map_err(|error| failure(&error))
     }
 }
 
@@ -80,7 +77,29 @@ impl Jsonl {
 }
 
 impl Target for Jsonl {
-    fn write(&mut self, lines: &[Arc<str>]) -> (usize, io::Result<()>) {
+    fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
+        let (written, result) = self.write(events);
+        (written, result.map_err(|error| failure(&error)))
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.file.sync_data().map_err(|error| failure(&error))
+    }
+}
+
+fn failure(error: &io::Error) -> Failure {
+    let (kind, advice) = match error.kind() {
+        io::ErrorKind::BrokenPipe => (FailureKind::Gone, "nobody reads it any more"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            (FailureKind::Retry, "free disk space; events wait meanwhile")
+        }
+        _ => (FailureKind::Retry, "events wait meanwhile"),
+    };
+    Failure { reason: format!("{error}; {advice}"), kind }
+}
+
+impl Jsonl {
+    fn write(&mut self, events: &[Stored]) -> (usize, io::Result<()>) {
         // The folder may be moved away by a log rotation of the system's: then a new file is begun.
         if !self.path.exists() {
             match open_at_last_line(&self.path) {
@@ -93,7 +112,7 @@ impl Target for Jsonl {
             Ok(meta) => self.length = self.length.min(meta.len()),
             Err(error) => return (0, Err(error)),
         }
-        for (at, line) in lines.iter().enumerate() {
+        for (at, Stored { body: line, .. }) in events.iter().enumerate() {
             let size = line.len() as u64 + 1;
             if self.length > 0
                 && self.length + size > self.rotate_bytes
@@ -108,11 +127,7 @@ impl Target for Jsonl {
                 return (at, Err(error));
             }
         }
-        (lines.len(), Ok(()))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        (events.len(), Ok(()))
     }
 }
 
@@ -159,8 +174,15 @@ fn whole_lines(file: &mut File, length: u64) -> io::Result<u64> {
 mod tests {
     use super::*;
 
-    fn lines(texts: &[&str]) -> Vec<Arc<str>> {
-        texts.iter().map(|text| Arc::from(*text)).collect()
+    fn lines(texts: &[&str]) -> Vec<Stored> {
+        let event = |text: &&str| Stored {
+            seq: 0,
+            id: String::new(),
+            event_type: String::new(),
+            camera: String::new(),
+            body: (*text).into(),
+        };
+        texts.iter().map(event).collect()
     }
 
     #[test]

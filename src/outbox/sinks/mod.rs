@@ -2,6 +2,7 @@
 //! line in `open`.
 
 mod jsonl;
+mod target;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
+pub use target::{Failure, FailureKind, Opening, Stored, Target};
+
 use super::OutboxError;
-use crate::config::Sink;
+use crate::config::{Sink, SinkKind};
 use crate::telemetry::metrics::{Metrics, SinkMetrics};
 use crate::telemetry::progress::{Progress, Stage};
 
@@ -24,20 +27,10 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
-/// The far end of a sink.
-pub(super) trait Target: Send {
-    /// Writes events in order, each a JSON object on one line. Answers how many were written whole:
-    /// all, or those before the error.
-    fn write(&mut self, lines: &[Arc<str>]) -> (usize, std::io::Result<()>);
-
-    /// Makes what was written durable; called when the queue is empty and at the end.
-    fn flush(&mut self) -> std::io::Result<()>;
-}
-
 /// A sink's queue and thread.
 pub(super) struct SinkHandle {
     name: String,
-    queue: Option<Sender<Arc<str>>>,
+    queue: Option<Sender<Stored>>,
     closing: Arc<AtomicBool>,
     metrics: Arc<SinkMetrics>,
     thread: JoinHandle<()>,
@@ -71,9 +64,9 @@ pub(super) fn start(sink: &Sink, metrics: &Metrics, progress: &Progress) -> Resu
 }
 
 fn open(sink: &Sink) -> Result<(String, Box<dyn Target>), OutboxError> {
-    match sink {
-        Sink::Jsonl { path: None, .. } => Ok(("jsonl stdout".to_owned(), Box::new(jsonl::Stdout))),
-        Sink::Jsonl { path: Some(path), rotate_bytes, keep } => {
+    match &sink.kind {
+        SinkKind::Jsonl { path: None, .. } => Ok(("jsonl stdout".to_owned(), Box::new(jsonl::Stdout))),
+        SinkKind::Jsonl { path: Some(path), rotate_bytes, keep } => {
             let name = format!("jsonl {}", path.display());
             match jsonl::Jsonl::open(path, *rotate_bytes, *keep) {
                 Ok(target) => Ok((name, Box::new(target))),
@@ -83,12 +76,13 @@ fn open(sink: &Sink) -> Result<(String, Box<dyn Target>), OutboxError> {
                 }
             }
         }
+        _ => Err(OutboxError::Sink { name: sink.id.clone(), reason: "is not there in this version".to_owned() }),
     }
 }
 
 impl SinkHandle {
     /// Queues one event; drops and counts it where the queue is full.
-    pub(super) fn queue(&self, line: Arc<str>) {
+    pub(super) fn queue(&self, line: Stored) {
         let Some(queue) = &self.queue else { return };
         self.metrics.queued.inc();
         match queue.try_send(line) {
@@ -124,12 +118,12 @@ impl SinkHandle {
 
 struct Worker {
     name: String,
-    lines: Receiver<Arc<str>>,
+    lines: Receiver<Stored>,
     target: Box<dyn Target>,
     closing: Arc<AtomicBool>,
     metrics: Arc<SinkMetrics>,
     stage: Arc<Stage>,
-    batch: Vec<Arc<str>>,
+    batch: Vec<Stored>,
 }
 
 impl Worker {
@@ -159,19 +153,18 @@ impl Worker {
         let mut wait = RETRY_MIN;
         let mut failing_since: Option<Instant> = None;
         while !self.batch.is_empty() {
-            let (written, result) = self.target.write(&self.batch);
+            let (written, result) = self.target.deliver(&self.batch);
             self.batch.drain(..written);
             self.metrics.delivered.add(written as u64);
             let Err(error) = result else { continue };
-            if error.kind() == std::io::ErrorKind::BrokenPipe {
+            if error.kind == FailureKind::Gone {
                 self.give_up();
                 return;
             }
             self.metrics.retries.inc();
             if failing_since.is_none() {
                 failing_since = Some(Instant::now());
-                let advice = advice(&error);
-                tracing::error!(sink = %self.name, waiting = self.metrics.waiting(), "cannot write events: {error}; {advice}");
+                tracing::error!(sink = %self.name, waiting = self.metrics.waiting(), "cannot write events: {error}");
             }
             if self.closing.load(Ordering::SeqCst) {
                 // One more attempt was just made; the caller's deadline decides what is lost.
@@ -198,14 +191,5 @@ impl Worker {
         if first {
             tracing::error!(sink = %self.name, "nobody reads this sink any more; its events are dropped");
         }
-    }
-}
-
-fn advice(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
-            "free disk space; events wait meanwhile"
-        }
-        _ => "events wait meanwhile",
     }
 }

@@ -73,6 +73,7 @@ fn draft(event_type: EventType, time: Timestamp, camera: &str, data: Value) -> E
     EventDraft {
         event_type,
         phase: Phase::Instant,
+        rule: String::new(),
         camera: camera.to_owned(),
         capture: time,
         clock: Clock::Arrival,
@@ -80,6 +81,7 @@ fn draft(event_type: EventType, time: Timestamp, camera: &str, data: Value) -> E
         track: None,
         data: if let Value::Object(data) = data { data } else { Map::new() },
         model: None,
+        media: None,
     }
 }
 

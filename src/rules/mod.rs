@@ -1,0 +1,124 @@
+//! Rules: what tracks do in zones, at lines and by themselves, and what befalls the picture; per camera, pure.
+//!
+//! State plus [`Input`] gives [`Firing`]s. Time comes from the frame, and what a frame was is told in the numbers in
+//! which it is kept ([`Observation`]): a rule that is tried on the past says exactly what it would have said live.
+//!
+//! To add a rule: a variant of [`RuleKind`](crate::config::RuleKind), a file here with a [`Watch`], and a line in
+//! [`watch`].
+
+mod gate;
+pub mod geometry;
+mod out;
+mod view;
+
+use std::sync::Arc;
+
+use crate::config;
+use crate::types::event::{EventDraft, EventModel};
+use crate::types::observation::Observation;
+use crate::types::time::{CaptureTime, Timestamp};
+
+use out::Out;
+use view::View;
+
+/// What a camera's rules are told.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// From now on tracks are of this model. State goes on.
+    Model(&'a Arc<Model>),
+    /// A frame.
+    Frame(&'a Observation),
+    /// All tracks are over: the camera was silent for long, began anew, or the daemon ends.
+    Reset {
+        /// When its last frame was taken.
+        capture: CaptureTime,
+        /// When that arrived.
+        arrival: Timestamp,
+    },
+}
+
+/// What sees the tracks.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// Labels of its classes.
+    pub labels: Vec<String>,
+    /// As it stands in events.
+    pub event: Option<EventModel>,
+}
+
+/// A rule fired.
+#[derive(Clone, Debug)]
+pub struct Firing {
+    /// The event.
+    pub draft: EventDraft,
+    /// The track that it is about, by number.
+    pub track: Option<u64>,
+    /// Logged and counted, and nobody is told.
+    pub shadow: bool,
+}
+
+/// The rules of one camera.
+pub struct Rules {
+    watches: Vec<Box<dyn Watch>>,
+    out: Out,
+    /// By track of the frame: the zones that it is in, a bit each.
+    inside: Vec<u64>,
+    model: Arc<Model>,
+}
+
+/// One rule.
+trait Watch: Send {
+    /// A frame. `inside` of the view is what zones say of it; a zone says so here.
+    fn see(&mut self, view: &View<'_>, inside: &mut [u64], out: &mut Out);
+
+    /// All tracks are over; what is open ends.
+    fn reset(&mut self, out: &mut Out);
+
+    /// Classes have other numbers, or other names.
+    fn heed(&mut self, labels: &[String]);
+}
+
+impl Rules {
+    /// The rules of `camera`.
+    #[must_use]
+    pub fn new(camera: &config::Camera) -> Self {
+        Self {
+            watches: watch(camera),
+            out: Out::new(camera),
+            inside: Vec::with_capacity(64),
+            model: Arc::new(Model::default()),
+        }
+    }
+
+    /// Takes in what happened; `emit` gets what fires, in order.
+    pub fn take(&mut self, input: Input<'_>, mut emit: impl FnMut(Firing)) {
+        match input {
+            Input::Model(model) => {
+                self.model = Arc::clone(model);
+                self.out.heed(model);
+                self.watches.iter_mut().for_each(|watch| watch.heed(&model.labels));
+            }
+            Input::Frame(seen) => {
+                self.out.at(seen);
+                self.inside.clear();
+                self.inside.resize(seen.tracks.len(), 0);
+                let view = View { seen, labels: &self.model.labels };
+                for watch in &mut self.watches {
+                    watch.see(&view, &mut self.inside, &mut self.out);
+                }
+                self.out.tell_zones(seen, &self.inside);
+            }
+            Input::Reset { capture, arrival } => {
+                self.out.at_the_end(capture, arrival);
+                self.watches.iter_mut().for_each(|watch| watch.reset(&mut self.out));
+            }
+        }
+        self.out.fired.drain(..).for_each(&mut emit);
+    }
+}
+
+/// Zones first: what they find stands in the events of all others.
+fn watch(camera: &config::Camera) -> Vec<Box<dyn Watch>> {
+    let _ = camera;
+    Vec::new()
+}

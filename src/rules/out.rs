@@ -1,0 +1,134 @@
+//! From what a rule saw to an event.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::gate::Gate;
+use super::{Firing, Model};
+use crate::config;
+use crate::types::event::{EventDraft, EventTrack, EventType, Phase};
+use crate::types::observation::{Observation, SCORE_UNIT, Seen};
+use crate::types::time::{CaptureTime, Clock, Timestamp};
+
+/// Where rules put what fires.
+pub(super) struct Out {
+    camera: String,
+    zones: Vec<String>,
+    model: Arc<Model>,
+    run: u32,
+    now: CaptureTime,
+    arrival: Timestamp,
+    media_time_s: f64,
+    pub(super) fired: Vec<Firing>,
+}
+
+impl Out {
+    pub(super) fn new(camera: &config::Camera) -> Self {
+        Self {
+            camera: camera.id.clone(),
+            zones: camera.zones.iter().map(|zone| zone.common.id.clone()).collect(),
+            model: Arc::new(Model::default()),
+            run: 0,
+            now: CaptureTime { time: Timestamp(0), clock: Clock::Free },
+            arrival: Timestamp(0),
+            media_time_s: 0.0,
+            fired: Vec::new(),
+        }
+    }
+
+    pub(super) fn heed(&mut self, model: &Arc<Model>) {
+        self.model = Arc::clone(model);
+    }
+
+    pub(super) fn at(&mut self, seen: &Observation) {
+        (self.run, self.now, self.arrival) = (seen.track_run, seen.capture, seen.arrival);
+        self.media_time_s = seen.media_time.as_secs_f64();
+    }
+
+    pub(super) fn at_the_end(&mut self, capture: CaptureTime, arrival: Timestamp) {
+        (self.now, self.arrival) = (capture, arrival);
+    }
+
+    /// When the frame was taken.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now.time
+    }
+
+    /// Fires where the rule's gate lets it: about a track, or about a place.
+    pub(super) fn fire(
+        &mut self,
+        gate: &mut Gate,
+        event_type: EventType,
+        phase: Phase,
+        track: Option<&Seen>,
+        data: Map<String, Value>,
+    ) -> bool {
+        if !gate.opens(track.map_or(0, |track| track.number), self.now.time) {
+            return false;
+        }
+        self.tell(gate, event_type, phase, track, data);
+        true
+    }
+
+    /// Fires whatever the gate says: the end of what was told to have begun.
+    pub(super) fn tell(
+        &mut self,
+        gate: &Gate,
+        event_type: EventType,
+        phase: Phase,
+        track: Option<&Seen>,
+        data: Map<String, Value>,
+    ) {
+        let common = gate.common();
+        self.fired.push(Firing {
+            track: track.map(|track| track.number),
+            shadow: common.shadow,
+            draft: EventDraft {
+                event_type,
+                phase,
+                rule: common.id.clone(),
+                camera: self.camera.clone(),
+                capture: self.now.time,
+                clock: self.now.clock,
+                arrival: self.arrival,
+                track: track.map(|track| self.track(track)),
+                data,
+                model: track.and(self.model.event.clone()),
+                media: None,
+            },
+        });
+    }
+
+    /// A track as it stands in events.
+    fn track(&self, track: &Seen) -> EventTrack {
+        let bbox = track.bbox();
+        let score = |fixed: u16| f32::from(fixed) / SCORE_UNIT;
+        EventTrack {
+            id: format!("{}:{}:{}", self.camera, self.run, track.number),
+            label: self.model.labels.get(usize::from(track.class)).cloned().unwrap_or_default(),
+            score: score(track.score),
+            top_score: score(track.top_score),
+            median_score: score(track.median_score),
+            bbox: [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|edge| (edge.clamp(0.0, 1.0) * 1e4).round() / 1e4),
+            age_s: ((self.media_time_s - track.first_seen.as_secs_f64()).max(0.0) * 1e3).round() / 1e3,
+            zones: Vec::new(),
+            stationary: track.stationary,
+            keypoints: None,
+            mask: None,
+            embedding: None,
+        }
+    }
+
+    /// Writes into what fired in this frame which zones its tracks are in.
+    pub(super) fn tell_zones(&mut self, seen: &Observation, inside: &[u64]) {
+        let Self { fired, zones, .. } = self;
+        for Firing { draft, track, .. } in fired {
+            let Some(told) = &mut draft.track else { continue };
+            let at = seen.tracks.iter().position(|seen| Some(seen.number) == *track);
+            let Some(bits) = at.and_then(|at| inside.get(at)) else { continue };
+            let there = zones.iter().enumerate().filter(|(zone, _)| bits >> zone & 1 == 1);
+            told.zones = there.map(|(_, id)| id.clone()).collect();
+        }
+    }
+}
