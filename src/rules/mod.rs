@@ -14,37 +14,11 @@ mod view;
 use std::sync::Arc;
 
 use crate::config;
-use crate::types::event::{EventDraft, EventModel};
-use crate::types::observation::Observation;
-use crate::types::time::{CaptureTime, Timestamp};
+use crate::types::event::EventDraft;
+pub use crate::types::observation::{Input, Model};
 
 use out::Out;
 use view::View;
-
-/// What a camera's rules are told.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// From now on tracks are of this model. State goes on.
-    Model(&'a Arc<Model>),
-    /// A frame.
-    Frame(&'a Observation),
-    /// All tracks are over: the camera was silent for long, began anew, or the daemon ends.
-    Reset {
-        /// When its last frame was taken.
-        capture: CaptureTime,
-        /// When that arrived.
-        arrival: Timestamp,
-    },
-}
-
-/// What sees the tracks.
-#[derive(Clone, Debug, Default)]
-pub struct Model {
-    /// Labels of its classes.
-    pub labels: Vec<String>,
-    /// As it stands in events.
-    pub event: Option<EventModel>,
-}
 
 /// A rule fired.
 #[derive(Clone, Debug)]

@@ -1,8 +1,10 @@
 //! What rules are told of one frame, in the numbers in which it is kept: a rule that is tried on the past is given
 //! exactly what it would have been given live.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::event::EventModel;
 use super::geometry::BBox;
 use super::time::{CaptureTime, Clock, Timestamp};
 use super::track::EndReason;
@@ -11,6 +13,31 @@ use super::track::EndReason;
 pub const UNIT: f32 = 16384.0;
 /// Fixed point of scores: as many digits as events have.
 pub const SCORE_UNIT: f32 = 10_000.0;
+
+/// What a camera's rules are told.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// From now on tracks are of this model. State goes on.
+    Model(&'a Arc<Model>),
+    /// A frame.
+    Frame(&'a Observation),
+    /// All tracks are over: the camera was silent for long, began anew, or the daemon ends.
+    Reset {
+        /// When its last frame was taken.
+        capture: CaptureTime,
+        /// When that arrived.
+        arrival: Timestamp,
+    },
+}
+
+/// What sees the tracks.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// Labels of its classes.
+    pub labels: Vec<String>,
+    /// As it stands in events.
+    pub event: Option<EventModel>,
+}
 
 /// What rules are told of one frame. Its memory is used again.
 #[derive(Clone, Debug, PartialEq)]
