@@ -44,6 +44,7 @@ impl Folder {
             ("engines/blob.txt", "ball\n"),
             ("engines/yolox_nano.onnx", "stub"),
             ("etc/gate.pass", "hunter2\n"),
+            ("etc/mqtt.pass", "hunter2\n"),
             ("configs/invalid/secrets/good.pass", "hunter2\n"),
             ("configs/invalid/secrets/empty.pass", "\n"),
             ("configs/invalid/secrets/two-lines.pass", "hunter2\na\"b\n"),
@@ -424,12 +425,17 @@ fn keys() -> Vec<(String, Vec<Key>)> {
         ("[tracking]", &sections["tracking"]),
         ("[identity]", &sections["identity"]),
         ("[[identity.paths]]", &sections["identity"]["properties"]["paths"]["items"]),
+        ("[scene]", &sections["scene"]),
+        ("[outbox]", &sections["outbox"]),
+        ("[track_log]", &sections["track_log"]),
+        ("[media]", &sections["media"]),
         ("[[cameras]]", camera),
         ("[[cameras.zones]]", &camera["properties"]["zones"]["items"]),
         ("[[cameras.lines]]", &camera["properties"]["lines"]["items"]),
+        ("[[cameras.rules]]", &camera["properties"]["rules"]["items"]),
         ("[[sinks]]", &sections["sinks"]["items"]),
     ];
-    assert_eq!(sections.as_object().unwrap().len(), 8, "a section is missing here");
+    assert_eq!(sections.as_object().unwrap().len(), 12, "a section is missing here");
     found.into_iter().map(|(section, node)| (section.to_owned(), section_keys(section, node))).collect()
 }
 
@@ -504,7 +510,7 @@ fn kind(node: &Value) -> String {
     let name = match node["type"].as_str().unwrap() {
         "integer" => "whole number",
         "array" if node["items"]["type"] == "array" => "list of `[x, y]`",
-        "array" if node["items"]["type"] == "string" => "list of strings",
+        "array" if node["items"]["type"] == "string" || node["items"]["oneOf"].is_array() => "list of strings",
         "array" => &format!("list of {}", node["minItems"]),
         "boolean" => "`true`, `false`",
         other => other,

@@ -24,6 +24,9 @@ impl Diff {
         diff.note(before.http != now.http, || "http.listen".to_owned());
         diff.note(before.tracking != now.tracking, || "tracking".to_owned());
         diff.note(before.identity != now.identity, || "identity".to_owned());
+        diff.note(before.outbox != now.outbox, || "outbox".to_owned());
+        diff.note(before.track_log != now.track_log, || "track_log".to_owned());
+        diff.note(before.media != now.media, || "media".to_owned());
         diff.models(before, now);
         diff.cameras(before, now);
         diff.note(before.sinks != now.sinks, || "sinks".to_owned());
@@ -43,6 +46,7 @@ impl Diff {
             ("concurrency", before.concurrency != now.concurrency),
             ("state_dir", before.state_dir != now.state_dir),
             ("device", before.device != now.device),
+            ("time_zone", before.time_zone != now.time_zone),
             ("drain_s", before.drain != now.drain),
             ("inference_workers", before.inference_workers != now.inference_workers),
             ("threads_per_inference", before.threads_per_inference != now.threads_per_inference),
@@ -90,6 +94,8 @@ impl Diff {
                 ("models", names(before, old) != names(now, new)),
                 ("zones", old.zones != new.zones),
                 ("lines", old.lines != new.lines),
+                ("rules", old.rules != new.rules),
+                ("scene", old.scene != new.scene),
                 ("detect_fps", old.detect_fps != new.detect_fps),
             ];
             let known = self.others.len();

@@ -15,11 +15,17 @@ use super::words::NAME;
 
 mod cameras;
 mod identity;
+mod keeping;
 mod models;
+mod rules;
+mod sinks;
 
-pub(super) use cameras::{Camera, Line, Zone};
+pub(super) use cameras::Camera;
 pub(super) use identity::Identity;
+pub(super) use keeping::{Media, Outbox, TrackLog};
 pub(super) use models::{Backend, Channels, Input, Model, Provider};
+pub(super) use rules::{Common, Line, Rule, RuleType, Scene, SceneFault, Zone};
+pub(super) use sinks::{KEEP_ALIVE_S, ROTATE_MB, ROTATED_KEPT, Sink, SinkType, TIMEOUT_S};
 
 /// A configuration file of Watchkeeper.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +45,14 @@ pub(super) struct File {
     /// Who is probably the same on several cameras. Without this section nobody is compared, and what was stored is
     /// deleted.
     pub identity: Option<Identity>,
+    /// What is watched for in every camera's picture itself.
+    pub scene: Scene,
+    /// The durable log of all events.
+    pub outbox: Outbox,
+    /// What is kept of tracks.
+    pub track_log: TrackLog,
+    /// Pictures and clips of events. Without this section none are kept.
+    pub media: Option<Media>,
     /// Cameras; files in `conf.d` add theirs.
     pub cameras: Vec<Camera>,
     /// Where events go; files in `conf.d` add theirs.
@@ -61,6 +75,9 @@ pub(super) struct Runtime {
     /// Name of this device in events. Default: the host name.
     #[schemars(length(min = 1, max = 64))]
     pub device: Option<String>,
+    /// Time zone of schedules, such as `Europe/Berlin`. Default: the system's.
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: Option<String>,
     /// How long a first SIGTERM may take to finish work in hand, seconds.
     #[schemars(range(min = 0, max = 600))]
     pub drain_s: f64,
@@ -89,6 +106,7 @@ impl Default for Runtime {
             concurrency: meaning::Concurrency::Auto,
             state_dir: "/var/lib/watchkeeper".to_owned(),
             device: None,
+            time_zone: None,
             drain_s: 4.0,
             inference_workers: None,
             threads_per_inference: 1,
@@ -191,34 +209,4 @@ impl Default for Tracking {
 /// 0.6 as a person writes it, and not 0.6000000238418579.
 fn short(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| value.into())
-}
-
-/// Where events go.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["type", "path"]))]
-pub(super) struct Sink {
-    /// Kind of sink. `jsonl`: one JSON object a line.
-    #[serde(rename = "type")]
-    pub kind: Option<SinkKind>,
-    /// The file that lines are added to; `-` is standard output.
-    #[schemars(length(min = 1))]
-    pub path: Option<String>,
-    /// A new file is begun at this size, megabytes. Files only.
-    #[schemars(range(min = 1, max = 1_000_000), extend("default" = ROTATE_MB))]
-    pub rotate_mb: Option<u64>,
-    /// Rotated files kept; `<path>.1` is the newest. Files only.
-    #[schemars(range(min = 0, max = 1000), extend("default" = ROTATED_KEPT))]
-    pub keep: Option<u32>,
-}
-
-pub(super) const ROTATE_MB: u64 = 100;
-pub(super) const ROTATED_KEPT: u32 = 5;
-
-/// Kind of sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum SinkKind {
-    /// One JSON object a line.
-    Jsonl,
 }

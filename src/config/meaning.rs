@@ -53,7 +53,14 @@ impl Config {
     /// Every password, so that whatever leaves the process can be searched for them.
     #[must_use]
     pub fn secrets(&self) -> Vec<Secret> {
-        self.cameras.iter().filter_map(|c| c.credentials.as_ref()).map(|c| c.password.clone()).collect()
+        let passwords = self.credentials().map(|credentials| credentials.password.clone());
+        passwords.chain(self.sinks.iter().flat_map(Sink::secrets)).collect()
+    }
+
+    /// Every login, of cameras and sinks.
+    pub fn credentials(&self) -> impl Iterator<Item = &Credentials> {
+        let of_cameras = self.cameras.iter().filter_map(|camera| camera.credentials.as_ref());
+        of_cameras.chain(self.sinks.iter().filter_map(Sink::login))
     }
 }
 
@@ -68,6 +75,8 @@ pub struct Runtime {
     pub state_dir: PathBuf,
     /// `device` in events.
     pub device: String,
+    /// Of schedules.
+    pub time_zone: jiff::tz::TimeZone,
     /// How long a first SIGTERM may drain.
     pub drain: Duration,
     /// Inferences that run at once on the CPU, all cameras together.

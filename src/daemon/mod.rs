@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, bounded};
 use sd_notify::NotifyState;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::inference::{Admission, ModelManager, Notice};
 use crate::outbox::Outbox;
 use crate::pipeline::{self, CameraPipeline, Environment, Hub, Observer, Publish};
@@ -96,8 +96,11 @@ pub fn run(config: &Config, path: Option<&Path>, observer: Option<Observer>) -> 
 
 /// Makes every password of the configuration known to the log's redaction.
 pub fn register_secrets(config: &Config) {
-    for credentials in config.cameras.iter().filter_map(|camera| camera.credentials.as_ref()) {
+    for credentials in config.credentials() {
         redact::register(&credentials.username, &credentials.password);
+    }
+    for secret in config.sinks.iter().flat_map(config::Sink::secrets) {
+        redact::register("", &secret);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
+use super::rules::{Line, Rule, SceneFault, Zone};
 use crate::config::meaning;
 use crate::config::words::NAME;
 
@@ -81,47 +81,19 @@ pub(in crate::config) struct Camera {
     /// First wait after a refused password and other refusals that haste would make worse, seconds.
     #[schemars(range(min = 0.1, max = 86_400))]
     pub retry_refused_s: f64,
-    /// Parts of the picture with a name. This version draws them in the demo's pictures; rules will use them.
+    /// Parts of the picture with a name, 64 at most.
+    #[schemars(length(max = 64))]
     pub zones: Vec<Zone>,
-    /// Lines across the picture with a name. This version draws them in the demo's pictures; rules will use them.
+    /// Lines across the picture with a name, 64 at most.
+    #[schemars(length(max = 64))]
     pub lines: Vec<Line>,
-}
-
-/// A part of the picture with a name.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["id", "polygon"]))]
-pub(in crate::config) struct Zone {
-    /// Name: lower-case letters, digits, `_` and `-`, at most 64. Unique within the camera.
-    #[schemars(regex(pattern = NAME))]
-    pub id: Option<String>,
-    /// Corners in order, each `[x, y]`, 0 to 1 of the picture from its top left; 3 to 64 of them.
-    #[schemars(length(min = 3, max = 64), extend("items" = point()))]
-    pub polygon: Option<Vec<[f64; 2]>>,
-}
-
-/// A line across the picture with a name.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["id", "from", "to"]))]
-pub(in crate::config) struct Line {
-    /// Name: lower-case letters, digits, `_` and `-`, at most 64. Unique within the camera.
-    #[schemars(regex(pattern = NAME))]
-    pub id: Option<String>,
-    /// One end, `[x, y]`, 0 to 1 of the picture from its top left.
-    #[schemars(extend("items" = part()))]
-    pub from: Option<[f64; 2]>,
-    /// The other end.
-    #[schemars(extend("items" = part()))]
-    pub to: Option<[f64; 2]>,
-}
-
-fn part() -> serde_json::Value {
-    json!({ "type": "number", "minimum": 0, "maximum": 1 })
-}
-
-fn point() -> serde_json::Value {
-    json!({ "type": "array", "minItems": 2, "maxItems": 2, "items": part() })
+    /// What else is watched for, 64 at most.
+    #[schemars(length(max = 64))]
+    pub rules: Vec<Rule>,
+    /// What its picture may do without being told of: `frozen`, `black`, `blurred`, `covered`, `moved` (a pan-tilt
+    /// head), `fps`, `clock`. Default: nothing.
+    #[schemars(length(min = 1))]
+    pub scene_ignore: Option<Vec<SceneFault>>,
 }
 
 impl Default for Camera {
@@ -150,6 +122,8 @@ impl Default for Camera {
             retry_refused_s: 60.0,
             zones: Vec::new(),
             lines: Vec::new(),
+            rules: Vec::new(),
+            scene_ignore: None,
         }
     }
 }

@@ -44,6 +44,29 @@ pub struct Sink {
     pub kind: SinkKind,
 }
 
+impl Sink {
+    /// User and password.
+    #[must_use]
+    pub fn login(&self) -> Option<&super::Credentials> {
+        match &self.kind {
+            SinkKind::Jsonl { .. } => None,
+            SinkKind::Mqtt(mqtt) => mqtt.server.login.as_ref(),
+            SinkKind::Webhook(webhook) => webhook.login.as_ref(),
+            SinkKind::Nats(nats) => nats.server.login.as_ref(),
+            SinkKind::Redis(redis) => redis.server.login.as_ref(),
+        }
+    }
+
+    /// Secrets beside the password.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        match &self.kind {
+            SinkKind::Webhook(webhook) => webhook.secret.iter().chain(&webhook.bearer).cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

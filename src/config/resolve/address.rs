@@ -53,7 +53,7 @@ const PATTERNS: [&str; 26] = [
 /// Query keys, and in some cameras' paths, too, that carry a login.
 const LOGIN_KEYS: [&str; 8] = ["user", "usr", "username", "password", "pwd", "pass", "passwd", "token"];
 
-const LOGIN: &str = "holds a user name, password or token, and URLs are logged; take it out and use username with one \
+pub(super) const LOGIN: &str = "holds a user name, password or token, and URLs are logged; take it out and use username with one \
                      of password_file, password_env, password_credential";
 
 /// Takes a URL apart, or says what is wrong without repeating any of it but a scheme.
@@ -90,7 +90,7 @@ fn unknown(scheme: &str) -> String {
     format!("{shown} is not a scheme for cameras{}", words::suggestion(scheme, SCHEMES))
 }
 
-fn network(text: &str, scheme: &str) -> Result<String, String> {
+pub(super) fn network(text: &str, scheme: &str) -> Result<String, String> {
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("holds a space or control character; write it as %20".to_owned());
     }
@@ -113,7 +113,7 @@ fn file(text: &str) -> Option<PathBuf> {
 }
 
 /// A raw `@` counts wherever it stands, since a raw `/`, `?` or `#` in a password moves it out of the host's part.
-fn holds_login(rest: &str) -> bool {
+pub(super) fn holds_login(rest: &str) -> bool {
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     if rest.contains(['@', '\u{ff20}']) || decoded(authority).contains('@') {
         return true;

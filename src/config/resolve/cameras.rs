@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::config::environment::Variables;
 use crate::config::file::{self, File};
-use crate::config::meaning::{
-    Camera, Common, Config, Credentials, Directions, Line, Model, RunOn, Scene, SourceKind, Task, Transport, Zone,
-};
+use crate::config::meaning::{Camera, Config, Credentials, Model, RunOn, SourceKind, Task, Transport};
 use crate::config::problem::Problem;
 use crate::config::report::Report;
 use crate::config::words;
 use crate::types::secret::Secret;
 
 use super::address::{self, Address};
+use super::rules::{self, Reading};
 use super::{beside, secrets};
 
 /// All cameras in order of the files.
@@ -21,13 +22,16 @@ pub(super) fn resolve(
     file: &File,
     models: &[Arc<Model>],
     variables: &Variables,
+    time_zone: &TimeZone,
     report: &mut Report,
 ) -> Vec<Arc<Camera>> {
     let cameras: Vec<Arc<Camera>> = file
         .cameras
         .iter()
         .enumerate()
-        .map(|(i, written)| Arc::new(camera(written, &format!("cameras[{i}]"), file, models, variables, report)))
+        .map(|(i, written)| {
+            Arc::new(camera(written, &format!("cameras[{i}]"), file, models, variables, time_zone, report))
+        })
         .collect();
     for (i, camera) in cameras.iter().enumerate().filter(|(_, camera)| !camera.id.is_empty()) {
         if let Some(first) = cameras[..i].iter().position(|other| other.id == camera.id) {
@@ -45,6 +49,7 @@ fn camera(
     file: &File,
     known: &[Arc<Model>],
     variables: &Variables,
+    time_zone: &TimeZone,
     report: &mut Report,
 ) -> Camera {
     let transport = written.transport.unwrap_or(Transport::Tcp);
@@ -53,15 +58,19 @@ fn camera(
         let message = format!("{min} is above retry_max_s = {max}; lower it, or raise retry_max_s");
         report.problem(format!("{key}.retry_min_s"), message);
     }
+    let models = models(written, key, file, known, report);
+    let labels = models.first().map(|index| &*known[*index].labels).filter(|labels| !labels.is_empty());
+    let (zones, lines, rules) = Reading { base: key, labels, time_zone, report }.all(written);
+    let password = [&written.password_file, &written.password_env, &written.password_credential].map(Option::as_deref);
     Camera {
         id: written.id.clone().unwrap_or_default(),
         source: source(written, key, report),
-        credentials: secrets::resolve(written, key, variables, report),
-        models: models(written, key, file, known, report),
-        zones: zones(&written.zones, key, report),
-        lines: lines(&written.lines, key, report),
-        rules: Vec::new(),
-        scene: Scene::default(),
+        credentials: secrets::login(written.username.as_deref(), password, key, variables, report),
+        models,
+        zones,
+        lines,
+        rules,
+        scene: rules::scene(&file.scene, written.scene_ignore.as_deref().unwrap_or_default()),
         detect_fps: written.detect_fps.map(|fps| fps as f32),
         transport,
         latency: Duration::from_millis(written.latency_ms.unwrap_or_else(|| latency_ms(transport)).into()),
@@ -166,50 +175,6 @@ pub fn models_by_name(config: &Config, names: Option<&[String]>) -> Result<Vec<u
     match in_order(&known, indices) {
         (models, None) => Ok(models),
         (_, Some(problem)) => Err(problem),
-    }
-}
-
-fn zones(written: &[file::Zone], base: &str, report: &mut Report) -> Vec<Zone> {
-    unique(written.iter().map(|zone| zone.id.as_deref()), &format!("{base}.zones"), report);
-    let corners = |zone: &file::Zone| zone.polygon.iter().flatten().map(|p| p.map(|v| v as f32)).collect();
-    written
-        .iter()
-        .map(|zone| Zone {
-            common: Common::new(zone.id.as_deref().unwrap_or_default()),
-            polygon: corners(zone),
-            inertia: Duration::ZERO,
-            dwell: None,
-            grace: Duration::ZERO,
-            distances_m: None,
-            count_every: None,
-        })
-        .collect()
-}
-
-fn lines(written: &[file::Line], base: &str, report: &mut Report) -> Vec<Line> {
-    unique(written.iter().map(|line| line.id.as_deref()), &format!("{base}.lines"), report);
-    let end = |end: Option<[f64; 2]>| end.unwrap_or_default().map(|v| v as f32);
-    for (i, _) in written.iter().enumerate().filter(|(_, line)| line.from.is_some() && line.from == line.to) {
-        report.problem(format!("{base}.lines[{i}].to"), "is where `from` is; a line has two ends");
-    }
-    let line = |line: &file::Line| Line {
-        common: Common::new(line.id.as_deref().unwrap_or_default()),
-        from: end(line.from),
-        to: end(line.to),
-        direction: Directions::Both,
-        frames: 2,
-    };
-    written.iter().map(line).collect()
-}
-
-fn unique<'a>(ids: impl Iterator<Item = Option<&'a str>>, base: &str, report: &mut Report) {
-    let mut seen: Vec<&str> = Vec::new();
-    for (i, id) in ids.enumerate().filter_map(|(i, id)| id.map(|id| (i, id))) {
-        if let Some(first) = seen.iter().position(|other| *other == id) {
-            let message = format!("{} is the id of {base}[{first}] too; give each its own", words::quoted(id));
-            report.problem(format!("{base}[{i}].id"), message);
-        }
-        seen.push(id);
     }
 }
 
@@ -339,7 +304,7 @@ pub fn camera_from_url(url: &str, username: Option<&str>, password: Option<Secre
         return Err(problem("username", "is for RTSP and HTTP, which this url is not; leave it out"));
     }
     let (written, file) = (file::Camera::default(), File::default());
-    let camera = camera(&written, "camera", &file, &[], &Variables::new(), &mut Report::new());
+    let camera = camera(&written, "camera", &file, &[], &Variables::new(), &TimeZone::UTC, &mut Report::new());
     let source = meant(&written, address, std::path::Path::new(""));
     Ok(Camera { id: "camera".to_owned(), source, credentials, ..camera })
 }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::environment::Variables;
 use super::file::{self, File};
 use super::meaning::{Config, Http, Log, Runtime, Tracking};
@@ -13,9 +15,11 @@ use super::words;
 mod address;
 mod cameras;
 mod identity;
+mod keeping;
 mod labels;
 mod models;
 mod policy;
+mod rules;
 mod secrets;
 mod sinks;
 
@@ -25,19 +29,20 @@ pub use cameras::{camera_from_url, models_by_name};
 pub(super) fn resolve(file: &File, variables: &Variables, report: &mut Report) -> Config {
     let models = models::resolve(&file.models, report);
     policy::check(file, report);
-    let cameras = cameras::resolve(file, &models, variables, report);
+    let runtime = runtime(&file.runtime, report);
+    let cameras = cameras::resolve(file, &models, variables, &runtime.time_zone, report);
     Config {
         path: report.files.first().cloned().unwrap_or_default(),
-        runtime: runtime(&file.runtime, report),
         log: log(&file.log, report),
         http: file.http.as_ref().map(|http| listener(http, report)),
         tracking: tracking(&file.tracking, report),
         identity: file.identity.as_ref().map(|identity| identity::resolve(identity, &cameras, &models, report)),
+        outbox: keeping::outbox(&file.outbox),
+        track_log: keeping::track_log(&file.track_log),
+        media: file.media.as_ref().map(|media| keeping::media(media, &runtime.state_dir, report)),
+        sinks: sinks::resolve(&file.sinks, &cameras, &runtime.device, variables, report),
+        runtime,
         cameras,
-        outbox: crate::config::meaning::Outbox::default(),
-        track_log: None,
-        media: None,
-        sinks: sinks::resolve(&file.sinks, report),
         models,
     }
 }
@@ -51,6 +56,7 @@ fn runtime(written: &file::Runtime, report: &mut Report) -> Runtime {
         concurrency: written.concurrency,
         state_dir: beside(&written.state_dir, "runtime.state_dir", report),
         device: device(written.device.as_deref(), report),
+        time_zone: time_zone(written.time_zone.as_deref(), report),
         drain: Duration::from_secs_f64(written.drain_s),
         inference_workers: written
             .inference_workers
@@ -60,6 +66,15 @@ fn runtime(written: &file::Runtime, report: &mut Report) -> Runtime {
         tensorrt_library,
         require_verified: written.require_verified,
     }
+}
+
+fn time_zone(written: Option<&str>, report: &mut Report) -> TimeZone {
+    let Some(name) = written else { return TimeZone::system() };
+    TimeZone::get(name).unwrap_or_else(|_| {
+        let message = "is not a time zone; write it as \"Europe/Berlin\" or \"UTC\"";
+        report.problem("runtime.time_zone", format!("{} {message}", words::quoted(name)));
+        TimeZone::UTC
+    })
 }
 
 fn device(written: Option<&str>, report: &mut Report) -> String {

@@ -1,9 +1,8 @@
-//! Where a camera's password comes from. Nothing here repeats what was written: it may be the password itself.
+//! Where passwords and other secrets come from. Nothing here repeats what was written: it may be the password itself.
 
 use std::path::{Path, PathBuf};
 
 use crate::config::environment::Variables;
-use crate::config::file::Camera;
 use crate::config::layers;
 use crate::config::meaning::Credentials;
 use crate::config::report::Report;
@@ -16,30 +15,54 @@ const MAX_BYTES: u64 = 4096;
 /// Set by systemd for a unit with `LoadCredential=`.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-/// User and password, where `key` is the camera's section.
-pub(super) fn resolve(camera: &Camera, key: &str, variables: &Variables, report: &mut Report) -> Option<Credentials> {
-    let names = ["password_file", "password_env", "password_credential"];
-    let values = [&camera.password_file, &camera.password_env, &camera.password_credential];
-    let set: Vec<(&str, &str)> =
-        names.into_iter().zip(values).filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
+/// The three ways to say where a secret is: in a file, in the environment, as a credential of systemd.
+pub(super) type Ways<'a> = [Option<&'a str>; 3];
+
+const WAYS: [&str; 3] = ["file", "env", "credential"];
+
+/// User and password, where `key` is the section that has them.
+pub(super) fn login(
+    username: Option<&str>,
+    password: Ways<'_>,
+    key: &str,
+    variables: &Variables,
+    report: &mut Report,
+) -> Option<Credentials> {
     let user_key = format!("{key}.username");
-    let refused = names.iter().any(|name| report.has(&format!("{key}.{name}")));
-    match (&camera.username, set.as_slice()) {
-        (None, []) => None,
-        (None, [(name, _), ..]) => {
+    let set = WAYS.iter().zip(password).find_map(|(way, value)| value.map(|_| way));
+    let refused = WAYS.iter().any(|way| report.has(&format!("{key}.password_{way}")));
+    match (username, set) {
+        (None, None) => None,
+        (None, Some(way)) => {
+            let name = format!("password_{way}");
             let message = format!("{name} is set and username is not; write the user name, or take {name} out");
             report.problem(user_key, message);
             None
         }
-        (Some(_), []) if refused => None,
-        (Some(_), []) => {
-            report.problem(user_key, format!("has no password; add one of {}", names.join(", ")));
+        (Some(_), None) => {
+            if !refused {
+                let names = WAYS.map(|way| format!("password_{way}")).join(", ");
+                report.problem(user_key, format!("has no password; add one of {names}"));
+            }
             None
         }
-        (Some(username), [(name, value)]) => {
-            let key = format!("{key}.{name}");
-            match password(name, value, &key, variables, report) {
-                Ok(password) => Some(Credentials { username: username.clone(), password }),
+        (Some(username), Some(_)) => {
+            let password = one("password", password, key, variables, report)?;
+            Some(Credentials { username: username.to_owned(), password })
+        }
+    }
+}
+
+/// The secret of the keys `<name>_file`, `<name>_env` and `<name>_credential`; `None`: none of them is set, or it
+/// cannot be had, which is reported.
+pub(super) fn one(name: &str, ways: Ways<'_>, key: &str, variables: &Variables, report: &mut Report) -> Option<Secret> {
+    let set: Vec<(&str, &str)> = WAYS.into_iter().zip(ways).filter_map(|(way, value)| Some((way, value?))).collect();
+    match set.as_slice() {
+        [] => None,
+        [(way, value)] => {
+            let key = format!("{key}.{name}_{way}");
+            match read(name, way, value, &key, variables, report) {
+                Ok(secret) => Some(secret),
                 Err(_) if report.engines_only => None,
                 Err(message) => {
                     report.problem(key, message);
@@ -47,34 +70,41 @@ pub(super) fn resolve(camera: &Camera, key: &str, variables: &Variables, report:
                 }
             }
         }
-        (Some(_), [(first, _), (second, _), ..]) => {
-            report.problem(format!("{key}.{second}"), format!("{first} is set too; keep one of them"));
+        [(first, _), (second, _), ..] => {
+            report.problem(format!("{key}.{name}_{second}"), format!("{name}_{first} is set too; keep one of them"));
             None
         }
     }
 }
 
-fn password(name: &str, value: &str, key: &str, variables: &Variables, report: &mut Report) -> Result<Secret, String> {
-    match name {
-        "password_file" => {
+fn read(
+    name: &str,
+    way: &str,
+    value: &str,
+    key: &str,
+    variables: &Variables,
+    report: &mut Report,
+) -> Result<Secret, String> {
+    match way {
+        "file" => {
             let path = beside(value, key, report);
-            let password = from_file(&path)?;
+            let secret = from_file(&path)?;
             if readable_by_everybody(&path) {
                 report.warn(key, format!("every user can read {0}; run: chmod o-rwx {0}", path.display()));
             }
-            Ok(password)
+            Ok(secret)
         }
-        "password_env" => match variables.get(value) {
+        "env" => match variables.get(value) {
             Some(text) => secret(text.as_bytes()).map_err(|e| format!("that variable is {e}")),
             None => Err("no variable of this name is set; set it for this process, and write its name here".to_owned()),
         },
-        _ => from_file(&credential(value, variables)?),
+        _ => from_file(&credential(name, value, variables)?),
     }
 }
 
-fn credential(name: &str, variables: &Variables) -> Result<PathBuf, String> {
+fn credential(what: &str, name: &str, variables: &Variables) -> Result<PathBuf, String> {
     if name.contains('/') || name == "." || name == ".." {
-        return Err("must be the name of a credential, not a path; for a path use password_file".to_owned());
+        return Err(format!("must be the name of a credential, not a path; for a path use {what}_file"));
     }
     let folder = variables.get(CREDENTIALS).ok_or_else(|| {
         format!("{CREDENTIALS} is not set; start under systemd, with LoadCredential=<name>:<file> in the unit")
