@@ -13,14 +13,16 @@ use super::extras::{Extras, Kind};
 use super::handover::{FAILURES, Handover, Parcel, Part, Returned};
 use super::looks::Looks;
 use super::objects::Objects;
+use super::watching::Watching;
 use super::{FrameResult, Publish, Report};
-use crate::config::{Task, Tracking};
+use crate::config::{Camera, Task, Tracking};
 use crate::inference::{FrameRef, InferenceError, LoadedModel, ModelManager};
 use crate::source::Frame;
 use crate::source::slot::{FrameSlot, Take};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::telemetry::progress;
 use crate::tracking::{self, Input, Tracker};
+use crate::types::event::EventDraft;
 use crate::types::found::Found;
 use crate::types::frame::FrameMeta;
 use crate::types::objects::FrameObjects;
@@ -40,6 +42,7 @@ const RECYCLED: usize = 64;
 /// What a camera thread needs.
 pub(super) struct Worker {
     pub(super) id: Arc<str>,
+    pub(super) camera: Arc<Camera>,
     pub(super) slot: Arc<FrameSlot>,
     /// Of the model that feeds the tracker.
     pub(super) task: Task,
@@ -104,20 +107,35 @@ impl Worker {
     }
 
     /// From now on events and counts are of these engines.
-    fn heed(&self, objects: &mut Objects, using: &[Arc<LoadedModel>]) {
+    fn heed(&self, kept: &mut Kept, using: &[Arc<LoadedModel>]) {
         let labels = labels(using);
-        if labels != *objects.labels() {
+        if labels != *kept.objects.labels() {
             self.metrics.set_labels(&labels);
         }
-        objects.heed(using);
+        kept.objects.heed(using);
+        kept.watching.heed(&kept.objects);
+    }
+
+    /// All tracks are over.
+    fn end_all(&self, kept: &mut Kept) {
+        kept.watching.reset(|draft| self.tell(draft));
+        for draft in kept.objects.end_all() {
+            self.tell(draft);
+        }
+    }
+
+    /// Waits where the hub is behind. It fails only when the hub has ended, at the very end of the process.
+    fn tell(&self, draft: EventDraft) {
+        let _ = self.reports.send(Report::Event(draft));
     }
 
     /// Until the slot closes; a panic costs the frames in flight and the tracks, not the camera.
     fn run(&self, mut analysis: Option<(Analysis, Extras)>) {
-        let mut objects = Objects::new(&self.id, &self.handover.using());
-        let mut numbering = Numbering::default();
+        let objects = Objects::new(&self.id, &self.handover.using());
+        let watching = Watching::new(&self.camera, &objects, &self.metrics);
+        let mut kept = Kept { objects, watching, numbering: Numbering::default() };
         loop {
-            let attempt = AssertUnwindSafe(|| Life::new(self, analysis.take(), &mut objects, &mut numbering).run());
+            let attempt = AssertUnwindSafe(|| Life::new(self, analysis.take(), &mut kept).run());
             match std::panic::catch_unwind(attempt) {
                 Ok(()) => return,
                 Err(_) => self.metrics.panics.inc(),
@@ -125,14 +143,12 @@ impl Worker {
             tracing::error!(panics = self.metrics.panics.get(), "panic in the camera thread; it begins anew");
             self.stage.idle();
             self.handover.panicked();
-            for draft in objects.end_all() {
-                let _ = self.reports.send(Report::Event(draft));
-            }
+            self.end_all(&mut kept);
             std::thread::sleep(AFTER_PANIC);
             // Contexts may have been lost in the panic.
             let Some(anew) = self.begin_anew() else { return };
             analysis = anew;
-            self.heed(&mut objects, &self.handover.using());
+            self.heed(&mut kept, &self.handover.using());
         }
     }
 }
@@ -140,6 +156,13 @@ impl Worker {
 /// Of the model that feeds the tracker.
 fn labels(using: &[Arc<LoadedModel>]) -> Arc<[String]> {
     using.first().map_or_else(|| Arc::from([]), |first| Arc::clone(&first.model.labels))
+}
+
+/// What outlives a panic.
+struct Kept {
+    objects: Objects,
+    watching: Watching,
+    numbering: Numbering,
 }
 
 /// Numbers of tracks: from 1 in each run, and never the same twice in one, whatever resets the tracker.
@@ -175,8 +198,7 @@ struct Life<'a> {
     /// Frames are kept until their tracks are known.
     keep_frames: bool,
     tracker: Box<dyn Tracker>,
-    objects: &'a mut Objects,
-    numbering: &'a mut Numbering,
+    kept: &'a mut Kept,
     last: Option<(FrameMeta, Instant)>,
     recycle: Sender<Box<FrameObjects>>,
     recycled: Receiver<Box<FrameObjects>>,
@@ -216,12 +238,7 @@ impl Fault<'_> {
 }
 
 impl<'a> Life<'a> {
-    fn new(
-        worker: &'a Worker,
-        analysis: Option<(Analysis, Extras)>,
-        objects: &'a mut Objects,
-        numbering: &'a mut Numbering,
-    ) -> Self {
+    fn new(worker: &'a Worker, analysis: Option<(Analysis, Extras)>, kept: &'a mut Kept) -> Self {
         let (recycle, recycled) = bounded(RECYCLED);
         // One is enough where nobody reads frames; each more costs the memory of a frame's masks.
         let _ = recycle.try_send(Box::new(FrameObjects::with_capacity(64)));
@@ -236,8 +253,7 @@ impl<'a> Life<'a> {
             extras,
             keep_frames,
             tracker: tracking::new(&worker.tracking),
-            objects,
-            numbering,
+            kept,
             last: None,
             recycle,
             recycled,
@@ -326,11 +342,9 @@ impl<'a> Life<'a> {
         if self.last.is_none_or(|(last, _)| must_forget(&last, &meta, worker.tracking.max_gap)) {
             self.tracker.reset();
             self.own_motion.reset();
-            self.numbering.tracker_reset(meta.run);
+            self.kept.numbering.tracker_reset(meta.run);
             self.extras.iter_mut().for_each(Extras::reset);
-            for draft in self.objects.end_all() {
-                let _ = worker.reports.send(Report::Event(draft));
-            }
+            worker.end_all(self.kept);
         }
         let frame_ref = frame.as_ref().and_then(Frame::picture);
         let frame_ref = frame_ref.map(|picture| FrameRef { tag: (meta.run, meta.seq), picture });
@@ -341,7 +355,7 @@ impl<'a> Life<'a> {
             self.looks.take(&mut *self.tracker, self.extras.as_mut(), frame_ref.as_ref(), &input, &worker.metrics);
         let seen = self.tracker.update(&Input { appearance, ..input });
         self.own_motion.follow(seen);
-        objects.set_tracks(seen.iter().map(|track| self.numbering.published(track)));
+        objects.set_tracks(seen.iter().map(|track| self.kept.numbering.published(track)));
         worker.metrics.stage(Stage::Track).observe(began.elapsed().saturating_sub(looked_for));
         if let (Some(extras), Some(looks)) = (&mut self.extras, appearance) {
             extras.keep_looks(&found.detections, looks, meta.media_time, &mut objects);
@@ -379,19 +393,20 @@ impl<'a> Life<'a> {
         let began = Instant::now();
         self.last = Some((meta, began));
         worker.metrics.set_tracks(objects.tracks());
-        let run = self.numbering.run;
-        let numbering = &mut *self.numbering;
+        let Kept { objects: known, watching, numbering } = &mut *self.kept;
+        let (run, offset) = (numbering.run, numbering.offset);
         let mut of_run = |ended: &Ended| Ended { track: numbering.published(&ended.track), ..*ended };
-        self.objects.observe(&meta, run, &objects, self.tracker.ended().iter().map(&mut of_run), |draft| {
-            let _ = worker.reports.send(Report::Event(draft));
-        });
+        let tell = |draft| worker.tell(draft);
+        known.see(&meta, run, &objects, tell);
+        let ended = self.tracker.ended();
+        watching.see(&meta, run, &objects, ended.iter().map(&mut of_run), None, tell);
+        known.end(ended.iter().map(&mut of_run), tell);
         if worker.publish == Publish::Events {
             let _ = self.recycle.try_send(objects);
         } else {
             let (camera, recycle) = (Arc::clone(&worker.id), self.recycle.clone());
             let ended = self.tracker.ended().iter().map(of_run).collect();
             let numbered = self.tracker.changes().iter().filter(|change| change.number.is_some());
-            let offset = self.numbering.offset;
             let changes =
                 numbered.map(|change| Change { number: change.number.map(|n| n + offset), ..*change }).collect();
             let due = match worker.publish {
@@ -403,7 +418,7 @@ impl<'a> Life<'a> {
                 self.pictured = Some(Instant::now());
             }
             let frame = frame.filter(|_| due).map(Box::new);
-            let (labels, looks_of) = (Arc::clone(self.objects.labels()), self.objects.looks_of());
+            let (labels, looks_of) = (Arc::clone(known.labels()), known.looks_of());
             let result = FrameResult {
                 camera,
                 meta,
@@ -462,13 +477,13 @@ impl<'a> Life<'a> {
 
     /// Events and counts are of these engines from now on.
     fn heed(&mut self, using: &[Arc<LoadedModel>]) {
-        if labels(using) != *self.objects.labels() {
+        if labels(using) != *self.kept.objects.labels() {
             // A class that was a person may be a car now.
             self.end_tracks();
         }
-        let before = self.objects.looks_of();
-        self.worker.heed(self.objects, using);
-        if self.objects.looks_of() != before {
+        let before = self.kept.objects.looks_of();
+        self.worker.heed(self.kept, using);
+        if self.kept.objects.looks_of() != before {
             // Looks of another engine cannot be compared with those to come.
             self.tracker.forget_appearance();
         }
@@ -546,7 +561,7 @@ impl<'a> Life<'a> {
     fn forget_lost_tracks(&mut self) {
         let gap = self.worker.tracking.max_gap + Duration::from_secs(1);
         let silent = self.last.as_ref().is_some_and(|(_, at)| at.elapsed() > gap);
-        if self.worker.live && silent && !self.objects.is_empty() {
+        if self.worker.live && silent && !self.kept.objects.is_empty() {
             self.end_tracks();
         }
     }
@@ -555,11 +570,10 @@ impl<'a> Life<'a> {
         // Else the tracker, which knows media time only, might go on with one that was told to have ended.
         self.tracker.reset();
         self.own_motion.reset();
-        self.numbering.tracker_reset(self.numbering.run);
+        let run = self.kept.numbering.run;
+        self.kept.numbering.tracker_reset(run);
         self.worker.metrics.set_tracks(&[]);
-        for draft in self.objects.end_all() {
-            let _ = self.worker.reports.send(Report::Event(draft));
-        }
+        self.worker.end_all(self.kept);
     }
 }
 

@@ -17,13 +17,14 @@ pub struct FedCamera {
 }
 
 impl FedCamera {
-    /// Starts the camera thread; its frames are taken from `slot`. Of `camera`, id and models are looked at.
+    /// Starts the camera thread; its frames are taken from `slot`. Of `camera`, id, models and
+    /// rules are looked at.
     ///
     /// # Errors
     /// Where its contexts or its thread cannot be made.
     pub fn start(
         environment: &Environment<'_>,
-        camera: &config::Camera,
+        camera: &Arc<config::Camera>,
         slot: &Arc<FrameSlot>,
     ) -> anyhow::Result<Self> {
         let (thread, metrics, _) = start_worker(environment, camera, slot, 1, true)?;

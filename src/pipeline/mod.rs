@@ -22,6 +22,7 @@ mod looks;
 mod matcher;
 mod objects;
 mod proofs;
+mod watching;
 mod whole_frame;
 
 use std::sync::Arc;
@@ -244,7 +245,7 @@ impl CameraPipeline {
 /// Starts a camera thread that takes its frames from `slot`, up to `depth` of them in flight.
 fn start_worker(
     environment: &Environment<'_>,
-    camera: &config::Camera,
+    camera: &Arc<config::Camera>,
     slot: &Arc<FrameSlot>,
     depth: usize,
     live: bool,
@@ -258,6 +259,7 @@ fn start_worker(
     let handover = Arc::new(Handover::new(&camera.id, &camera.models, &camera_models, depth, &metrics));
     let worker = camera::Worker {
         id: Arc::from(camera.id.as_str()),
+        camera: Arc::clone(camera),
         slot: Arc::clone(slot),
         task,
         handover: Arc::clone(&handover),

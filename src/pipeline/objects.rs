@@ -86,6 +86,11 @@ impl Objects {
         &self.labels
     }
 
+    /// The model that feeds the tracker, as it stands in events.
+    pub(super) fn model(&self) -> Option<&EventModel> {
+        self.model.as_ref()
+    }
+
     /// Names what embeddings depend on.
     pub(super) fn looks_of(&self) -> Option<Arc<str>> {
         self.space.clone()
@@ -95,13 +100,12 @@ impl Objects {
         self.open.is_empty()
     }
 
-    /// Compares the tracks of a frame with those before it.
-    pub(super) fn observe(
+    /// Takes in the tracks of a frame: `object.start` of those that are new.
+    pub(super) fn see(
         &mut self,
         meta: &FrameMeta,
         track_run: u32,
         objects: &FrameObjects,
-        ended: impl Iterator<Item = Ended>,
         mut emit: impl FnMut(EventDraft),
     ) {
         for (at, track) in objects.tracks().iter().enumerate() {
@@ -124,10 +128,14 @@ impl Objects {
                 }
             }
         }
+    }
+
+    /// Tracks that are over: `object.end`.
+    pub(super) fn end(&mut self, ended: impl Iterator<Item = Ended>, mut emit: impl FnMut(EventDraft)) {
         for Ended { track, reason } in ended {
             if let Some(at) = self.open.iter().position(|open| open.track.number == track.number) {
                 let open = self.open.remove(at);
-                emit(self.end(&open, reason));
+                emit(self.ended(&open, reason));
             }
         }
     }
@@ -135,10 +143,10 @@ impl Objects {
     /// Ends whatever is open, at its last frame.
     pub(super) fn end_all(&mut self) -> Vec<EventDraft> {
         let open = std::mem::take(&mut self.open);
-        open.iter().map(|open| self.end(open, EndReason::Reset)).collect()
+        open.iter().map(|open| self.ended(open, EndReason::Reset)).collect()
     }
 
-    fn end(&self, open: &Open, reason: EndReason) -> EventDraft {
+    fn ended(&self, open: &Open, reason: EndReason) -> EventDraft {
         let mut draft = self.draft(EventType::ObjectEnd, Phase::End, open);
         draft.data.insert("reason".to_owned(), json!(reason.name()));
         draft
@@ -271,7 +279,7 @@ mod tests {
             let mut frame = FrameObjects::with_capacity(1);
             frame.set_tracks(std::iter::once(track));
             frame.set_embedding(0, embedding);
-            objects.observe(&meta, 1, &frame, std::iter::empty(), |_| {});
+            objects.see(&meta, 1, &frame, |_| {});
         };
         see(&mut objects, &[1.0, 0.0]);
         // Another detector changes nothing of it.

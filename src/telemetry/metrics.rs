@@ -3,6 +3,7 @@
 mod counts;
 mod models;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -163,6 +164,14 @@ struct LabelCount {
     ever: AtomicBool,
 }
 
+/// How often a rule fired.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fired {
+    told: u64,
+    /// Nobody was told.
+    shadow: u64,
+}
+
 /// One camera.
 #[derive(Debug)]
 pub struct CameraMetrics {
@@ -198,7 +207,10 @@ pub struct CameraMetrics {
     pub bad_boxes: Counter,
     /// Answers that a model which does not feed the tracker failed to give.
     pub unanswered: Counter,
+    /// What its rules count.
+    pub counts: Counts,
     tracks: Mutex<Box<[LabelCount]>>,
+    fired: Mutex<BTreeMap<String, Fired>>,
     up: AtomicBool,
     began: Instant,
     last_frame_ms: AtomicU64,
@@ -229,6 +241,8 @@ impl CameraMetrics {
             detections: Counter::default(),
             bad_boxes: Counter::default(),
             unanswered: Counter::default(),
+            counts: Counts::default(),
+            fired: Mutex::default(),
             tracks: Mutex::default(),
             up: AtomicBool::new(false),
             began: Instant::now(),
@@ -278,6 +292,16 @@ impl CameraMetrics {
                 count.ever.store(true, Ordering::Relaxed);
             }
         }
+    }
+
+    /// A rule fired.
+    pub fn fired(&self, rule: &str, shadow: bool) {
+        let mut fired = self.fired.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = match fired.get_mut(rule) {
+            Some(counts) => counts,
+            None => fired.entry(rule.to_owned()).or_default(),
+        };
+        *(if shadow { &mut counts.shadow } else { &mut counts.told }) += 1;
     }
 
     /// The histogram of a step.
@@ -500,6 +524,31 @@ impl Metrics {
                     count.now.get()
                 );
             }
+        }
+        header(out, "rule_fired_total", "counter");
+        for camera in &cameras {
+            for (rule, fired) in camera.fired.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                for (shadow, count) in [(false, fired.told), (true, fired.shadow)] {
+                    let labels = format!("camera=\"{}\",rule=\"{rule}\",shadow=\"{shadow}\"", camera.id);
+                    let _ = writeln!(out, "watchkeeper_rule_fired_total{{{labels}}} {count}");
+                }
+            }
+        }
+        header(out, "zone_objects", "gauge");
+        for camera in &cameras {
+            camera.counts.each_zone_ever(|zone, label, count| {
+                let labels = format!("camera=\"{}\",zone=\"{zone}\",label=\"{label}\"", camera.id);
+                let _ = writeln!(out, "watchkeeper_zone_objects{{{labels}}} {count}");
+            });
+        }
+        header(out, "line_crossings_total", "counter");
+        for camera in &cameras {
+            camera.counts.each_line(|line, counts| {
+                for (direction, count) in ["in", "out"].into_iter().zip(counts) {
+                    let labels = format!("camera=\"{}\",line=\"{line}\",direction=\"{direction}\"", camera.id);
+                    let _ = writeln!(out, "watchkeeper_line_crossings_total{{{labels}}} {count}");
+                }
+            });
         }
         header(out, "camera_last_frame_age_seconds", "gauge");
         for camera in &cameras {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::event::EventModel;
 use super::geometry::BBox;
+use super::pose::Keypoint;
 use super::time::{CaptureTime, Clock, Timestamp};
 use super::track::EndReason;
 
@@ -143,6 +144,13 @@ impl Seen {
         BBox::new(x1, y1, x2, y2)
     }
 
+    /// What keypoints (pixels) say of how somebody holds himself.
+    #[must_use]
+    pub fn posture_of(keypoints: &[Keypoint]) -> Option<Posture> {
+        let _ = keypoints;
+        None
+    }
+
     /// Median of its latest scores, 0..1.
     #[must_use]
     pub fn median_score(&self) -> f32 {
@@ -162,4 +170,10 @@ pub fn fixed_box(bbox: &BBox, (width, height): (u32, u32)) -> [i16; 4] {
 #[must_use]
 pub fn fixed_score(score: f32) -> u16 {
     (score.clamp(0.0, 1.0) * SCORE_UNIT).round() as u16
+}
+
+/// Cut to whole microseconds.
+#[must_use]
+pub fn whole_micros(time: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }

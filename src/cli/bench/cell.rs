@@ -62,7 +62,7 @@ impl Cells<'_> {
         let template = camera_from_url("test://ball", None, None)?;
         for number in 0..count {
             let (id, models) = (format!("bench-{}", number + 1), (0..self.config.models.len()).collect());
-            let camera = Camera { id: id.clone(), models, ..template.clone() };
+            let camera = Arc::new(Camera { id: id.clone(), models, ..template.clone() });
             let slot = Arc::new(FrameSlot::new(self.feed.delivery()));
             fed.0.push(Fed::new(FedCamera::start(&environment, &camera, &slot)?, slot));
             numbers.insert(id, number);

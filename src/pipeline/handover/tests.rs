@@ -71,6 +71,7 @@ impl Site {
         let (reports, incoming) = channel();
         site.threads.push(std::thread::spawn(move || while incoming.recv().is_ok() {}));
         let worker = Worker {
+            camera: Arc::clone(&site.config.cameras[0]),
             id: Arc::from("gate"),
             slot: Arc::clone(&site.slot),
             task: Task::Detection,
