@@ -5,7 +5,6 @@
 
 mod brush;
 mod colour;
-mod convert;
 mod marks;
 mod text;
 
@@ -40,7 +39,7 @@ impl Canvas {
     /// A copy of `picture` in RGB. Chroma is repeated, not interpolated; samples that the planes lack are black.
     #[must_use]
     pub fn from_picture(picture: &Picture<'_>) -> Self {
-        Self::over(picture.width, picture.height, convert::to_rgb(picture))
+        Self::over(picture.width, picture.height, picture.to_rgb())
     }
 
     /// A canvas over `pixels`, three bytes a pixel and rows without gaps; `None` where their number is not

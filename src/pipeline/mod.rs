@@ -22,6 +22,7 @@ mod looks;
 mod matcher;
 mod objects;
 mod proofs;
+mod quality;
 mod watching;
 mod whole_frame;
 
@@ -51,6 +52,7 @@ pub use handover::{EngineFor, Handover, Proof, Setback};
 pub use hub::{Hub, Observer};
 pub use inputs::{CropInput, FrameInput};
 pub use proofs::proofs;
+pub use quality::quality;
 
 /// Results that may wait for the hub, all cameras together.
 pub const HUB_QUEUE: usize = 256;

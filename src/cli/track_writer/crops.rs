@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::best;
 use super::place::part_of;
 use crate::annotate::Canvas;
 use crate::cli::exit::BadInput;
-use crate::pipeline::FrameResult;
-use crate::types::frame::{Picture, Plane, Planes, Subsampling};
+use crate::pipeline::{FrameResult, quality};
+use crate::types::frame::Picture;
 use crate::types::geometry::BBox;
 use crate::types::track::Track;
 
@@ -57,7 +56,7 @@ impl Crops {
         let (tracks, size) = (result.objects.tracks(), (result.meta.width, result.meta.height));
         if let Some(picture) = result.frame.as_ref().and_then(|frame| frame.picture()) {
             for (at, track) in tracks.iter().enumerate() {
-                let Some(quality) = best::quality(tracks, at, size) else { continue };
+                let Some(quality) = quality(tracks, at, size) else { continue };
                 let enough = self.live.get(&track.number).map_or(0.0, |crop| crop.quality * BETTER);
                 if quality > enough {
                     self.take(result, &picture, track, quality)?;
@@ -122,34 +121,18 @@ fn encoded(picture: &Picture<'_>, bbox: &BBox) -> Option<std::io::Result<Vec<u8>
     Some(Canvas::from_rgb(to.0 as usize, to.1 as usize, small.into_raw())?.encode_jpeg(QUALITY))
 }
 
-/// The pixels in a box, from even to even column and row, so that they keep their chroma.
+/// The pixels in a box.
 fn part<'a>(picture: &Picture<'a>, bbox: &BBox) -> Option<Picture<'a>> {
-    let even = |edge: f32| (edge.max(0.0) as usize) & !1;
-    let (x, y) = (even(bbox.x1), even(bbox.y1));
-    let (x2, y2) = ((bbox.x2.ceil() as usize).min(picture.width), (bbox.y2.ceil() as usize).min(picture.height));
-    let (width, height) = (x2.checked_sub(x).filter(|side| *side > 0)?, y2.checked_sub(y).filter(|side| *side > 0)?);
-    let from = |plane: Plane<'a>, x: usize, y: usize| -> Option<Plane<'a>> {
-        Some(Plane { data: plane.data.get(y.checked_mul(plane.stride)? + x..)?, stride: plane.stride })
-    };
-    let planes = match picture.planes {
-        Planes::Planar { y: luma, u, v, subsampling } => {
-            let (across, down) = subsampling.shared();
-            let (cx, cy) = (x / across, y / down);
-            Planes::Planar { y: from(luma, x, y)?, u: from(u, cx, cy)?, v: from(v, cx, cy)?, subsampling }
-        }
-        Planes::Nv12 { y: luma, uv } => {
-            let (across, down) = Subsampling::Yuv420.shared();
-            Planes::Nv12 { y: from(luma, x, y)?, uv: from(uv, x / across * 2, y / down)? }
-        }
-    };
-    Some(Picture { width, height, planes, colour: picture.colour })
+    let [x1, y1] = [bbox.x1, bbox.y1].map(|edge| edge.max(0.0) as usize);
+    let [x2, y2] = [bbox.x2, bbox.y2].map(|edge| edge.max(0.0).ceil() as usize);
+    picture.part(x1, y1, x2, y2)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::types::frame::{Colour, Matrix, Range};
+    use crate::types::frame::{Colour, Matrix, Plane, Planes, Range, Subsampling};
 
     const COLOUR: Colour = Colour { matrix: Matrix::Bt601, range: Range::Full };
 

@@ -1,6 +1,5 @@
 //! What `analyze` writes of a recording: one file a format, whole or not at all.
 
-mod best;
 mod coco;
 mod crops;
 mod jsonl;

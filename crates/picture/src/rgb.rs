@@ -1,6 +1,6 @@
 //! YCbCr samples into RGB for the eye.
 
-use crate::types::frame::{Colour, Matrix, Picture, Plane, Planes, Range};
+use crate::{Colour, Matrix, Picture, Plane, Planes, Range};
 
 /// Bits behind the point of the coefficients.
 const FRACTION: i32 = 16;
@@ -48,8 +48,16 @@ impl Coefficients {
     }
 }
 
-/// `width * height * 3` bytes; samples that a plane lacks leave their pixels black.
-pub(super) fn to_rgb(picture: &Picture<'_>) -> Vec<u8> {
+impl Picture<'_> {
+    /// For the eye: red, green and blue, `width * height * 3` bytes. Chroma is repeated, not interpolated; samples that
+    /// a plane lacks leave their pixels black.
+    #[must_use]
+    pub fn to_rgb(&self) -> Vec<u8> {
+        to_rgb(self)
+    }
+}
+
+fn to_rgb(picture: &Picture<'_>) -> Vec<u8> {
     let coefficients = Coefficients::new(picture.colour);
     let mut rgb = vec![0; picture.width * picture.height * 3];
     if rgb.is_empty() {
@@ -84,7 +92,7 @@ fn row(plane: Plane<'_>, r: usize) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::frame::Subsampling;
+    use crate::Subsampling;
 
     /// Bars at 100 %, as in the tests of the tensor conversion.
     #[test]

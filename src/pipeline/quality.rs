@@ -13,7 +13,8 @@ const HIDDEN: f32 = 0.1;
 
 /// Score times side, less where the edge of the picture cuts the box or other boxes cover it: the more, the better.
 /// `None` where it was not seen.
-pub(super) fn quality(tracks: &[Track], at: usize, (width, height): (u32, u32)) -> Option<f32> {
+#[must_use]
+pub fn quality(tracks: &[Track], at: usize, (width, height): (u32, u32)) -> Option<f32> {
     let track = tracks.get(at).filter(|track| !track.coasted && track.bbox.is_valid())?;
     let b = track.bbox;
     let cut = b.x1 < EDGE || b.y1 < EDGE || b.x2 > width as f32 - EDGE || b.y2 > height as f32 - EDGE;
