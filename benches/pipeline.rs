@@ -185,6 +185,7 @@ impl Bench {
             progress: &progress,
             reports,
             publish: Publish::Objects,
+            media: None,
         };
         let camera = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
         drop(environment);

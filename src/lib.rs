@@ -18,6 +18,7 @@
 //! - [`rules`]: tracks to what they do in zones, at lines and by themselves.
 //! - [`pipeline`]: the threads that carry frames through these.
 //! - [`outbox`]: events, numbered, to their sinks.
+//! - [`media`]: pictures of events, kept as long as asked.
 //! - [`annotate`]: what was seen, drawn on the picture.
 //! - [`eval`]: how good the answers are, as the field measures it.
 //! - [`web`]: health, readiness and metrics over HTTP.
@@ -27,7 +28,7 @@
 //! - [`types`]: the plain data they all speak.
 //!
 //! Dependencies point one way: `cli -> daemon -> pipeline -> {source inference vision tracking rules
-//! outbox web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
+//! outbox media web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
 
 #![forbid(unsafe_code)]
 
@@ -37,6 +38,7 @@ pub mod config;
 pub mod daemon;
 pub mod eval;
 pub mod inference;
+pub mod media;
 pub mod outbox;
 pub mod pipeline;
 pub mod rules;

@@ -110,6 +110,7 @@ impl House {
             progress: &self.progress,
             reports: self.reports.clone(),
             publish: Publish::Events,
+            media: None,
         };
         CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Newest).unwrap()
     }

@@ -68,6 +68,7 @@ impl Player {
             progress: &progress,
             reports,
             publish: self.publish,
+            media: None,
         };
         let pipeline = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
         // The camera's own senders end with it; this one must not outlive them.

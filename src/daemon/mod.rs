@@ -19,6 +19,7 @@ use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::config::{self, Config};
 use crate::inference::{Admission, ModelManager, Notice};
+use crate::media::{self, Media};
 use crate::outbox::Outbox;
 use crate::pipeline::{self, CameraPipeline, Environment, Hub, Observer, Publish};
 use crate::source::{self, Delivery};
@@ -104,8 +105,9 @@ pub fn register_secrets(config: &Config) {
     }
 }
 
-/// What an operator reaches of inference.
-fn control(models: &Arc<ModelManager>, tripped: &Arc<Tripped>, reloads: &Reloads) -> web::Control {
+/// What an operator reaches.
+fn control(config: &Config, models: &Arc<ModelManager>, tripped: &Arc<Tripped>, reloads: &Reloads) -> web::Control {
+    let dir = config.media.as_ref().map(|media| media.dir.clone());
     let [asked, told, proven, listed] = [(); 4].map(|()| Arc::clone(models));
     let (tripped, reloads) = (Arc::clone(tripped), reloads.clone());
     web::Control {
@@ -118,6 +120,10 @@ fn control(models: &Arc<ModelManager>, tripped: &Arc<Tripped>, reloads: &Reloads
         }),
         contract: Box::new(move || serde_json::json!(proven.contract())),
         models: Box::new(move || serde_json::json!(listed.status())),
+        media: Box::new(move |id, name| {
+            // Only what is an id and a name of ours becomes part of a path.
+            Some(media::path(dir.as_deref()?, ulid::Ulid::from_string(id).ok()?, media::Kind::of(name)?))
+        }),
         reload: Box::new(move || reloads.ask_and_wait()),
     }
 }
@@ -128,6 +134,7 @@ struct Running {
     cameras: Vec<CameraPipeline>,
     _admissions: Vec<Admission>,
     hub: Hub,
+    media: Option<Media>,
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
     web: Option<web::Server>,
@@ -148,6 +155,7 @@ impl Running {
         tripped.resume(&models);
         let outbox =
             Outbox::open(&config.runtime.state_dir, &config.runtime.device, &config.sinks, &metrics, &progress)?;
+        let media = config.media.as_ref().map(|media| Media::start(media, &metrics, &progress)).transpose()?;
         let (reports, incoming) = pipeline::channel();
         let identities = identities::start(config, &models, &metrics, &progress, reports.clone())?;
         let publish = match observer.as_ref().map_or(Publish::Events, |observer| observer.publish) {
@@ -161,7 +169,7 @@ impl Running {
         let web = match &config.http {
             Some(http) => {
                 let (metrics, readiness) = (Arc::clone(&metrics), Arc::clone(&readiness));
-                Some(web::Server::start(http.listen, metrics, readiness, control(&models, &tripped, &reloads))?)
+                Some(web::Server::start(http.listen, metrics, readiness, control(config, &models, &tripped, &reloads))?)
             }
             None => None,
         };
@@ -172,6 +180,7 @@ impl Running {
             progress: &progress,
             reports: reports.clone(),
             publish,
+            media: media.as_ref().and_then(Media::desk),
         };
         let mut cameras = Vec::with_capacity(config.cameras.len());
         // All before the first begins: what decoders take is not known beforehand.
@@ -191,7 +200,20 @@ impl Running {
             cameras: handovers,
         })?;
         readiness.ready();
-        Ok(Self { models, tripped, cameras, _admissions: admissions, hub, metrics, progress, web, reloads, reports })
+        drop(environment);
+        Ok(Self {
+            models,
+            tripped,
+            cameras,
+            _admissions: admissions,
+            hub,
+            media,
+            metrics,
+            progress,
+            web,
+            reloads,
+            reports,
+        })
     }
 
     /// Until a signal, or until a part that everybody needs is gone.
@@ -255,7 +277,7 @@ impl Running {
     /// Stops upstream; later stages end when their input does. True where all was written in time.
     fn drain(self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
-        let Self { models, tripped, cameras, hub, metrics, web, reloads, reports, .. } = self;
+        let Self { models, tripped, cameras, hub, media, metrics, web, reloads, reports, .. } = self;
         for camera in &cameras {
             camera.stop();
         }
@@ -271,6 +293,9 @@ impl Running {
                 tracing::warn!(camera = camera.id(), "did not end in time and is left behind");
                 in_time = false;
             }
+        }
+        if let Some(media) = media {
+            media.close(deadline);
         }
         // A plan that is being loaded cannot be hurried.
         if !reloads.join(deadline) {

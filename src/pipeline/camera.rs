@@ -13,10 +13,12 @@ use super::extras::{Extras, Kind};
 use super::handover::{FAILURES, Handover, Parcel, Part, Returned};
 use super::looks::Looks;
 use super::objects::Objects;
+use super::shots::Shots;
 use super::watching::Watching;
 use super::{FrameResult, Publish, Report};
 use crate::config::{Camera, Task, Tracking};
 use crate::inference::{FrameRef, InferenceError, LoadedModel, ModelManager};
+use crate::media::Desk;
 use crate::source::Frame;
 use crate::source::slot::{FrameSlot, Take};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
@@ -55,6 +57,8 @@ pub(super) struct Worker {
     /// Frames come at their own pace, not at ours.
     pub(super) live: bool,
     pub(super) reports: Sender<Report>,
+    /// Where pictures of events go.
+    pub(super) media: Option<Desk>,
     /// What somebody reads of every frame.
     pub(super) publish: Publish,
     pub(super) metrics: Arc<CameraMetrics>,
@@ -114,14 +118,16 @@ impl Worker {
         }
         kept.objects.heed(using);
         kept.watching.heed(&kept.objects);
+        kept.shots.heed(kept.objects.labels());
     }
 
     /// All tracks are over.
     fn end_all(&self, kept: &mut Kept) {
-        kept.watching.reset(|draft| self.tell(draft));
-        for draft in kept.objects.end_all() {
-            self.tell(draft);
+        kept.watching.reset(|_, draft| self.tell(draft));
+        for (number, draft) in kept.objects.end_all() {
+            self.tell(EventDraft { media: kept.shots.ended(number), ..draft });
         }
+        kept.shots.forget();
     }
 
     /// Waits where the hub is behind. It fails only when the hub has ended, at the very end of the process.
@@ -133,7 +139,9 @@ impl Worker {
     fn run(&self, mut analysis: Option<(Analysis, Extras)>) {
         let objects = Objects::new(&self.id, &self.handover.using());
         let watching = Watching::new(&self.camera, &objects, &self.metrics);
-        let mut kept = Kept { objects, watching, numbering: Numbering::default() };
+        let mut shots = Shots::new(self.media.clone());
+        shots.heed(objects.labels());
+        let mut kept = Kept { objects, watching, shots, numbering: Numbering::default() };
         loop {
             let attempt = AssertUnwindSafe(|| Life::new(self, analysis.take(), &mut kept).run());
             match std::panic::catch_unwind(attempt) {
@@ -162,6 +170,7 @@ fn labels(using: &[Arc<LoadedModel>]) -> Arc<[String]> {
 struct Kept {
     objects: Objects,
     watching: Watching,
+    shots: Shots,
     numbering: Numbering,
 }
 
@@ -246,7 +255,8 @@ impl<'a> Life<'a> {
         let own_motion = OwnMotion::new(worker.tracking.camera_motion);
         let keep_frames = worker.publish.has_pictures()
             || extras.as_ref().is_some_and(|extras| !extras.is_empty())
-            || own_motion.is_on();
+            || own_motion.is_on()
+            || kept.shots.is_on();
         Self {
             worker,
             analysis,
@@ -393,14 +403,22 @@ impl<'a> Life<'a> {
         let began = Instant::now();
         self.last = Some((meta, began));
         worker.metrics.set_tracks(objects.tracks());
-        let Kept { objects: known, watching, numbering } = &mut *self.kept;
+        let Kept { objects: known, watching, shots, numbering } = &mut *self.kept;
         let (run, offset) = (numbering.run, numbering.offset);
         let mut of_run = |ended: &Ended| Ended { track: numbering.published(&ended.track), ..*ended };
         let tell = |draft| worker.tell(draft);
         known.see(&meta, run, &objects, tell);
         let ended = self.tracker.ended();
-        watching.see(&meta, run, &objects, ended.iter().map(&mut of_run), None, tell);
-        known.end(ended.iter().map(&mut of_run), tell);
+        let (pixels, tracks) = (frame.as_ref(), objects.tracks());
+        watching.see(&meta, run, &objects, ended.iter().map(&mut of_run), None, |about, draft| {
+            tell(EventDraft { media: shots.fired(pixels, tracks, about), ..draft });
+        });
+        if let Some(frame) = pixels {
+            shots.see(frame, tracks);
+        }
+        known.end(ended.iter().map(&mut of_run), |number, draft| {
+            tell(EventDraft { media: shots.ended(number), ..draft });
+        });
         if worker.publish == Publish::Events {
             let _ = self.recycle.try_send(objects);
         } else {

@@ -23,6 +23,7 @@ mod matcher;
 mod objects;
 mod proofs;
 mod quality;
+mod shots;
 mod watching;
 mod whole_frame;
 
@@ -35,6 +36,7 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::config::{self, Config, Task};
 use crate::inference::ModelManager;
 use crate::inference::budget::Filter;
+use crate::media::Desk;
 use crate::source::slot::FrameSlot;
 use crate::source::{Delivery, Frame, Setup, Source, StreamFacts};
 use crate::telemetry::metrics::{CameraMetrics, Metrics};
@@ -142,6 +144,8 @@ pub struct Environment<'a> {
     pub reports: Sender<Report>,
     /// What is reported.
     pub publish: Publish,
+    /// Where pictures of events go; `None`: nowhere.
+    pub media: Option<Desk>,
 }
 
 /// A running camera: its source and its camera thread.
@@ -270,6 +274,7 @@ fn start_worker(
         depth,
         live,
         reports: environment.reports.clone(),
+        media: environment.media.clone(),
         publish: environment.publish,
         metrics: Arc::clone(&metrics),
         stage: environment.progress.stage(format!("camera {}", camera.id)),

@@ -130,20 +130,20 @@ impl Objects {
         }
     }
 
-    /// Tracks that are over: `object.end`.
-    pub(super) fn end(&mut self, ended: impl Iterator<Item = Ended>, mut emit: impl FnMut(EventDraft)) {
+    /// Tracks that are over: `object.end`, with their numbers.
+    pub(super) fn end(&mut self, ended: impl Iterator<Item = Ended>, mut emit: impl FnMut(u64, EventDraft)) {
         for Ended { track, reason } in ended {
             if let Some(at) = self.open.iter().position(|open| open.track.number == track.number) {
                 let open = self.open.remove(at);
-                emit(self.ended(&open, reason));
+                emit(track.number, self.ended(&open, reason));
             }
         }
     }
 
     /// Ends whatever is open, at its last frame.
-    pub(super) fn end_all(&mut self) -> Vec<EventDraft> {
+    pub(super) fn end_all(&mut self) -> Vec<(u64, EventDraft)> {
         let open = std::mem::take(&mut self.open);
-        open.iter().map(|open| self.ended(open, EndReason::Reset)).collect()
+        open.iter().map(|open| (open.track.number, self.ended(open, EndReason::Reset))).collect()
     }
 
     fn ended(&self, open: &Open, reason: EndReason) -> EventDraft {
@@ -290,7 +290,7 @@ mod tests {
         objects.heed(&models("second"));
         see(&mut objects, &[0.0, 0.0, 1.0]);
         let ended = objects.end_all();
-        let embedding = ended[0].track.as_ref().unwrap().embedding.as_ref().unwrap();
+        let embedding = ended[0].1.track.as_ref().unwrap().embedding.as_ref().unwrap();
         assert_eq!(embedding.vector, [0.0, 0.0, 1.0]);
     }
 }

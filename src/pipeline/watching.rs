@@ -44,10 +44,10 @@ impl Watching {
     pub(super) fn heed(&mut self, objects: &Objects) {
         let model = Arc::new(Model { labels: objects.labels().to_vec(), event: objects.model().cloned() });
         self.metrics.counts.set_labels(&model.labels);
-        self.take(Told::Model(&model), |_| {});
+        self.take(Told::Model(&model), |_, _| {});
     }
 
-    /// A frame.
+    /// A frame; `emit` gets what is to be told, and which track it is about.
     pub(super) fn see(
         &mut self,
         meta: &FrameMeta,
@@ -55,7 +55,7 @@ impl Watching {
         objects: &FrameObjects,
         ended: impl Iterator<Item = Ended>,
         scene: Option<SceneStats>,
-        emit: impl FnMut(EventDraft),
+        emit: impl FnMut(Option<u64>, EventDraft),
     ) {
         let seen = &mut self.seen;
         let size = (meta.width, meta.height);
@@ -92,28 +92,28 @@ impl Watching {
     }
 
     /// All tracks are over.
-    pub(super) fn reset(&mut self, emit: impl FnMut(EventDraft)) {
+    pub(super) fn reset(&mut self, emit: impl FnMut(Option<u64>, EventDraft)) {
         self.take(Told::Reset, emit);
         for zone in 0..self.zones {
             self.metrics.counts.set_inside(zone, self.rules.inside(zone));
         }
     }
 
-    fn take(&mut self, told: Told<'_>, mut emit: impl FnMut(EventDraft)) {
+    fn take(&mut self, told: Told<'_>, mut emit: impl FnMut(Option<u64>, EventDraft)) {
         let Self { rules, seen, metrics, .. } = self;
         let input = match told {
             Told::Model(model) => Input::Model(model),
             Told::Frame => Input::Frame(seen),
             Told::Reset => Input::Reset { capture: seen.capture, arrival: seen.arrival },
         };
-        rules.take(input, |Firing { draft, shadow, .. }| {
+        rules.take(input, |Firing { draft, track: about, shadow }| {
             metrics.fired(&draft.rule, shadow);
             if shadow {
                 let track = draft.track.as_ref().map(|track| track.id.as_str());
                 let (event, rule) = (draft.event_type.name(), draft.rule.as_str());
                 tracing::info!(rule, event, track, at = %draft.capture, "a shadow rule fired; nobody is told");
             } else {
-                emit(draft);
+                emit(about, draft);
             }
         });
     }

@@ -1,6 +1,7 @@
 //! What an operator may ask of inference and tell it. Errors are problem+json (RFC 9457) with a stable `code`.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Json;
@@ -24,6 +25,8 @@ pub struct Control {
     pub contract: Box<dyn Fn() -> Value + Send + Sync>,
     /// Each model and its engine.
     pub models: Box<dyn Fn() -> Value + Send + Sync>,
+    /// The file of an event's picture or clip, by the event's id and the file's name; `None`: no such thing is kept.
+    pub media: Box<dyn Fn(&str, &str) -> Option<PathBuf> + Send + Sync>,
     /// Reads the configuration anew and applies what changed; what came of it.
     pub reload: Box<dyn Fn() -> Result<Value, Refusal> + Send + Sync>,
 }
@@ -126,7 +129,7 @@ fn is_loopback(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     problem_with(status, code, detail, Map::new())
 }
 

@@ -1,6 +1,7 @@
-//! Health, readiness, metrics, models, serial mode and reload over HTTP, on loopback.
+//! Health, readiness, metrics, models, pictures of events, serial mode and reload over HTTP, on loopback.
 
 mod control;
+mod media;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -100,6 +101,7 @@ fn router(app: App) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/v1/contract", get(control::contract))
+        .route("/api/v1/events/{id}/{file}", get(media::file))
         .route("/api/v1/models", get(control::models))
         .route("/api/v1/reload", post(control::reload))
         .route("/api/v1/serial-mode", get(control::serial_mode).post(control::set_serial_mode))

@@ -57,6 +57,7 @@ impl Cells<'_> {
             progress: &busy,
             reports,
             publish: Publish::Objects,
+            media: None,
         };
         let (mut fed, mut numbers) = (Cameras(Vec::with_capacity(count)), BTreeMap::new());
         let template = camera_from_url("test://ball", None, None)?;

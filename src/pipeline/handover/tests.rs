@@ -72,6 +72,7 @@ impl Site {
         site.threads.push(std::thread::spawn(move || while incoming.recv().is_ok() {}));
         let worker = Worker {
             camera: Arc::clone(&site.config.cameras[0]),
+            media: None,
             id: Arc::from("gate"),
             slot: Arc::clone(&site.slot),
             task: Task::Detection,

@@ -1,0 +1,206 @@
+//! Pictures of events: of the frame in which a rule fired, and the best view of a track at its end.
+
+use ulid::Ulid;
+
+use super::quality::quality;
+use crate::media::{Desk, Job, Pixels};
+use crate::source::Frame;
+use crate::types::event::EventMedia;
+use crate::types::frame::{Picture, Planes};
+use crate::types::geometry::BBox;
+use crate::types::track::Track;
+
+/// A view of a track shows so much around its box, in sides of the box.
+const AROUND: f32 = 0.6;
+/// A cut-out shows so much around the box, in sides of the box.
+const MARGIN: f32 = 0.08;
+/// Longest side of a track's view, pixels, or up to twice that.
+const VIEW_PX: usize = 480;
+/// A view replaces one that is worse by this much: each costs a copy.
+const BETTER: f32 = 1.15;
+/// Tracks whose views are held at most: beyond, the newest have none.
+const MOST: usize = 128;
+/// Variance of the Laplacian at which a box is half as sharp as can be.
+const SHARP: f32 = 150.0;
+
+/// Takes pictures for the events of one camera.
+pub(super) struct Shots {
+    desk: Option<Desk>,
+    /// Label of people, who may be hidden, as a class.
+    people: Option<u16>,
+    views: Vec<View>,
+}
+
+/// The best view of a track so far.
+struct View {
+    number: u64,
+    quality: f32,
+    pixels: Pixels,
+    /// The subject, pixels of the view.
+    subject: BBox,
+    /// Other people in it.
+    hide: Vec<BBox>,
+}
+
+impl Shots {
+    pub(super) fn new(desk: Option<Desk>) -> Self {
+        Self { desk, people: None, views: Vec::new() }
+    }
+
+    /// Does it need frames?
+    pub(super) fn is_on(&self) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.settings().snapshots || desk.settings().crops)
+    }
+
+    /// Classes have these names.
+    pub(super) fn heed(&mut self, labels: &[String]) {
+        let at = labels.iter().position(|label| label == "person");
+        self.people = at.and_then(|at| u16::try_from(at).ok());
+    }
+
+    /// Looks at a frame's tracks: is one of them seen better than before?
+    pub(super) fn see(&mut self, frame: &Frame, tracks: &[Track]) {
+        let Some(desk) = self.desk.clone().filter(|_| self.is_on()) else { return };
+        let Some(picture) = frame.picture() else { return };
+        let size = (frame.meta.width, frame.meta.height);
+        for (at, track) in tracks.iter().enumerate() {
+            let Some(plain) = quality(tracks, at, size) else { continue };
+            let held = self.views.iter().position(|view| view.number == track.number);
+            let enough = held.map_or(0.0, |held| self.views[held].quality * BETTER);
+            // Sharpness only takes away: most are decided without it.
+            if plain <= enough || (held.is_none() && self.views.len() >= MOST) {
+                continue;
+            }
+            let quality = plain * sharpness(&picture, &track.bbox);
+            if quality <= enough {
+                continue;
+            }
+            let memory = match held {
+                Some(held) => self.views.swap_remove(held).pixels.into_memory(),
+                None => desk.memory(),
+            };
+            if let Some(view) = self.view(&picture, tracks, track, quality, memory) {
+                self.views.push(view);
+            }
+        }
+    }
+
+    fn view(
+        &self,
+        picture: &Picture<'_>,
+        tracks: &[Track],
+        track: &Track,
+        quality: f32,
+        memory: Vec<u8>,
+    ) -> Option<View> {
+        let around = grown(&track.bbox, AROUND).clip(picture.width as f32, picture.height as f32);
+        // `part` begins at even pixels.
+        let (x1, y1) = ((around.x1 as usize) & !1, (around.y1 as usize) & !1);
+        let part = picture.part(x1, y1, around.x2.ceil() as usize, around.y2.ceil() as usize)?;
+        let pixels = Pixels::copy(&part, VIEW_PX, memory)?;
+        let within = |bbox: &BBox| moved(bbox, (x1 as f32, y1 as f32), pixels.step() as f32);
+        let hide = self.hidden(tracks, Some(track.number)).map(|bbox| within(&bbox)).collect();
+        Some(View { number: track.number, quality, subject: within(&track.bbox), hide, pixels })
+    }
+
+    /// Boxes of people but one, where they are to be hidden.
+    fn hidden<'a>(&self, tracks: &'a [Track], but: Option<u64>) -> impl Iterator<Item = BBox> + use<'a> {
+        let people = self.people.filter(|_| self.desk.as_ref().is_some_and(|desk| desk.settings().blur));
+        let of = move |track: &&Track| Some(track.class) == people && Some(track.number) != but;
+        tracks.iter().filter(of).map(|track| track.bbox)
+    }
+
+    /// A rule fired for a track, or for a place: the frame is its picture.
+    pub(super) fn fired(&self, frame: Option<&Frame>, tracks: &[Track], about: Option<u64>) -> Option<EventMedia> {
+        let desk = self.desk.as_ref().filter(|_| self.is_on())?;
+        let picture = frame?.picture()?;
+        let settings = desk.settings();
+        let pixels = Pixels::copy(&picture, settings.snapshot_px as usize, desk.memory())?;
+        let within = |bbox: &BBox| moved(bbox, (0.0, 0.0), pixels.step() as f32);
+        let subject = tracks.iter().find(|track| Some(track.number) == about).filter(|_| settings.crops);
+        let crop = subject.map(|track| within(&grown(&track.bbox, MARGIN)));
+        let hide = self.hidden(tracks, about).map(|bbox| within(&bbox)).collect();
+        let media =
+            EventMedia { id: Ulid::generate(), snapshot: settings.snapshots, crop: crop.is_some(), clip: false };
+        let job = Job { id: media.id, pixels, snapshot: media.snapshot, crop, hide };
+        ((media.snapshot || media.crop) && desk.take(job)).then_some(media)
+    }
+
+    /// A track is over: its best view is its picture.
+    pub(super) fn ended(&mut self, number: u64) -> Option<EventMedia> {
+        let at = self.views.iter().position(|view| view.number == number)?;
+        let View { pixels, subject, hide, .. } = self.views.swap_remove(at);
+        let desk = self.desk.as_ref()?;
+        let settings = desk.settings();
+        let (snapshot, crop) = (settings.snapshots, settings.crops.then(|| grown(&subject, MARGIN)));
+        let media = EventMedia { id: Ulid::generate(), snapshot, crop: crop.is_some(), clip: false };
+        let job = Job { id: media.id, pixels, snapshot, crop, hide };
+        desk.take(job).then_some(media)
+    }
+
+    /// Tracks are counted anew.
+    pub(super) fn forget(&mut self) {
+        self.views.clear();
+    }
+}
+
+/// A box with so many of its sides added around it.
+fn grown(bbox: &BBox, by: f32) -> BBox {
+    let (dx, dy) = (bbox.width() * by, bbox.height() * by);
+    BBox::new(bbox.x1 - dx, bbox.y1 - dy, bbox.x2 + dx, bbox.y2 + dy)
+}
+
+/// The same box in a part of the picture that begins at `origin` and has `step` pixels in one.
+fn moved(bbox: &BBox, (x, y): (f32, f32), step: f32) -> BBox {
+    BBox::new((bbox.x1 - x) / step, (bbox.y1 - y) / step, (bbox.x2 - x) / step, (bbox.y2 - y) / step)
+}
+
+/// How sharp a box is, 0.5..1, by the variance of the Laplacian of its luma (Pech-Pacheco et al., ICPR 2000), on some of
+/// its pixels.
+fn sharpness(picture: &Picture<'_>, bbox: &BBox) -> f32 {
+    let (Planes::Planar { y: luma, .. } | Planes::Nv12 { y: luma, .. }) = picture.planes;
+    let inside = bbox.clip(picture.width as f32, picture.height as f32);
+    let (x1, y1) = ((inside.x1 as usize).max(1), (inside.y1 as usize).max(1));
+    let x2 = (inside.x2 as usize).min(picture.width.saturating_sub(1));
+    let y2 = (inside.y2 as usize).min(picture.height.saturating_sub(1));
+    let (dx, dy) = (x2.saturating_sub(x1).div_ceil(48).max(1), y2.saturating_sub(y1).div_ceil(48).max(1));
+    let row = |y: usize| luma.data.get(y * luma.stride..y * luma.stride + picture.width);
+    let (mut count, mut sum, mut squares) = (0_u32, 0_f32, 0_f32);
+    for y in (y1..y2).step_by(dy) {
+        let (Some(above), Some(here), Some(below)) = (row(y - 1), row(y), row(y + 1)) else { break };
+        for x in (x1..x2).step_by(dx) {
+            let around = [above[x], below[x], here[x - 1], here[x + 1]].map(i32::from).iter().sum::<i32>();
+            let laplacian = (around - 4 * i32::from(here[x])) as f32;
+            (count, sum, squares) = (count + 1, sum + laplacian, squares + laplacian * laplacian);
+        }
+    }
+    if count == 0 {
+        return 0.5;
+    }
+    let mean = sum / count as f32;
+    let variance = (squares / count as f32 - mean * mean).max(0.0);
+    0.5 + 0.5 * variance / (variance + SHARP)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::types::frame::{Colour, Matrix, Plane, Range};
+
+    #[test]
+    fn a_sharp_box_counts_more_than_a_blurred_one() {
+        let (side, stride) = (64_usize, 64_usize);
+        let sharp: Vec<u8> =
+            (0..side * stride).map(|i| if (i / 4 + i / stride / 4) % 2 == 0 { 40 } else { 200 }).collect();
+        let soft: Vec<u8> = (0..side * stride).map(|i| (i % stride) as u8 * 2).collect();
+        let chroma = vec![128; side * side / 2];
+        let of = |luma: &[u8]| {
+            let y = Plane { data: luma, stride };
+            let planes = Planes::Nv12 { y, uv: Plane { data: &chroma, stride } };
+            let colour = Colour { matrix: Matrix::Bt601, range: Range::Full };
+            sharpness(&Picture { width: side, height: side, planes, colour }, &BBox::new(4.0, 4.0, 60.0, 60.0))
+        };
+        assert!(of(&sharp) > 0.9 && of(&soft) < 0.55, "{} {}", of(&sharp), of(&soft));
+    }
+}
