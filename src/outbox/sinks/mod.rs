@@ -3,6 +3,8 @@
 
 mod jsonl;
 mod target;
+#[allow(dead_code)]
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
