@@ -218,6 +218,8 @@ pub struct CameraMetrics {
     /// From leaving the decoder to the hub.
     pub end_to_end: Histogram,
     status: Mutex<CameraStatus>,
+    /// What its rules count.
+    pub counts: Counts,
 }
 
 impl CameraMetrics {
@@ -250,6 +252,7 @@ impl CameraMetrics {
             stages: Default::default(),
             end_to_end: Histogram::default(),
             status: Mutex::default(),
+            counts: Counts::default(),
         }
     }
 
@@ -302,6 +305,11 @@ impl CameraMetrics {
             None => fired.entry(rule.to_owned()).or_default(),
         };
         *(if shadow { &mut counts.shadow } else { &mut counts.told }) += 1;
+    }
+
+    /// Each class with the number of its tracks now, and whether there ever was one.
+    pub fn each_label(&self, mut see: impl FnMut(&str, u64, bool)) {
+        self.tracks().iter().for_each(|count| see(&count.label, count.now.get(), count.ever.load(Ordering::Relaxed)));
     }
 
     /// The histogram of a step.

@@ -2,8 +2,8 @@
 //! line in `open`.
 
 mod jsonl;
+pub mod mqtt;
 mod target;
-#[allow(dead_code)]
 mod tls;
 
 use std::sync::Arc;

@@ -1,0 +1,283 @@
+//! MQTT 3.1.1 and 5: events with QoS 1; availability, states and counts retained; Home Assistant's discovery.
+//!
+//! A thread of the sink's own (`keeper`) keeps the connection, so that last will, states and counts live while no
+//! events flow. [`Target::deliver`] publishes on the same connection and waits for the acknowledgements. Nothing is
+//! kept for us by the broker between connections: what was not acknowledged is handed over again by the outbox.
+
+mod board;
+mod discovery;
+mod events;
+mod flight;
+mod keeper;
+mod link;
+mod packets;
+mod session;
+mod things;
+mod topics;
+mod trouble;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::{Failure, Opening, Stored, Target, tls};
+use crate::config::SinkKind;
+use board::Board;
+use events::{Events, Rendered};
+use flight::Flight;
+use keeper::{Keeper, Shared};
+use packets::Message;
+use session::Unsent;
+use trouble::Trouble;
+
+/// Messages that wait for their acknowledgement at most; the broker may allow less.
+const INFLIGHT: usize = 128;
+/// Where there is no connection, a delivery waits so long for one.
+const CONNECT_WAIT: Duration = Duration::from_secs(2);
+/// The thread ends so soon after a goodbye.
+const CLOSE_WAIT: Duration = Duration::from_millis(900);
+/// The broker ends the connection so often while one event is on its way alone: it will never take it.
+const CUTS: u32 = 4;
+/// Larger ones may be refused though no other was ever taken.
+const LARGE: usize = 64 << 10;
+
+/// A broker.
+struct Mqtt {
+    shared: Arc<Shared>,
+    ended: Receiver<()>,
+    /// `host:port`, for people.
+    broker: String,
+    answer_within: Duration,
+    events: Events,
+    suspicion: Suspicion,
+}
+
+/// Opens the sink. The broker is not waited for.
+///
+/// # Errors
+/// Where a certificate or key cannot be read.
+pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
+    let SinkKind::Mqtt(mqtt) = &opening.sink.kind else {
+        return Err(Failure::refused(format!("{} is no sink of MQTT", opening.sink.id)));
+    };
+    if let Some(settings) = &mqtt.server.tls {
+        tls::client_config(settings).map_err(Failure::retry)?;
+    }
+    let shared = Shared::new();
+    let keeper = Keeper {
+        name: opening.sink.id.clone(),
+        mqtt: (**mqtt).clone(),
+        shared: Arc::clone(&shared),
+        board: Board::new(mqtt, opening),
+    };
+    let (alive, ended) = bounded::<()>(0);
+    std::thread::Builder::new()
+        .name("mqtt".to_owned())
+        .spawn(move || {
+            keeper.run();
+            drop(alive);
+        })
+        .map_err(|error| Failure::retry(format!("no thread: {error}")))?;
+    Ok(Box::new(Mqtt {
+        shared,
+        ended,
+        broker: format!("{}:{}", mqtt.server.host, mqtt.server.port),
+        answer_within: mqtt.server.timeout,
+        events: Events::new(opening.sink.dialect, &mqtt.prefix),
+        suspicion: Suspicion::default(),
+    }))
+}
+
+impl Target for Mqtt {
+    fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
+        let rendered = self.events.render(events);
+        let (done, result) = self.hand_over(events, &rendered);
+        self.events.keep(rendered, done + usize::from(is_refused(&result)));
+        let result = result.map_err(|failure| {
+            let reason = format!("MQTT broker {}: {}", self.broker, failure.reason);
+            Failure { reason, ..failure }
+        });
+        (done, result)
+    }
+
+    fn close(&mut self) {
+        let mut state = self.shared.lock();
+        state.closing = true;
+        if let Some(session) = state.session.as_mut()
+            && session.lost().is_none()
+        {
+            let _ = session.publish(self.events.gone(), false);
+            session.goodbye();
+        }
+        drop(state);
+        self.shared.tell();
+        let _ = self.ended.recv_timeout(CLOSE_WAIT);
+    }
+}
+
+impl Drop for Mqtt {
+    fn drop(&mut self) {
+        self.shared.lock().closing = true;
+        self.shared.tell();
+    }
+}
+
+fn is_refused(result: &Result<(), Failure>) -> bool {
+    result.as_ref().is_err_and(|failure| failure.kind == super::FailureKind::Refused)
+}
+
+impl Mqtt {
+    fn hand_over(&mut self, events: &[Stored], rendered: &VecDeque<Rendered>) -> (usize, Result<(), Failure>) {
+        let mut flight = Flight::new(rendered.iter().map(|event| event.messages.len()));
+        if flight.complete() {
+            return flight.end();
+        }
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let patience = Instant::now() + CONNECT_WAIT;
+        while state.session.is_none() {
+            if Instant::now() >= patience || state.closing {
+                let reason = state.trouble.as_ref().map_or("not connected yet", |trouble| trouble.reason.as_str());
+                return (flight.done(), Err(Failure::retry(reason)));
+            }
+            state = shared.wait(state, patience);
+        }
+        let epoch = state.epoch;
+        let mut queue = rendered
+            .iter()
+            .enumerate()
+            .flat_map(|(event, rendered)| rendered.messages.iter().map(move |message| (event, message)))
+            .peekable();
+        let budget = Instant::now() + self.answer_within;
+        let mut until = Instant::now() + self.answer_within;
+        let careful = self.suspicion.careful(events);
+        loop {
+            if state.session.is_none() || state.epoch != epoch {
+                let trouble = state.trouble.clone().unwrap_or_else(|| Trouble::plain("the connection is lost"));
+                let ended = state.ended_by_broker;
+                drop(state);
+                return self.cut_off(events, rendered, &flight, &trouble, ended);
+            }
+            let Some(session) = state.session.as_mut() else { continue };
+            let acks = session.take_acks();
+            let progress = !acks.is_empty();
+            for (id, ack) in acks {
+                let verdict = ack.verdict(self.events.topic());
+                if let Some(event) = flight.owner(id)
+                    && flight.answered(id, verdict)
+                {
+                    self.suspicion.taken(rendered[event].bytes());
+                }
+            }
+            if progress {
+                until = Instant::now() + self.answer_within;
+            }
+            if flight.complete() || (flight.stopped() && flight.waiting() == 0) {
+                return flight.end();
+            }
+            let window = if careful { 1 } else { INFLIGHT.min(usize::from(session.limits().inflight)) };
+            while !flight.stopped() && flight.waiting() < window {
+                let Some((event, message)) = queue.peek().copied() else { break };
+                if progress && Instant::now() >= budget {
+                    let seconds = self.answer_within.as_secs_f32();
+                    let reason =
+                        format!("the broker is slow: it took {} of {} events in {seconds} s", event, events.len());
+                    flight.fail(event, Failure::retry(reason));
+                    break;
+                }
+                match session.publish(message.clone(), true) {
+                    Ok(Some(id)) => flight.sent(event, id),
+                    Ok(None) | Err(Unsent::Lost) => break,
+                    Err(Unsent::TooLarge { bytes, most }) => flight.fail(
+                        event,
+                        Failure::refused(format!(
+                            "event {} is a packet of {bytes} bytes, and the broker takes {most} at most; raise its \
+                             limit (max_packet_size), or leave masks and embeddings out of events",
+                            events[event].seq
+                        )),
+                    ),
+                    Err(Unsent::Invalid(error)) => {
+                        flight.fail(event, Failure::refused(format!("event {}: {error}", events[event].seq)));
+                    }
+                }
+                queue.next();
+            }
+            session.flush();
+            if flight.stopped() && flight.waiting() == 0 {
+                return flight.end();
+            }
+            if session.lost().is_none() && Instant::now() >= until {
+                let seconds = self.answer_within.as_secs_f32();
+                session.lose(Trouble::plain(format!("the broker has acknowledged nothing for {seconds} s")), false);
+            }
+            if session.lost().is_some() {
+                // The keeper takes it away, and says why.
+                until = Instant::now() + self.answer_within;
+            }
+            state = shared.wait(state, until);
+        }
+    }
+
+    /// The connection was lost on the way.
+    fn cut_off(
+        &mut self,
+        events: &[Stored],
+        rendered: &VecDeque<Rendered>,
+        flight: &Flight,
+        trouble: &Trouble,
+        ended_by_broker: bool,
+    ) -> (usize, Result<(), Failure>) {
+        let done = flight.done();
+        if ended_by_broker
+            && flight.waiting() > 0
+            && let (Some(first), Some(event)) = (rendered.get(done), events.get(done))
+            && self.suspicion.cut(event.seq, first.bytes())
+        {
+            let (seq, bytes) = (event.seq, first.bytes());
+            let reason = format!(
+                "the broker ends the connection whenever event {seq} of {bytes} bytes is sent; it is probably larger \
+                 than the broker allows (max_packet_size, message_size_limit)"
+            );
+            return (done, Err(Failure::refused(reason)));
+        }
+        (done, Err(Failure::retry(trouble.reason.as_str())))
+    }
+}
+
+/// MQTT 3.1.1 has no word for "too large": the broker just ends the connection. Sent again for ever, such an event
+/// would hold up all others.
+#[derive(Default)]
+struct Suspicion {
+    seq: u64,
+    cuts: u32,
+    largest_taken: usize,
+}
+
+impl Suspicion {
+    /// Is one event at a time to be sent?
+    fn careful(&self, events: &[Stored]) -> bool {
+        self.cuts > 0 && events.first().is_some_and(|event| event.seq == self.seq)
+    }
+
+    fn taken(&mut self, bytes: usize) {
+        self.largest_taken = self.largest_taken.max(bytes);
+    }
+
+    /// The broker ended the connection while this event was the first on its way; true: it is to blame.
+    fn cut(&mut self, seq: u64, bytes: usize) -> bool {
+        if self.seq == seq {
+            self.cuts += 1;
+        } else {
+            (self.seq, self.cuts) = (seq, 1);
+        }
+        let larger = if self.largest_taken > 0 { bytes > self.largest_taken } else { bytes > LARGE };
+        self.cuts >= CUTS && larger
+    }
+}
+
+/// Published where the connection ends without a word, and at the end.
+fn gone(prefix: &str) -> Message {
+    Message::retained(topics::available(prefix), "offline")
+}
