@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// A connection that lasted so long was a good one.
 const LASTED: Duration = Duration::from_secs(60);
 /// So many connections in a row that the broker ended early look like another client with our name.
-const ENDED_EARLY: u32 = 3;
+const ENDED_EARLY: u32 = 5;
 /// What is retained by the broker has come by then, once it has granted the subscription.
 const REMEMBERED_BY: Duration = Duration::from_millis(500);
 /// An answer to the subscription has come by then.
@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) trouble: Option<Trouble>,
     /// The last connection was ended by the far end.
     pub(super) ended_by_broker: bool,
+    /// It did so because of an event that is now left out.
+    pub(super) explained: bool,
     pub(super) closing: bool,
 }
 
@@ -92,6 +94,10 @@ impl Keeper {
                     if lived.time >= LASTED {
                         backoff.reset();
                     }
+                    if std::mem::take(&mut self.shared.lock().explained) {
+                        ended_early = 0;
+                        backoff.reset();
+                    }
                     ended_early = if lived.by_broker && lived.time < LASTED { ended_early + 1 } else { 0 };
                     if ended_early >= ENDED_EARLY && lived.trouble.kind == Kind::Plain {
                         let again = Trouble::taken_over(&self.mqtt.client_id);
@@ -105,7 +111,10 @@ impl Keeper {
                         lived.trouble
                     }
                 }
-                Err(trouble) => trouble,
+                Err(trouble) => {
+                    ended_early = 0;
+                    trouble
+                }
             };
             let wait = backoff.wait(trouble.kind);
             let mut state = self.shared.lock();

@@ -235,6 +235,7 @@ impl Mqtt {
             && let (Some(first), Some(event)) = (rendered.get(done), events.get(done))
             && self.suspicion.cut(event.seq, first.bytes())
         {
+            self.shared.lock().explained = true;
             let (seq, bytes) = (event.seq, first.bytes());
             let reason = format!(
                 "the broker ends the connection whenever event {seq} of {bytes} bytes is sent; it is probably larger \

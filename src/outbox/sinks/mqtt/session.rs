@@ -234,7 +234,11 @@ impl Session {
                 }
                 Event::NotifyPacketReceived(packet) => self.received(packet),
                 Event::RequestTimerReset { kind, duration_ms } => {
-                    self.timers[slot(kind)] = Some(Instant::now() + Duration::from_millis(duration_ms));
+                    let due = Instant::now() + Duration::from_millis(duration_ms);
+                    // A further ping does not prolong the wait for the answer to the one before.
+                    if kind != TimerKind::PingrespRecv || self.timers[slot(kind)].is_none() {
+                        self.timers[slot(kind)] = Some(due);
+                    }
                 }
                 Event::RequestTimerCancel(kind) => self.timers[slot(kind)] = None,
                 Event::NotifyError(error) => {
