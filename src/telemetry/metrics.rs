@@ -218,8 +218,6 @@ pub struct CameraMetrics {
     /// From leaving the decoder to the hub.
     pub end_to_end: Histogram,
     status: Mutex<CameraStatus>,
-    /// What its rules count.
-    pub counts: Counts,
 }
 
 impl CameraMetrics {
@@ -252,7 +250,6 @@ impl CameraMetrics {
             stages: Default::default(),
             end_to_end: Histogram::default(),
             status: Mutex::default(),
-            counts: Counts::default(),
         }
     }
 

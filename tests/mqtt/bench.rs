@@ -75,6 +75,7 @@ fn config(cameras: &[Camera]) -> Config {
             concurrency: Concurrency::Parallel,
             state_dir: PathBuf::new(),
             device: "test".to_owned(),
+            time_zone: jiff::tz::TimeZone::UTC,
             drain: Duration::from_secs(5),
             inference_workers: 1,
             threads_per_inference: 1,

@@ -112,27 +112,31 @@ impl Board {
                 self.discovery_due = Some(Instant::now() + SPREAD.mul_f64(chance()));
             }
         } else if topic == topics::inventory(&self.prefix)
-            && retained
             && let Ok(inventory) = serde_json::from_slice::<Inventory>(payload)
         {
-            self.remember(inventory);
+            if inventory.client != self.client_id {
+                self.warn_of(&inventory.client);
+            } else if retained {
+                self.remember(inventory);
+            }
+        }
+    }
+
+    /// Its availability would be taken for ours, and its cameras for ours by whoever listens.
+    fn warn_of(&mut self, client: &str) {
+        if !self.warned {
+            let (sink, prefix) = (&self.sink, &self.prefix);
+            tracing::warn!(
+                sink,
+                prefix,
+                client,
+                "another client publishes under the same prefix; give each device a prefix of its own"
+            );
+            self.warned = true;
         }
     }
 
     fn remember(&mut self, inventory: Inventory) {
-        if inventory.client != self.client_id {
-            if !self.warned {
-                let (sink, prefix, client) = (&self.sink, &self.prefix, inventory.client);
-                tracing::warn!(
-                    sink,
-                    prefix,
-                    client,
-                    "another client publishes under the same prefix; give each device a prefix of its own"
-                );
-                self.warned = true;
-            }
-            return;
-        }
         self.survey.remember(&inventory.cameras);
         for topic in self.everything(&inventory) {
             self.kept.entry(topic).or_insert(None);

@@ -88,7 +88,7 @@ const RIGHTS: &str = "the broker does not let this user in; check username, pass
 pub(super) fn return_code(code: ConnectReturnCode, client_id: &str) -> Trouble {
     match code {
         ConnectReturnCode::UnacceptableProtocolVersion => {
-            Trouble::refused("the broker does not speak MQTT 3.1.1; set version = \"5\"")
+            Trouble::refused("the broker does not speak MQTT 3.1.1; set mqtt_version = \"5\"")
         }
         ConnectReturnCode::IdentifierRejected => {
             Trouble::refused(format!("the broker refuses the client id {client_id:?}; set another client_id"))
@@ -111,7 +111,7 @@ pub(super) fn connect_reason(code: ConnectReasonCode, client_id: &str) -> Troubl
             Trouble::refused(format!("the broker refuses the client id {client_id:?}; set another client_id"))
         }
         ConnectReasonCode::UnsupportedProtocolVersion => {
-            Trouble::refused("the broker does not speak MQTT 5; set version = \"3.1.1\"")
+            Trouble::refused("the broker does not speak MQTT 5; set mqtt_version = \"3.1.1\"")
         }
         ConnectReasonCode::RetainNotSupported => {
             Trouble::refused("the broker keeps no retained messages, which the last will is; allow them there")
