@@ -1,6 +1,7 @@
 //! Where events go. To add a sink: a variant of `config::Sink`, a `Target` in a file of its own, and a
 //! line in `open`.
 
+pub mod dialects;
 mod jsonl;
 pub mod mqtt;
 mod target;
