@@ -6,6 +6,7 @@ mod jsonl;
 pub mod mqtt;
 mod target;
 mod tls;
+pub mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

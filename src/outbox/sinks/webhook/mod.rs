@@ -1,0 +1,176 @@
+//! Webhook: events by HTTP POST.
+//!
+//! A request has one event, the object as it is, where `batch` is 1; otherwise always an array, of one or more.
+//!
+//! | header | |
+//! |---|---|
+//! | `Content-Type` | `application/json` |
+//! | `User-Agent` | `watchkeeper/<version>` |
+//! | `webhook-id`, `Idempotency-Key` | `event_id` of the event; of an array, those of the first and the last with a `-` between them |
+//! | `X-Watchkeeper-Seq` | `seq` of the event; of an array `first-last` (events that the sink leaves out are gaps) |
+//! | `webhook-timestamp` | seconds since 1970 when this attempt was made |
+//! | `webhook-signature` | where there is a secret: `v1,` and base64 of HMAC-SHA256 of `id.timestamp.body` |
+//!
+//! The signature is that of Standard Webhooks. A secret that begins with `whsec_` is base64 from there on, as their
+//! libraries want it; any other is the key itself. To verify it by hand, with the body as it came:
+//!
+//! ```python
+//! import base64, hashlib, hmac, time
+//!
+//! def verify(secret, headers, body):
+//!     key = base64.b64decode(secret[6:]) if secret.startswith("whsec_") else secret.encode()
+//!     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+//!     ours = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+//!     fresh = abs(time.time() - int(headers["webhook-timestamp"])) < 300
+//!     return fresh and any(hmac.compare_digest("v1," + ours, theirs)
+//!                          for theirs in headers["webhook-signature"].split())
+//! ```
+//!
+//! What comes of an answer:
+//!
+//! | answer | |
+//! |---|---|
+//! | 2xx | delivered |
+//! | 408, 425, 429, 5xx, none | tried again, after `Retry-After` (5 minutes at most) where it says so |
+//! | 400, 422 | an array is sent again in halves until the one is found that is refused; that one is left out |
+//! | 413 | smaller arrays from then on; one event that is too large alone is left out |
+//! | anything else: 401, 403, 404, 410, redirects | tried again slowly, 15 seconds to 5 minutes: nothing is lost to a server that is being set up |
+//!
+//! Redirects are followed with 307 and 308 only, and only to the same host (also from http to https there).
+//!
+//! Delivery is at least once: a request whose answer was lost is made again, the same array with the same id. After a
+//! restart the array may be another one, so who must not count twice remembers `event_id`, or `seq`.
+
+mod batches;
+mod client;
+mod signature;
+mod tls;
+mod verdict;
+
+use std::time::{Duration, Instant};
+
+use super::dialects::Dialects;
+use super::{Failure, Opening, Stored, Target};
+use crate::config::{self, Dialect, SinkKind};
+use batches::{Batch, Batches};
+use client::Client;
+use verdict::Verdict;
+
+/// Longest turn: the worker wants to be asked whether the daemon ends.
+const TURN: Duration = Duration::from_secs(2);
+const SLOW_MIN: Duration = Duration::from_secs(15);
+const SLOW_MAX: Duration = Duration::from_mins(5);
+/// So many events refused one after the other are not the events' fault.
+const REFUSED_IN_A_ROW: u32 = 5;
+
+/// The far end of a sink of type `webhook`.
+///
+/// # Errors
+/// A file of `tls` cannot be read or is no certificate or key; a secret cannot be used. The far end is not asked.
+pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
+    match &opening.sink.kind {
+        SinkKind::Webhook(webhook) => Ok(Box::new(Webhook::new(webhook, opening.sink.dialect)?)),
+        other => Err(Failure::refused(format!("a sink of type {} is no webhook", other.name()))),
+    }
+}
+
+/// A server that events are posted to.
+pub struct Webhook {
+    client: Client,
+    dialects: Dialects,
+    batches: Batches,
+    /// Nothing is sent until then, for this reason.
+    pause: Option<(Instant, String)>,
+    /// The next pause after an answer that somebody must do something about.
+    slow: Duration,
+    refused_in_a_row: u32,
+}
+
+impl Webhook {
+    /// Reads the files that are named; does not connect.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn new(webhook: &config::Webhook, dialect: Dialect) -> Result<Self, Failure> {
+        Ok(Self {
+            client: Client::new(webhook)?,
+            dialects: Dialects::new(dialect),
+            batches: Batches::new(webhook.batch),
+            pause: None,
+            slow: SLOW_MIN,
+            refused_in_a_row: 0,
+        })
+    }
+
+    /// Posts one batch. Answers how many events are done with.
+    fn post(&mut self, batch: &Batch) -> Result<usize, Failure> {
+        match self.client.post(batch) {
+            Verdict::Delivered => {
+                self.batches.delivered(batch);
+                (self.slow, self.refused_in_a_row) = (SLOW_MIN, 0);
+                Ok(batch.events)
+            }
+            Verdict::TooLarge(_) if batch.told > 1 => {
+                self.batches.too_large(batch);
+                Ok(0)
+            }
+            Verdict::Bad(_) if batch.told > 1 => {
+                self.batches.bad(batch);
+                Ok(0)
+            }
+            Verdict::TooLarge(reason) | Verdict::Bad(reason) => {
+                self.batches.left_out();
+                Err(self.refused(reason))
+            }
+            Verdict::Later { reason, after } => {
+                self.pause = after.map(|after| (Instant::now() + after, reason.clone()));
+                Err(Failure::retry(reason))
+            }
+            Verdict::Slowly { reason, after } => {
+                let after = after.unwrap_or(self.slow);
+                self.slow = (self.slow * 2).min(SLOW_MAX);
+                self.pause = Some((Instant::now() + after, reason.clone()));
+                Err(Failure::retry(reason))
+            }
+        }
+    }
+
+    /// One event is left out. A server that refuses everything is given time, so that not everything is lost to it.
+    fn refused(&mut self, reason: String) -> Failure {
+        self.refused_in_a_row += 1;
+        if self.refused_in_a_row >= REFUSED_IN_A_ROW {
+            let waits =
+                format!("{reason}; so it went with the last {} events: is this the address?", self.refused_in_a_row);
+            self.pause = Some((Instant::now() + self.slow, waits));
+            self.slow = (self.slow * 2).min(SLOW_MAX);
+        }
+        Failure::refused(reason)
+    }
+}
+
+impl Target for Webhook {
+    fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
+        let began = Instant::now();
+        let mut done = 0;
+        while let Some(rest) = events.get(done..).filter(|rest| !rest.is_empty()) {
+            if let Some((until, reason)) = &self.pause {
+                if Instant::now() < *until {
+                    return (done, Err(Failure::retry(reason.clone())));
+                }
+                self.pause = None;
+            }
+            let batch = self.batches.next(rest, &mut self.dialects);
+            done += batch.skipped;
+            if batch.told > 0 {
+                match self.post(&batch) {
+                    Ok(more) => done += more,
+                    Err(failure) => return (done, Err(failure)),
+                }
+            }
+            if done > 0 && began.elapsed() >= TURN {
+                break;
+            }
+        }
+        (done, Ok(()))
+    }
+}
