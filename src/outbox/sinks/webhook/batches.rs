@@ -30,16 +30,26 @@ pub(super) struct Batches {
     attempted: Option<[u64; 2]>,
     /// One of so many events is refused, and is looked for.
     suspects: Option<usize>,
+    /// Attempts without an answer, one after the other.
+    unanswered: u32,
+    /// Fewer events than usual, after so many deliveries of them.
+    careful: Option<(usize, u32)>,
 }
+
+/// Attempts without an answer before a smaller batch is tried.
+const UNANSWERED: u32 = 3;
+/// Deliveries before a larger batch is tried again.
+const CAREFUL: u32 = 32;
 
 impl Batches {
     pub fn new(most: usize) -> Self {
-        Self { most: most.max(1), max_bytes: usize::MAX, attempted: None, suspects: None }
+        Self { most: most.max(1), max_bytes: usize::MAX, attempted: None, suspects: None, unanswered: 0, careful: None }
     }
 
     /// The next batch of `events`, of which there is at least one.
     pub fn next(&mut self, events: &[Stored], dialects: &mut Dialects) -> Batch {
-        let most = self.suspects.map_or(self.most, |suspects| suspects.div_ceil(2)).max(1);
+        let most = self.careful.map_or(self.most, |(size, _)| size);
+        let most = self.suspects.map_or(most, |suspects| most.min(suspects.div_ceil(2))).max(1);
         let mut batch = Batch {
             skipped: 0,
             events: 0,
@@ -82,6 +92,12 @@ impl Batches {
     /// The far end has it.
     pub fn delivered(&mut self, batch: &Batch) {
         self.attempted = None;
+        self.unanswered = 0;
+        self.careful = match self.careful {
+            Some((size, delivered)) if delivered < CAREFUL => Some((size, delivered + 1)),
+            Some((size, _)) => Some((size * 2, 0)).filter(|(size, _)| *size < self.most),
+            None => None,
+        };
         self.suspects = self.suspects.and_then(|suspects| suspects.checked_sub(batch.told)).filter(|left| *left > 0);
     }
 
@@ -89,6 +105,14 @@ impl Batches {
     pub fn too_large(&mut self, batch: &Batch) {
         self.max_bytes = (self.max_bytes.min(batch.body.len()) / 2).max(1);
         self.attempted = None;
+    }
+
+    /// It may be too large, or the far end is not well.
+    pub fn unanswered(&mut self, batch: &Batch) {
+        self.unanswered += 1;
+        if self.unanswered >= UNANSWERED && batch.told > 1 {
+            (self.unanswered, self.careful, self.attempted) = (0, Some((batch.told / 2, 0)), None);
+        }
     }
 
     /// One of its events, at least, is refused.
@@ -99,7 +123,7 @@ impl Batches {
 
     /// The event was found that is refused.
     pub fn left_out(&mut self) {
-        (self.suspects, self.attempted) = (None, None);
+        (self.suspects, self.attempted, self.unanswered) = (None, None, 0);
     }
 }
 

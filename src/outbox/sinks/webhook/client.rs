@@ -30,6 +30,7 @@ pub(super) struct Client {
     authorization: Option<HeaderValue>,
     signer: Option<Signer>,
     timeout: Duration,
+    shows_certificate: bool,
 }
 
 impl Client {
@@ -53,7 +54,8 @@ impl Client {
             .into();
         let authorization = authorization(webhook)?;
         let signer = webhook.secret.as_ref().map(Signer::new).transpose()?;
-        Ok(Self { agent, url, authorization, signer, timeout: webhook.timeout })
+        let shows_certificate = webhook.tls.client.is_some();
+        Ok(Self { agent, url, authorization, signer, timeout: webhook.timeout, shows_certificate })
     }
 
     /// Posts it.
@@ -117,22 +119,32 @@ impl Client {
             };
             Verdict::Slowly { reason: format!("{who}: {why}; {advice}; events wait meanwhile"), after: None }
         };
-        let why = match error {
-            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => "no connection in time".to_owned(),
-            ureq::Error::Timeout(_) => format!("no answer within {} s", self.timeout.as_secs_f64()),
-            ureq::Error::HostNotFound => "its name is not known to the name server".to_owned(),
+        let (why, connected) = match error {
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => ("no connection in time".to_owned(), false),
+            ureq::Error::Timeout(_) => (format!("no answer within {} s", self.timeout.as_secs_f64()), true),
+            ureq::Error::HostNotFound => ("its name is not known to the name server".to_owned(), false),
             ureq::Error::Rustls(error) => return tls(error),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => return tls(error),
-            ureq::Error::Io(error) => error.to_string(),
+            ureq::Error::Io(error) if is_broken(error) && to.scheme() == "https" && !self.shows_certificate => {
+                (format!("{error}; servers that want a certificate of ours may close like this"), true)
+            }
+            ureq::Error::Io(error) => (error.to_string(), is_broken(error)),
             ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => {
-                "what answers there is no HTTP server".to_owned()
+                ("what answers there is no HTTP server".to_owned(), false)
             }
             // It repeats the address.
-            ureq::Error::BadUri(_) => "the address cannot be asked".to_owned(),
-            other => other.to_string(),
+            ureq::Error::BadUri(_) => ("the address cannot be asked".to_owned(), false),
+            other => (other.to_string(), false),
         };
-        Verdict::Later { reason: format!("{who}: {why}; events wait meanwhile"), after: None }
+        let reason = format!("{who}: {why}; events wait meanwhile");
+        if connected { Verdict::Unanswered(reason) } else { Verdict::Later { reason, after: None } }
     }
+}
+
+/// The connection was there.
+fn is_broken(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 fn authorization(webhook: &config::Webhook) -> Result<Option<HeaderValue>, Failure> {

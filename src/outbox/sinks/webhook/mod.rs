@@ -33,6 +33,7 @@
 //! | 2xx | delivered |
 //! | 408, 425, 429, 5xx, none | tried again, after `Retry-After` (5 minutes at most) where it says so |
 //! | 400, 422 | an array is sent again in halves until the one is found that is refused; that one is left out |
+//! | none, three times | smaller arrays for a while: some servers close where others answer 413 |
 //! | 413 | smaller arrays from then on; one event that is too large alone is left out |
 //! | anything else: 401, 403, 404, 410, redirects | tried again slowly, 15 seconds to 5 minutes: nothing is lost to a server that is being set up |
 //!
@@ -124,6 +125,10 @@ impl Webhook {
             }
             Verdict::Later { reason, after } => {
                 self.pause = after.map(|after| (Instant::now() + after, reason.clone()));
+                Err(Failure::retry(reason))
+            }
+            Verdict::Unanswered(reason) => {
+                self.batches.unanswered(batch);
                 Err(Failure::retry(reason))
             }
             Verdict::Slowly { reason, after } => {

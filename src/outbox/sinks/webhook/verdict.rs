@@ -19,6 +19,8 @@ pub(super) enum Verdict {
         /// Not before.
         after: Option<Duration>,
     },
+    /// The connection failed when it was there, or nothing came in time.
+    Unanswered(String),
     /// Somebody has to do something about it.
     Slowly {
         reason: String,
