@@ -240,7 +240,7 @@ fn start_time(frame_time: f64, track: &Track) -> f64 {
 /// As Frigate counts: the first move, and then each one after a rest.
 fn position_changes(track: &Track, before: Option<&Object>) -> u32 {
     let (so_far, rested) = before.map_or((0, true), |before| (before.position_changes, before.stationary));
-    if !track.stationary && (rested || so_far == 0) { so_far.saturating_add(1) } else { so_far }
+    if rested && !track.stationary { so_far.saturating_add(1) } else { so_far }
 }
 
 /// The same for a track for ever, and of no other: two boots number their runs alike.
