@@ -242,6 +242,19 @@ fn frigate_tells_of_pictures_for_as_long_as_the_track_lives() {
 }
 
 #[test]
+fn frigate_tells_the_speed_that_was_told() {
+    let mut dialects = Dialects::new(Dialect::Frigate);
+    let mut speeding = event(2, EventType::ObjectSpeeding, Some(track(7)));
+    speeding.data.insert("kmh".to_owned(), json!(52.4));
+    let start = event(1, EventType::ObjectStart, Some(track(7)));
+    let end = event(3, EventType::ObjectEnd, Some(track(7)));
+    let told = [&start, &speeding, &end].map(|event| tell(&mut dialects, event).unwrap());
+    let speeds =
+        told.map(|told| ["current", "average"].map(|key| told["after"][format!("{key}_estimated_speed")].clone()));
+    assert_eq!(json!(speeds), json!([[0.0, 0.0], [52.4, 52.4], [0.0, 52.4]]));
+}
+
+#[test]
 fn frigate_ids_are_the_same_after_a_restart_and_different_in_another_boot() {
     let start = event(1, EventType::ObjectStart, Some(track(8812)));
     let end = event(2, EventType::ObjectEnd, Some(track(8812)));

@@ -16,7 +16,8 @@
 //!   are pictures, which are fetched here and not from Frigate's HTTP API.
 //! - `top_score` is the best score, not the best median. `motionless_count` is 0, or 51 where the track is stationary
 //!   (Frigate's word for more than 50 frames). `position_changes` counts what was told.
-//! - There is no sub-label, attribute, speed or path.
+//! - Speeds are in km/h, of `object.speeding`: in `current_estimated_speed` of that message only, in
+//!   `average_estimated_speed` from then on; 0 where none was told. There is no sub-label, attribute or path.
 //! - After a restart what was told is forgotten: `before` is then the same as `after`, once per track.
 
 use std::collections::{HashMap, VecDeque};
@@ -208,8 +209,12 @@ impl Object {
             current_attributes: [],
             pending_loitering: false,
             max_severity: None,
-            current_estimated_speed: 0.0,
-            average_estimated_speed: 0.0,
+            current_estimated_speed: told.data.kmh.unwrap_or(0.0),
+            average_estimated_speed: told
+                .data
+                .kmh
+                .or(before.map(|before| before.average_estimated_speed))
+                .unwrap_or(0.0),
             velocity_angle: 0.0,
             path_data: [],
             recognized_license_plate: None,

@@ -22,6 +22,8 @@ pub(super) struct Told {
     track: Option<Track>,
     #[serde(default)]
     pub media: Media,
+    #[serde(default)]
+    pub data: Data,
 }
 
 #[derive(Debug, Deserialize)]
@@ -43,6 +45,12 @@ pub(super) struct Track {
     pub zones: Vec<String>,
     #[serde(default)]
     pub stationary: bool,
+}
+
+/// Of the facts of an event.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Data {
+    pub kmh: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
