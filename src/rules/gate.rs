@@ -7,7 +7,7 @@ use super::geometry;
 use super::view::View;
 use crate::config::Common;
 use crate::types::observation::Seen;
-use crate::types::time::Timestamp;
+use crate::types::time::{CaptureTime, Clock};
 
 /// Who counts: label, median score, size.
 #[derive(Debug)]
@@ -53,56 +53,73 @@ impl Filter {
 #[derive(Debug)]
 pub(super) struct Gate {
     common: Common,
-    /// Whom it fired for and when, latest last: of the latest cool-down only. 0: for the place.
-    fired: VecDeque<(u64, Timestamp)>,
+    /// For whom it fired and when, latest last: of the latest cool-down only. 0: for the place.
+    fired: VecDeque<(u64, Duration)>,
     /// When it fired within the last hour; no more than `max_per_hour`.
-    hour: VecDeque<Timestamp>,
-    /// Firings that were held back by `max_per_hour`.
-    pub(super) held_back: u64,
+    hour: VecDeque<Duration>,
 }
 
-const HOUR: i64 = 3_600_000_000;
+/// What a gate says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It fires.
+    Open,
+    /// Not now: out of hours, or it fired for that track or place a moment ago.
+    Closed,
+    /// It fired often enough in this hour.
+    HeldBack,
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// Firings whose cool-down is kept; of more, the oldest may be told again early.
+const MOST: usize = 1024;
 
 impl Gate {
     pub(super) fn new(common: &Common) -> Self {
-        Self { common: common.clone(), fired: VecDeque::new(), hour: VecDeque::new(), held_back: 0 }
+        let kept = if common.cooldown.is_zero() { 0 } else { 64 };
+        let hour = common.max_per_hour.map_or(0, |most| (most as usize).min(64));
+        Self { common: common.clone(), fired: VecDeque::with_capacity(kept), hour: VecDeque::with_capacity(hour) }
     }
 
     pub(super) fn common(&self) -> &Common {
         &self.common
     }
 
-    /// May it fire for `about` (a track's number; 0: the place) now? Then it is as good as done.
-    pub(super) fn opens(&mut self, about: u64, now: Timestamp) -> bool {
-        if self.common.active.as_ref().is_some_and(|active| !active.is_active(now)) {
-            return false;
-        }
-        if !self.common.cooldown.is_zero() {
-            let since = Timestamp(now.0.saturating_sub(micros(self.common.cooldown)));
-            while self.fired.front().is_some_and(|(_, at)| *at <= since) {
-                self.fired.pop_front();
-            }
-            if self.fired.iter().any(|(whom, at)| *whom == about && *at > since) {
-                return false;
-            }
+    /// Is it within its hours? A recording has no time of day: always.
+    pub(super) fn is_active(&self, capture: CaptureTime) -> bool {
+        let active = self.common.active.as_ref();
+        capture.clock == Clock::Free || active.is_none_or(|active| active.is_active(capture.time))
+    }
+
+    /// May it fire now for `about` (a track's number; 0: the place; `None`: cool-downs do not matter)? Then it is as
+    /// good as done. `now` is on the camera's time line: clocks that are set do not matter.
+    pub(super) fn opens(&mut self, about: Option<u64>, capture: CaptureTime, now: Duration) -> Answer {
+        let about = about.filter(|_| !self.common.cooldown.is_zero());
+        if !self.is_active(capture) || about.is_some_and(|about| self.cools_down(about, now)) {
+            return Answer::Closed;
         }
         if let Some(most) = self.common.max_per_hour {
-            while self.hour.front().is_some_and(|at| at.0 <= now.0.saturating_sub(HOUR)) {
+            while self.hour.front().is_some_and(|at| now.saturating_sub(*at) >= HOUR) {
                 self.hour.pop_front();
             }
             if self.hour.len() >= most as usize {
-                self.held_back += 1;
-                return false;
+                return Answer::HeldBack;
             }
             self.hour.push_back(now);
         }
-        if !self.common.cooldown.is_zero() {
+        if let Some(about) = about {
+            if self.fired.len() >= MOST {
+                self.fired.pop_front();
+            }
             self.fired.push_back((about, now));
         }
-        true
+        Answer::Open
     }
-}
 
-fn micros(time: Duration) -> i64 {
-    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+    fn cools_down(&mut self, about: u64, now: Duration) -> bool {
+        while self.fired.front().is_some_and(|(_, at)| now.saturating_sub(*at) >= self.common.cooldown) {
+            self.fired.pop_front();
+        }
+        self.fired.iter().any(|(whom, _)| *whom == about)
+    }
 }

@@ -33,3 +33,20 @@ pub fn contains(polygon: &[[f32; 2]], [x, y]: [f32; 2]) -> bool {
     }
     inside
 }
+
+/// Distance of a point to a polygon's outline, in heights of a picture that is `aspect` times as wide as high;
+/// infinite where there is no outline.
+#[must_use]
+pub fn distance(polygon: &[[f32; 2]], [x, y]: [f32; 2], aspect: f32) -> f32 {
+    let mut nearest = f32::INFINITY;
+    let Some(mut last) = polygon.last() else { return nearest };
+    for corner in polygon {
+        let way = [(corner[0] - last[0]) * aspect, corner[1] - last[1]];
+        let to = [(x - last[0]) * aspect, y - last[1]];
+        let length = way[0] * way[0] + way[1] * way[1];
+        let along = if length > 0.0 { ((to[0] * way[0] + to[1] * way[1]) / length).clamp(0.0, 1.0) } else { 0.0 };
+        nearest = nearest.min((to[0] - along * way[0]).hypot(to[1] - along * way[1]));
+        last = corner;
+    }
+    nearest
+}

@@ -8,17 +8,27 @@
 
 mod gate;
 pub mod geometry;
+mod lines;
 mod out;
+mod passage;
+mod succession;
+mod tally;
 mod view;
+mod visit;
+mod zones;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config;
 use crate::types::event::EventDraft;
 pub use crate::types::observation::{Input, Model};
 
+use lines::Line;
 use out::Out;
+use succession::Succession;
 use view::View;
+use zones::Zone;
 
 /// A rule fired.
 #[derive(Clone, Debug)]
@@ -33,16 +43,20 @@ pub struct Firing {
 
 /// The rules of one camera.
 pub struct Rules {
+    succession: Succession,
+    zones: Vec<Zone>,
+    lines: Vec<Line>,
     watches: Vec<Box<dyn Watch>>,
     out: Out,
     /// By track of the frame: the zones that it is in, a bit each.
     inside: Vec<u64>,
     model: Arc<Model>,
+    before: Option<Duration>,
 }
 
 /// One rule.
 trait Watch: Send {
-    /// A frame. `inside` of the view is what zones say of it; a zone says so here.
+    /// A frame. `inside` is, by track of the frame, what zones say of it: a bit for each that it is in.
     fn see(&mut self, view: &View<'_>, inside: &mut [u64], out: &mut Out);
 
     /// All tracks are over; what is open ends.
@@ -57,11 +71,33 @@ impl Rules {
     #[must_use]
     pub fn new(camera: &config::Camera) -> Self {
         Self {
+            succession: Succession::default(),
+            zones: camera.zones.iter().enumerate().map(|(index, zone)| Zone::new(index, zone)).collect(),
+            lines: camera.lines.iter().map(Line::new).collect(),
             watches: watch(camera),
             out: Out::new(camera),
             inside: Vec::with_capacity(64),
             model: Arc::new(Model::default()),
+            before: None,
         }
+    }
+
+    /// So many are in a zone (an index into [`config::Camera::zones`]) now, by class. Those who were lost from sight a
+    /// moment ago are in it.
+    #[must_use]
+    pub fn counts(&self, zone: usize) -> &[u32] {
+        self.zones.get(zone).map_or(&[], Zone::counts)
+    }
+
+    /// So many crossed a line (an index into [`config::Camera::lines`]) so far: in, out.
+    #[must_use]
+    pub fn crossed(&self, line: usize) -> [u64; 2] {
+        self.lines.get(line).map_or([0; 2], Line::crossed)
+    }
+
+    /// Firings that `max_per_hour` held back so far, by rule; rules with none are not listed.
+    pub fn held_back(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.out.held_back.iter().map(|(rule, count)| (rule.as_str(), *count))
     }
 
     /// Takes in what happened; `emit` gets what fires, in order.
@@ -70,13 +106,20 @@ impl Rules {
             Input::Model(model) => {
                 self.model = Arc::clone(model);
                 self.out.heed(model);
+                self.zones.iter_mut().for_each(|zone| zone.heed(&model.labels));
+                self.lines.iter_mut().for_each(|line| line.heed(&model.labels));
                 self.watches.iter_mut().for_each(|watch| watch.heed(&model.labels));
             }
             Input::Frame(seen) => {
                 self.out.at(seen);
                 self.inside.clear();
                 self.inside.resize(seen.tracks.len(), 0);
-                let view = View { seen, labels: &self.model.labels };
+                let (heirs, gone) = self.succession.see(seen);
+                let before = self.before.replace(seen.media_time).unwrap_or(seen.media_time);
+                let view = View { seen, labels: &self.model.labels, heirs, gone, before };
+                // First: what zones find stands in the events of all others.
+                self.zones.iter_mut().for_each(|zone| zone.see(&view, &mut self.inside, &mut self.out));
+                self.lines.iter_mut().for_each(|line| line.see(&view, &mut self.out));
                 for watch in &mut self.watches {
                     watch.see(&view, &mut self.inside, &mut self.out);
                 }
@@ -84,6 +127,9 @@ impl Rules {
             }
             Input::Reset { capture, arrival } => {
                 self.out.at_the_end(capture, arrival);
+                self.succession.reset();
+                self.zones.iter_mut().for_each(|zone| zone.reset(&mut self.out));
+                self.lines.iter_mut().for_each(|line| line.reset(&mut self.out));
                 self.watches.iter_mut().for_each(|watch| watch.reset(&mut self.out));
             }
         }
@@ -105,7 +151,7 @@ impl Rules {
     }
 }
 
-/// Zones first: what they find stands in the events of all others.
+/// All rules but zones and lines.
 fn watch(camera: &config::Camera) -> Vec<Box<dyn Watch>> {
     let _ = camera;
     Vec::new()

@@ -1,10 +1,11 @@
 //! From what a rule saw to an event.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::gate::Gate;
+use super::gate::{Answer, Gate};
 use super::{Firing, Model};
 use crate::config;
 use crate::types::event::{EventDraft, EventTrack, EventType, Phase};
@@ -19,8 +20,10 @@ pub(super) struct Out {
     run: u32,
     now: CaptureTime,
     arrival: Timestamp,
-    media_time_s: f64,
+    media_time: Duration,
     pub(super) fired: Vec<Firing>,
+    /// By rule: what `max_per_hour` held back so far.
+    pub(super) held_back: Vec<(String, u64)>,
 }
 
 impl Out {
@@ -32,8 +35,9 @@ impl Out {
             run: 0,
             now: CaptureTime { time: Timestamp(0), clock: Clock::Free },
             arrival: Timestamp(0),
-            media_time_s: 0.0,
+            media_time: Duration::ZERO,
             fired: Vec::new(),
+            held_back: Vec::new(),
         }
     }
 
@@ -43,7 +47,7 @@ impl Out {
 
     pub(super) fn at(&mut self, seen: &Observation) {
         (self.run, self.now, self.arrival) = (seen.track_run, seen.capture, seen.arrival);
-        self.media_time_s = seen.media_time.as_secs_f64();
+        self.media_time = seen.media_time;
     }
 
     pub(super) fn at_the_end(&mut self, capture: CaptureTime, arrival: Timestamp) {
@@ -64,11 +68,32 @@ impl Out {
         track: Option<&Seen>,
         data: Map<String, Value>,
     ) -> bool {
-        if !gate.opens(track.map_or(0, |track| track.number), self.now.time) {
-            return false;
+        let fires = self.asks(gate, Some(track.map_or(0, |track| track.number))) == Answer::Open;
+        if fires {
+            self.tell(gate, event_type, phase, track, data);
         }
-        self.tell(gate, event_type, phase, track, data);
-        true
+        fires
+    }
+
+    /// May the rule fire now about a track (by number; 0: the place; `None`: cool-downs do not matter)? Where the
+    /// answer is [`Answer::Open`] it must be [told](Self::tell); what is held back is counted.
+    pub(super) fn asks(&mut self, gate: &mut Gate, about: Option<u64>) -> Answer {
+        // Numbers begin anew with each run.
+        let about = about.map(|number| if number == 0 { 0 } else { (u64::from(self.run) << 40) ^ number });
+        let answer = gate.opens(about, self.now, self.media_time);
+        if answer == Answer::HeldBack {
+            let id = &gate.common().id;
+            match self.held_back.iter_mut().find(|(rule, _)| rule == id) {
+                Some((_, count)) => *count += 1,
+                None => self.held_back.push((id.clone(), 1)),
+            }
+        }
+        answer
+    }
+
+    /// When the frame was taken, with its clock.
+    pub(super) fn capture(&self) -> CaptureTime {
+        self.now
     }
 
     /// Fires whatever the gate says: the end of what was told to have begun.
@@ -111,7 +136,7 @@ impl Out {
             top_score: score(track.top_score),
             median_score: score(track.median_score),
             bbox: [bbox.x1, bbox.y1, bbox.x2, bbox.y2].map(|edge| (edge.clamp(0.0, 1.0) * 1e4).round() / 1e4),
-            age_s: ((self.media_time_s - track.first_seen.as_secs_f64()).max(0.0) * 1e3).round() / 1e3,
+            age_s: seconds(self.media_time.saturating_sub(track.first_seen)),
             zones: Vec::new(),
             stationary: track.stationary,
             keypoints: None,
@@ -127,8 +152,13 @@ impl Out {
             let Some(told) = &mut draft.track else { continue };
             let at = seen.tracks.iter().position(|seen| Some(seen.number) == *track);
             let Some(bits) = at.and_then(|at| inside.get(at)) else { continue };
-            let there = zones.iter().enumerate().filter(|(zone, _)| bits >> zone & 1 == 1);
+            let there = zones.iter().take(64).enumerate().filter(|(zone, _)| bits >> zone & 1 == 1);
             told.zones = there.map(|(_, id)| id.clone()).collect();
         }
     }
+}
+
+/// Seconds as they stand in events.
+pub(super) fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e3).round() / 1e3
 }
