@@ -14,6 +14,7 @@ use crate::site::{ROAD, Site};
 use crate::traffic::{self, Lane, Vehicle};
 use crate::truth::{CameraInfo, Crossing};
 use crate::walker::Walker;
+pub use watch::Subject;
 
 /// Seconds of one step of the simulation.
 pub const STEP: f64 = 0.05;

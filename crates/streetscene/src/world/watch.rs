@@ -7,7 +7,29 @@ use crate::geometry::{Pinhole, V3, v3};
 use crate::regions;
 use crate::truth::{Class, Crossing, Kind};
 
+/// Somebody or something, where the world has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Subject {
+    /// The same in all cameras.
+    pub identity: u32,
+    /// What it is.
+    pub class: Class,
+    /// Where it stands.
+    pub at: V3,
+    /// Height, metres.
+    pub height: f64,
+    /// Half of its width, metres, seen from where it is widest.
+    pub half_width: f64,
+}
+
 impl World {
+    /// Everybody and everything as of the latest step ([`STEP`]), whether a camera sees it or not: truth for
+    /// those who need no pictures, in no time.
+    pub fn present(&self) -> Vec<Subject> {
+        let subject = |(identity, class, at, height, half_width)| Subject { identity, class, at, height, half_width };
+        self.subjects().into_iter().map(subject).collect()
+    }
+
     /// Everybody with a ground point now: identity, class, ground point, height, half width.
     pub(super) fn subjects(&self) -> Vec<(u32, Class, V3, f64, f64)> {
         let mut list = Vec::new();
