@@ -15,9 +15,9 @@ use plaza::tracker::{Noise, observe};
 
 fn judge(noise: &Noise) -> Score {
     let mut score = Score::default();
-    for (number, camera) in plaza::watch(11, 44).iter().enumerate() {
+    for (number, camera) in plaza::crowded().iter().enumerate() {
         let frames = observe(camera, noise, number as u64);
-        score.add(&camera.happened(), &engine(camera, &frames));
+        score.add(camera, &engine(camera, &frames));
     }
     score
 }
@@ -34,4 +34,18 @@ fn with_flicker_jitter_occlusion_and_id_switches_counts_are_within_one_percent_a
     let score = judge(&Noise::MIDDLING);
     println!("noisy tracks\n{score}");
     score.assert_within(0.01, Duration::from_millis(200));
+}
+
+#[test]
+fn experiments() {
+    for (name, noise) in [
+        ("jitter", Noise { jitter: 0.015, ..Noise::NONE }),
+        ("missed", Noise { missed: 0.05, ..Noise::NONE }),
+        ("jitter+missed", Noise { jitter: 0.015, missed: 0.05, ..Noise::NONE }),
+        ("switch", Noise { switch: 0.005, ..Noise::NONE }),
+        ("hidden", Noise { hidden: 0.75, ..Noise::NONE }),
+        ("hidden+switch hidden", Noise { hidden: 0.75, switch_hidden: 0.33, ..Noise::NONE }),
+    ] {
+        println!("== {name}, missed,\n{}", judge(&noise));
+    }
 }

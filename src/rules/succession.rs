@@ -22,6 +22,8 @@ const FRESH: Duration = Duration::from_millis(500);
 const SILENT: Duration = Duration::from_secs(30);
 /// Distance from the place where it was, or would be by now, in heights of the box: at once, and more per second.
 const NEAR: (f32, f32) = (0.3, 0.5);
+/// The same for one that was lost at the edge of the picture: people come in where others went out.
+const NEAR_AT_EDGE: (f32, f32) = (0.1, 0.2);
 /// Heights of the two boxes differ by no more than this factor.
 const HEIGHTS: f32 = 1.5;
 /// Velocity is that of about so long.
@@ -199,7 +201,8 @@ impl Life {
     fn is_succeeded_by(&self, heir: &Self, now: Duration) -> Option<f32> {
         let unseen = now.saturating_sub(self.last);
         let was_double = self.over == Some(EndReason::Duplicate);
-        let is_held = self.heir.is_none() && unseen <= if self.at_edge { HOLD_AT_EDGE } else { HOLD };
+        let has_left = self.over == Some(EndReason::Left);
+        let is_held = self.heir.is_none() && !has_left && unseen <= if self.at_edge { HOLD_AT_EDGE } else { HOLD };
         let is_new = !heir.is_heir && now.saturating_sub(heir.first) <= FRESH && self.last < heir.first;
         let (lower, higher) = (heir.height.min(self.height), heir.height.max(self.height));
         let is_like = heir.class == self.class && higher <= HEIGHTS * lower;
@@ -213,7 +216,8 @@ impl Life {
         };
         // Whoever hides may go on, or stand; he hardly goes on for long as he did.
         let distance = off(0.0).min(off(seconds)).min(off(seconds / 2.0));
-        (distance <= NEAR.0 + NEAR.1 * seconds).then_some(distance)
+        let (at_once, per_second) = if self.at_edge { NEAR_AT_EDGE } else { NEAR };
+        (distance <= at_once + per_second * seconds).then_some(distance)
     }
 }
 
