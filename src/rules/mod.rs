@@ -6,24 +6,39 @@
 //! To add a rule: a variant of [`RuleKind`](crate::config::RuleKind), a file here with a [`Watch`], and a line in
 //! [`watch`].
 
+mod abandoned;
+mod absence;
+mod book;
+mod crowd;
+mod fallen;
 mod gate;
 pub mod geometry;
+pub mod heat;
+mod held;
 mod lines;
 mod out;
 mod passage;
+mod place;
+mod speed;
+mod spell;
+mod stand;
+mod stopped;
 mod succession;
 mod tally;
+mod trail;
 mod view;
 mod visit;
+mod wrong_way;
 mod zones;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config;
+use crate::config::{self, RuleKind};
 use crate::types::event::EventDraft;
 pub use crate::types::observation::{Input, Model};
 
+use heat::Heat;
 use lines::Line;
 use out::Out;
 use succession::Succession;
@@ -50,6 +65,7 @@ pub struct Rules {
     out: Out,
     /// By track of the frame: the zones that it is in, a bit each.
     inside: Vec<u64>,
+    heat: Heat,
     model: Arc<Model>,
     before: Option<Duration>,
 }
@@ -77,6 +93,7 @@ impl Rules {
             watches: watch(camera),
             out: Out::new(camera),
             inside: Vec::with_capacity(64),
+            heat: Heat::default(),
             model: Arc::new(Model::default()),
             before: None,
         }
@@ -123,6 +140,7 @@ impl Rules {
                 for watch in &mut self.watches {
                     watch.see(&view, &mut self.inside, &mut self.out);
                 }
+                self.heat.see(&view);
                 self.out.tell_zones(seen, &self.inside);
             }
             Input::Reset { capture, arrival } => {
@@ -131,28 +149,42 @@ impl Rules {
                 self.zones.iter_mut().for_each(|zone| zone.reset(&mut self.out));
                 self.lines.iter_mut().for_each(|line| line.reset(&mut self.out));
                 self.watches.iter_mut().for_each(|watch| watch.reset(&mut self.out));
+                self.heat.pause();
             }
         }
         self.out.fired.drain(..).for_each(&mut emit);
     }
 
-    /// How many are in a zone now, by class; empty before the first frame.
+    /// Where subjects were, and for how long.
     #[must_use]
-    pub fn inside(&self, zone: usize) -> &[u32] {
-        let _ = zone;
-        &[]
+    pub fn heat(&self) -> &Heat {
+        &self.heat
     }
 
-    /// Crossings of a line so far: in, out.
-    #[must_use]
-    pub fn crossed(&self, line: usize) -> [u64; 2] {
-        let _ = line;
-        [0, 0]
+    /// The same, to go on with what was kept, or to begin anew.
+    pub fn heat_mut(&mut self) -> &mut Heat {
+        &mut self.heat
     }
 }
 
 /// All rules but zones and lines.
 fn watch(camera: &config::Camera) -> Vec<Box<dyn Watch>> {
-    let _ = camera;
-    Vec::new()
+    camera.rules.iter().map(|rule| conduct(camera, rule)).collect()
+}
+
+/// A further rule.
+fn conduct(camera: &config::Camera, rule: &config::Rule) -> Box<dyn Watch> {
+    match &rule.kind {
+        RuleKind::Crowd { from, until, hold } => Box::new(crowd::Crowd::new(camera, rule, (*from, *until), *hold)),
+        RuleKind::Absence { after } => Box::new(absence::Absence::new(camera, rule, *after)),
+        RuleKind::WrongWay { way, tolerance_deg, distance } => {
+            Box::new(wrong_way::WrongWay::new(camera, rule, *way, (*tolerance_deg, *distance)))
+        }
+        RuleKind::Stopped { after } => Box::new(stopped::Stopped::new(camera, rule, *after)),
+        RuleKind::Abandoned { after, owners, near } => {
+            Box::new(abandoned::Abandoned::new(camera, rule, *after, (owners, *near)))
+        }
+        RuleKind::Speed { above_kmh } => Box::new(speed::Speed::new(camera, rule, *above_kmh)),
+        RuleKind::Fallen { after } => Box::new(fallen::Fallen::new(camera, rule, *after)),
+    }
 }

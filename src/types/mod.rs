@@ -9,6 +9,7 @@ pub mod event;
 pub mod found;
 pub mod frame;
 pub mod geometry;
+pub mod ground;
 pub mod log;
 pub mod mask;
 pub mod objects;

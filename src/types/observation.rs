@@ -96,8 +96,50 @@ pub struct Posture {
     /// Angle of the trunk (middle of the shoulders to middle of the hips) to the vertical, whole degrees, 0 upright to
     /// 180 upside down.
     pub trunk_deg: u8,
-    /// Height of the keypoints that were found to their width, in sixteenths; 255: more than that.
+    /// Height of the keypoints that were found, elbows and wrists left out, to their width, in sixteenths; 255: more
+    /// than that.
     pub aspect_16: u8,
+}
+
+/// COCO's indices: left and right.
+const SHOULDERS: (usize, usize) = (5, 6);
+const HIPS: (usize, usize) = (11, 12);
+/// Elbows and wrists: whoever spreads his arms does not lie.
+const ARMS: std::ops::RangeInclusive<usize> = 7..=10;
+
+impl Posture {
+    /// Of the 17 keypoints of COCO, pixels; those that score less than `min_score` were not found. `None`: too little was
+    /// found, which is no shoulder or no hip.
+    #[must_use]
+    pub fn of(keypoints: &[Keypoint], min_score: f32) -> Option<Self> {
+        let keypoints: &[Keypoint; 17] = keypoints.try_into().ok()?;
+        let found = |k: &Keypoint| k.score >= min_score && k.x.is_finite() && k.y.is_finite();
+        let pair = |(left, right): (usize, usize)| {
+            [left, right].map(|i| keypoints.get(i).filter(|k| found(k)).map(|k| [k.x, k.y]))
+        };
+        let (shoulders, hips) = (pair(SHOULDERS), pair(HIPS));
+        // Of one side only: its own shoulder over its own hip, or the body's width would be taken for a lean.
+        let one_side = shoulders.iter().zip(&hips).find_map(|(shoulder, hip)| (*shoulder).zip(*hip));
+        let (shoulder, hip) = match (shoulders, hips) {
+            ([Some(a), Some(b)], [Some(c), Some(d)]) => (middle(a, b), middle(c, d)),
+            ([a, b], [c, d]) => one_side.or_else(|| a.or(b).zip(c.or(d)))?,
+        };
+        let (dx, up) = (shoulder[0] - hip[0], hip[1] - shoulder[1]);
+        if dx.hypot(up) < 1.0 {
+            return None;
+        }
+        let trunk = dx.abs().atan2(up).to_degrees().round();
+        let body = keypoints.iter().enumerate().filter(|(i, k)| !ARMS.contains(i) && found(k));
+        let none = [f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY];
+        let [x1, y1, x2, y2] =
+            body.fold(none, |[x1, y1, x2, y2], (_, k)| [x1.min(k.x), y1.min(k.y), x2.max(k.x), y2.max(k.y)]);
+        let aspect = (16.0 * (y2 - y1) / (x2 - x1).max(1e-3)).round();
+        Some(Self { trunk_deg: trunk.clamp(0.0, 180.0) as u8, aspect_16: aspect.clamp(0.0, 255.0) as u8 })
+    }
+}
+
+fn middle(a: [f32; 2], b: [f32; 2]) -> [f32; 2] {
+    [(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0]
 }
 
 /// What is measured of a picture's luma, cheaply.
