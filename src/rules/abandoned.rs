@@ -172,10 +172,18 @@ impl Watch for Abandoned {
         self.find(view);
         let watches = WATCHES.min(self.after / 2);
         let (gate, place) = (&mut self.gate, &self.place);
-        for spot in &mut self.spots {
+        for at in 0..self.spots.len() {
+            let Some(spot) = self.spots.get_mut(at) else { break };
             if spot.look_around(view, (&self.owners, self.near), watches) {
                 spot.end(now, "owner", (gate, place), out);
-            } else if spot.latest == now && now.since(spot.left) >= self.after {
+            } else if spot.latest == now && now.since(spot.left) >= self.after && spot.spell == Spell::Untold {
+                let number = spot.thing.number;
+                // Its number was another thing's, or it stood elsewhere: one number, one thing.
+                for other in self.spots.iter_mut().filter(|other| other.spell.number() == Some(number)) {
+                    let reason = if other.latest == now { "renumbered" } else { "gone" };
+                    other.end(other.latest, reason, (gate, place), out);
+                }
+                let Some(spot) = self.spots.get_mut(at) else { break };
                 let event = EventType::ObjectAbandoned;
                 spot.spell.begin((gate, out), event, (Some(&spot.thing), spot.left), || place.data());
             }

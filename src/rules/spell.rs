@@ -58,6 +58,14 @@ impl Spell {
         matches!(self, Self::Told(..))
     }
 
+    /// The number under which it was told; `None`: it was not.
+    pub(super) fn number(self) -> Option<u64> {
+        match self {
+            Self::Told(number, _) => Some(number),
+            _ => None,
+        }
+    }
+
     /// It is so, and has been since then: fires, the first time that the gate lets it. `data` is made only then.
     pub(super) fn begin(
         &mut self,
