@@ -26,6 +26,7 @@ mod stopped;
 mod succession;
 mod tally;
 mod trail;
+mod scene;
 mod view;
 mod visit;
 mod wrong_way;
@@ -169,7 +170,8 @@ impl Rules {
 
 /// All rules but zones and lines.
 fn watch(camera: &config::Camera) -> Vec<Box<dyn Watch>> {
-    camera.rules.iter().map(|rule| conduct(camera, rule)).collect()
+    let scene = scene::Scene::new(&camera.scene).map(|scene| Box::new(scene) as Box<dyn Watch>);
+    camera.rules.iter().map(|rule| conduct(camera, rule)).chain(scene).collect()
 }
 
 /// A further rule.

@@ -13,6 +13,7 @@ pub mod heads;
 pub mod letterbox;
 pub mod mapping;
 pub mod nms;
+pub mod scene;
 
 mod colour;
 

@@ -1,0 +1,83 @@
+//! The same picture again and again.
+//!
+//! A sensor has noise, so a live picture is never quite the one before; but an encoder may drop that noise, and then a
+//! scene in which nothing happens cannot be told from a camera that hangs, except by how long it lasts. So what a
+//! camera does by itself counts: where its pictures are often still for long, only longer than that is frozen.
+
+use std::time::Duration;
+
+use super::hold::Change;
+
+/// Pictures that differ by less, in mean, are the same: a digit of a clock in the picture is more.
+const STILL: f32 = 0.002;
+/// Frozen is three times as long as still is by itself.
+const LONGER: u32 = 3;
+/// So long without the same picture, and it is no longer frozen.
+const ALIVE_AFTER: Duration = Duration::from_secs(1);
+/// What a camera does by itself is forgotten by half in so long.
+const HALF: f32 = 3600.0;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stillness {
+    /// For how long it was still, less the interruptions: key frames differ a little from what came before.
+    level: Duration,
+    /// The highest level since it was 0.
+    top: Duration,
+    /// Longest that it is still by itself.
+    own: Duration,
+    counted: bool,
+    open: bool,
+    /// Since it froze.
+    lasted: Duration,
+    /// For how long it has not been still again.
+    alive: Duration,
+}
+
+impl Stillness {
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// How long it must be still to be frozen, where `after` is asked for.
+    pub fn needed(&self, after: Duration) -> Duration {
+        after.max(self.own * LONGER)
+    }
+
+    /// What it does by itself stays known.
+    pub fn close(&mut self) {
+        *self = Self { own: self.own, ..Self::default() };
+    }
+
+    /// A picture that differs so much from the one `passed` before it.
+    pub fn look(&mut self, difference: f32, passed: Duration, after: Duration) -> Option<Change> {
+        let still = difference < STILL;
+        let needed = self.needed(after);
+        self.own = self.own.mul_f32(0.5_f32.powf(passed.as_secs_f32() / HALF));
+        if self.open {
+            self.lasted = self.lasted.saturating_add(passed);
+            self.alive = if still { Duration::ZERO } else { self.alive + passed };
+            if self.alive < ALIVE_AFTER {
+                return None;
+            }
+            // So short: it was rather a scene in which nothing happened.
+            let own = if self.lasted < needed * (LONGER - 1) { needed + self.lasted } else { Duration::ZERO };
+            *self = Self { own: self.own.max(own), ..Self::default() };
+            return Some(Change::Ended);
+        }
+        if !still {
+            self.level = self.level.saturating_sub(passed);
+        } else if self.counted {
+            self.level += passed;
+        }
+        self.counted = still;
+        self.top = self.top.max(self.level);
+        if self.level.is_zero() {
+            self.own = self.own.max(std::mem::take(&mut self.top));
+        }
+        if self.level < needed || !still {
+            return None;
+        }
+        *self = Self { own: self.own, open: true, ..Self::default() };
+        Some(Change::Began)
+    }
+}
