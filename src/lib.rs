@@ -17,6 +17,7 @@
 //! - [`tracking`]: detections to tracks, and who is the same on several cameras.
 //! - [`rules`]: tracks to what they do in zones, at lines and by themselves.
 //! - [`pipeline`]: the threads that carry frames through these.
+//! - [`track_log`]: what rules were told, kept on disk, so that new ones can be tried on the past.
 //! - [`outbox`]: events, numbered, to their sinks.
 //! - [`media`]: pictures of events, kept as long as asked.
 //! - [`annotate`]: what was seen, drawn on the picture.
@@ -29,6 +30,7 @@
 //!
 //! Dependencies point one way: `cli -> daemon -> pipeline -> {source inference vision tracking rules
 //! outbox media web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
+//! outbox track_log web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
 
 #![forbid(unsafe_code)]
 
@@ -44,6 +46,7 @@ pub mod pipeline;
 pub mod rules;
 pub mod source;
 pub mod telemetry;
+pub mod track_log;
 pub mod tracking;
 pub mod types;
 pub mod vision;
