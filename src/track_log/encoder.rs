@@ -138,9 +138,11 @@ impl Encoder {
             let full = std::mem::replace(&mut self.bytes, empty);
             let (camera, home) = (Arc::clone(&self.camera), self.home.clone());
             let (begun, head, heads_file) = (self.begun, self.head, self.heads_file);
+            self.stats.waiting_blocks.inc();
             match self.out.try_send(Message::Block(Full { camera, home, begun, head, heads_file, bytes: full })) {
                 Ok(()) => true,
                 Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => {
+                    self.stats.waiting_blocks.dec();
                     if let Message::Block(Full { bytes, .. }) = back {
                         let _ = self.home.try_send(std::mem::replace(&mut self.bytes, bytes));
                     }

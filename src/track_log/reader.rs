@@ -133,7 +133,9 @@ impl Reader {
         let folder = files::folder(state_dir, camera);
         let mut logs = list(&folder).map_err(|source| ReadError::Io { path: folder.clone(), source })?;
         logs.sort_by_key(|file| (file.begun, file.first.number));
-        let at_from = logs.iter().rposition(|file| file.first.first <= from.0).unwrap_or(0);
+        // A clock that was set may have made the order another one: the first that is late enough counts.
+        let late = logs.iter().position(|file| file.first.first >= from.0).unwrap_or(logs.len());
+        let at_from = late.saturating_sub(1);
         let Some(then) = logs.get(at_from) else {
             return Err(ReadError::NoLog { camera: camera.to_owned(), folder });
         };
@@ -143,7 +145,7 @@ impl Reader {
         // The file before one that begins late enough has the floor in it.
         let mut earliest = then;
         for file in same {
-            if earliest.first.first <= floor {
+            if earliest.first.first < floor {
                 break;
             }
             (back, earliest) = (back + 1, file);

@@ -76,10 +76,11 @@ fn cut(file: &Kept) {
     let Ok(bytes) = std::fs::read(&file.path) else { return };
     let whole = block::whole_length(&bytes);
     // More whole blocks behind the damage: a bad spot of the disk, and no torn tail.
-    if whole == bytes.len() || has_block_behind(&bytes, whole) {
+    let empty = whole <= block::FILE_HEADER;
+    if (whole == bytes.len() && !empty) || has_block_behind(&bytes, whole) {
         return;
     }
-    let done = if whole <= block::FILE_HEADER {
+    let done = if empty {
         std::fs::remove_file(&file.path)
     } else {
         let open = std::fs::OpenOptions::new().write(true).open(&file.path);

@@ -30,6 +30,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub struct Stats {
     /// Blocks that were lost: the disk did not keep up, or did not take them.
     pub dropped_blocks: Counter,
+    /// Blocks that wait to be written.
+    pub waiting_blocks: Counter,
     /// Blocks written.
     pub written_blocks: Counter,
     /// Bytes written.
@@ -160,7 +162,10 @@ impl Writer {
         let mut next = Instant::now() + RETENTION;
         loop {
             match messages.recv_deadline(next) {
-                Ok(Message::Block(full)) => self.block(full),
+                Ok(Message::Block(full)) => {
+                    self.block(full);
+                    self.stats.waiting_blocks.dec();
+                }
                 Ok(Message::View { camera, jpeg }) => self.view(&camera.id, &jpeg),
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
