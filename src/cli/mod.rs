@@ -14,6 +14,7 @@ mod mot;
 mod plan;
 mod probe;
 mod recording;
+mod rules;
 mod run;
 mod schema;
 mod stress;
@@ -58,6 +59,8 @@ enum Command {
     Plan(plan::Args),
     /// Says how good answers are against ground truth
     Eval(eval::Args),
+    /// Tries rules on the past
+    Rules(rules::Args),
     /// Finds out whether contexts of one engine may run at once on this machine
     Stress(stress::Args),
     /// Measures how many cameras this machine can take
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Models(args) => models::main(&args),
         Command::Plan(args) => plan::main(&args),
         Command::Eval(args) => eval::main(&args),
+        Command::Rules(args) => rules::main(&args),
         Command::Stress(args) => stress::main(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Demo(args) => demo::main(&args),

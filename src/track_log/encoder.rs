@@ -82,8 +82,8 @@ impl Encoder {
     pub fn push(&mut self, input: &Input<'_>) {
         let now = match input {
             Input::Frame(frame) => Some(frame.arrival.0),
-            Input::Reset { arrival, .. } => Some(arrival.0),
-            Input::Model(_) => None,
+            // It comes with the time of the frame before it, or of none.
+            Input::Reset { .. } | Input::Model(_) => None,
         };
         if let Some(now) = now {
             // A clock that was set goes back, or far ahead.
