@@ -1,9 +1,12 @@
 //! Where events go. To add a sink: a variant of `config::Sink`, a `Target` in a file of its own, and a
 //! line in `open`.
 
+mod bodies;
 pub mod dialects;
 mod jsonl;
 pub mod mqtt;
+pub mod nats;
+pub mod redis;
 mod target;
 mod tls;
 pub mod webhook;

@@ -1,0 +1,274 @@
+//! Redis Streams.
+//!
+//! An event is an entry of the stream `<prefix>:events:<device>`, its number is the entry's id (`<seq>-0`), so Redis
+//! itself keeps the order and refuses what comes again. A batch is a transaction: all of it is added or nothing, and no
+//! event can be left behind by a later one. What is refused because its number is there already is looked up
+//! ([`numbers`]) before it counts as delivered. The last event taken is noted under `<prefix>:last:<device>`.
+
+mod connection;
+mod errors;
+mod numbers;
+
+use redis::{Pipeline, Value, pipe};
+
+use super::bodies::{Bodies, Outgoing};
+use super::{Failure, Opening, Stored, Target};
+use crate::config::{Redis, SinkKind};
+use connection::Connection;
+use errors::Place;
+use numbers::{Entry, Known, Last, Verdict};
+
+/// Entries in one transaction.
+const ENTRIES: usize = 256;
+/// Bytes in one transaction, about.
+const BYTES: usize = 4 << 20;
+
+/// Opens the sink. Connects at the first delivery.
+///
+/// # Errors
+/// The sink is of another kind.
+pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
+    let SinkKind::Redis(config) = &opening.sink.kind else {
+        return Err(Failure::refused(format!("sink {:?} is not one of Redis", opening.sink.id)));
+    };
+    let device = &opening.config.runtime.device;
+    // The client takes the process's default.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(Box::new(Sink {
+        names: Names {
+            server: format!("{}:{}", config.server.host, config.server.port),
+            key: format!("{}:events:{device}", config.prefix),
+            note: format!("{}:last:{device}", config.prefix),
+            config: config.as_ref().clone(),
+        },
+        bodies: Bodies::new(opening.sink.dialect),
+        connection: None,
+        taken: None,
+        noted: true,
+        ours: false,
+    }))
+}
+
+struct Sink {
+    names: Names,
+    bodies: Bodies,
+    connection: Option<Connection>,
+    /// The last event that Redis has taken in this run.
+    taken: Option<Last>,
+    /// Is that noted?
+    noted: bool,
+    /// An event of this run is in the stream.
+    ours: bool,
+}
+
+struct Names {
+    server: String,
+    key: String,
+    note: String,
+    config: Redis,
+}
+
+impl Names {
+    fn place(&self) -> Place<'_> {
+        Place { server: &self.server, config: &self.config, key: &self.key }
+    }
+}
+
+impl Target for Sink {
+    fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
+        let outgoing = self.bodies.of(events);
+        let mut taken = 0;
+        while taken < outgoing.len() {
+            let batch = Batch { events, outgoing: cut(&outgoing[taken..]) };
+            if let Err(failure) = self.add(&batch) {
+                // Whatever it was, the next attempt begins with a new connection.
+                self.connection = None;
+                return (outgoing[taken].event, Err(failure));
+            }
+            taken += batch.outgoing.len();
+        }
+        (events.len(), Ok(()))
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        let Some(connection) = self.connection.as_mut().filter(|_| !self.noted) else { return Ok(()) };
+        let mut pipeline = pipe();
+        self.names.note(&mut pipeline, self.taken.as_ref());
+        let answers = connection.ask(&self.names.place(), &pipeline, pipeline.len());
+        if answers.as_ref().is_ok_and(|answers| !answers.iter().any(is_refusal)) {
+            self.noted = true;
+        }
+        if answers.is_err() {
+            self.connection = None;
+        }
+        answers.map(drop)
+    }
+
+    fn close(&mut self) {
+        let _ = self.flush();
+    }
+}
+
+struct Batch<'a> {
+    events: &'a [Stored],
+    outgoing: &'a [Outgoing],
+}
+
+/// As many as go into one transaction.
+fn cut(outgoing: &[Outgoing]) -> &[Outgoing] {
+    let mut bytes = 0;
+    let fits = |next: &&Outgoing| {
+        bytes += next.body.len();
+        bytes <= BYTES
+    };
+    let count = outgoing.iter().take(ENTRIES).take_while(fits).count().max(1);
+    &outgoing[..count]
+}
+
+impl Sink {
+    /// Adds a batch, all of it or nothing.
+    fn add(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
+        let place = self.names.place();
+        if self.connection.is_none() {
+            let mut connection = Connection::open(&place)?;
+            self.look_back(&mut connection)?;
+            self.connection = Some(connection);
+        }
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let mut pipeline = pipe();
+        if !self.noted {
+            self.names.note(&mut pipeline, self.taken.as_ref());
+        }
+        pipeline.cmd("MULTI");
+        for outgoing in batch.outgoing {
+            self.names.entry(&mut pipeline, &batch.events[outgoing.event], outgoing);
+        }
+        pipeline.cmd("EXEC");
+        let mut answers = connection.ask(&place, &pipeline, pipeline.len())?;
+        let executed = answers.pop();
+        if let Some(error) = answers.iter().find_map(refusal) {
+            return Err(place.server(error));
+        }
+        self.noted = true;
+        let added = match executed {
+            Some(Value::Array(added)) if added.len() == batch.outgoing.len() => added,
+            Some(Value::ServerError(error)) => return Err(place.server(&error)),
+            _ => return Err(place.retry("what it answers to EXEC is not Redis; check host and port")),
+        };
+        let mut doubtful = Vec::new();
+        for (outgoing, answer) in batch.outgoing.iter().zip(&added) {
+            match refusal(answer) {
+                None => self.ours = true,
+                Some(error) if error.details().is_some_and(|words| words.contains("equal or smaller")) => {
+                    doubtful.push(outgoing);
+                }
+                Some(error) => return Err(place.server(error)),
+            }
+        }
+        if !doubtful.is_empty() {
+            self.judge(batch.events, &doubtful)?;
+            self.ours = true;
+        }
+        self.taken = batch.outgoing.last().map(|outgoing| Last::of(&batch.events[outgoing.event]));
+        self.noted = false;
+        Ok(())
+    }
+
+    /// Redis has these numbers: are they of these events?
+    fn judge(&mut self, events: &[Stored], doubtful: &[&Outgoing]) -> Result<(), Failure> {
+        let place = self.names.place();
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let mut pipeline = pipe();
+        pipeline.cmd("GET").arg(&self.names.note);
+        pipeline.cmd("XREVRANGE").arg(&self.names.key).arg("+").arg("-").arg("COUNT").arg(1);
+        for outgoing in doubtful {
+            let id = id(&events[outgoing.event], outgoing);
+            pipeline.cmd("XRANGE").arg(&self.names.key).arg(&id).arg(&id);
+        }
+        let answers = connection.ask(&place, &pipeline, pipeline.len())?;
+        if let Some(error) = answers.iter().find_map(refusal) {
+            return Err(place.server(error));
+        }
+        let [note, end, entries @ ..] = answers.as_slice() else { return Ok(()) };
+        let end = Entry::first(end);
+        let mut known = Known { last: Last::read(note), ours: self.ours }.with(end.clone());
+        let entries: Vec<_> = entries.iter().map(Entry::first).collect();
+        // One event that is there says whose numbers these are; so does the last one, where it is among these.
+        let is_last = |event: &Stored| known.last.as_ref() == Some(&Last::of(event));
+        let is_there = |(outgoing, entry): (&&Outgoing, &Option<Entry>)| {
+            entry.as_ref().is_some_and(|entry| entry.id.as_deref() == Some(&events[outgoing.event].id))
+        };
+        known.ours |= events.iter().any(is_last) || doubtful.iter().zip(&entries).any(is_there);
+        for (outgoing, entry) in doubtful.iter().zip(&entries) {
+            let event = &events[outgoing.event];
+            if known.judge(event, entry.as_ref()) == Verdict::Taken {
+                let last = end.map_or_else(|| known.last.map_or(0, |last| last.seq), |end| end.seq);
+                return Err(place.retry(format_args!(
+                    "stream {:?} goes up to number {last} already, and its number {} is not this device's event of that \
+                     number: another device has the same name, or this one has lost its state_dir and numbers anew. \
+                     Rename or delete the stream (redis-cli RENAME), or give the device another name",
+                    self.names.key, event.seq
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Connected again: has the server still what it had taken?
+    fn look_back(&self, connection: &mut Connection) -> Result<(), Failure> {
+        let place = self.names.place();
+        let mut pipeline = pipe();
+        pipeline.cmd("XREVRANGE").arg(&self.names.key).arg("+").arg("-").arg("COUNT").arg(1);
+        pipeline.cmd("GET").arg(&self.names.note);
+        let answers = connection.ask(&place, &pipeline, pipeline.len())?;
+        if let Some(error) = answers.iter().find_map(refusal) {
+            return Err(place.server(error));
+        }
+        let [end, note] = answers.as_slice() else { return Ok(()) };
+        let end = Known { last: Last::read(note), ours: false }.with(Entry::first(end)).last.map_or(0, |last| last.seq);
+        if let Some(taken) = self.taken.as_ref().filter(|taken| end < taken.seq) {
+            tracing::error!(
+                server = %self.names.server,
+                stream = %self.names.key,
+                from_seq = end + 1,
+                to_seq = taken.seq,
+                "Redis no longer has events that it had taken: the stream was deleted, or the server lost its last \
+                 writes (see appendonly and appendfsync there)"
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Names {
+    fn note(&self, pipeline: &mut Pipeline, taken: Option<&Last>) {
+        if let Some(last) = taken {
+            pipeline.cmd("SET").arg(&self.note).arg(last.written());
+        }
+    }
+
+    fn entry(&self, pipeline: &mut Pipeline, event: &Stored, outgoing: &Outgoing) {
+        pipeline.cmd("XADD").arg(&self.key);
+        if let Some(max_len) = self.config.max_len {
+            pipeline.arg("MAXLEN").arg("~").arg(max_len);
+        }
+        pipeline.arg(id(event, outgoing)).arg("event_id").arg(&event.id).arg("type").arg(&event.event_type);
+        pipeline.arg("camera").arg(&event.camera).arg("body").arg(&outgoing.body);
+    }
+}
+
+/// An entry's id.
+fn id(event: &Stored, outgoing: &Outgoing) -> String {
+    format!("{}-{}", event.seq, outgoing.part)
+}
+
+fn refusal(answer: &Value) -> Option<&redis::ServerError> {
+    match answer {
+        Value::ServerError(error) => Some(error),
+        _ => None,
+    }
+}
+
+fn is_refusal(answer: &Value) -> bool {
+    refusal(answer).is_some()
+}
