@@ -11,7 +11,7 @@ use async_nats::jetstream::{Error as StreamError, ErrorCode};
 use async_nats::{ConnectError, ConnectErrorKind};
 
 use super::super::{Failure, FailureKind, tls};
-use crate::config::{Nats, Tls};
+use crate::config::Nats;
 
 /// A failure, and what must be made anew before the next attempt.
 #[derive(Debug)]
@@ -67,13 +67,16 @@ impl Place<'_> {
                 self.config.prefix
             ));
         }
+        if words.to_lowercase().contains("authentication") {
+            return self.reconnect(format_args!("{words}; {}", self.login()));
+        }
         self.reconnect(words)
     }
 
     pub(super) fn connect(&self, error: &ConnectError) -> Trouble {
         let config = &self.config.server;
         if let Some(error) = rustls_error(error) {
-            let tls = config.tls.clone().unwrap_or_else(Tls::default);
+            let tls = config.tls.clone().unwrap_or_default();
             let hint = if config.tls.is_none() { " (it asks for TLS: see tls)" } else { "" };
             return self.reconnect(format_args!("{}{hint}", tls::explain(&config.host, &tls, error)));
         }

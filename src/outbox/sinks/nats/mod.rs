@@ -17,7 +17,7 @@ use async_nats::jetstream::message::PublishMessage;
 
 use super::bodies::{Bodies, Outgoing};
 use super::{Failure, Opening, Stored, Target};
-use crate::config::{Nats, SinkKind};
+use crate::config::{Dialect, Nats, SinkKind};
 use connection::Connection;
 use errors::{Place, Then, Trouble};
 use runtime::Runtime;
@@ -48,6 +48,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
         server: format!("{}:{}", config.server.host, config.server.port),
         subjects: Subjects::new(&config.prefix, &device).map_err(Failure::refused)?,
         runtime: Runtime::start().map_err(|error| Failure::refused(format!("no thread for NATS: {error}")))?,
+        dialect: opening.sink.dialect,
         bodies: Bodies::new(opening.sink.dialect),
         config: config.as_ref().clone(),
         device,
@@ -63,6 +64,7 @@ struct Sink {
     config: Nats,
     device: String,
     subjects: Subjects,
+    dialect: Dialect,
     bodies: Bodies,
     connection: Option<Connection>,
     /// Events under way at once: one, while the stream refuses some.
@@ -84,7 +86,14 @@ impl Target for Sink {
         }
         let Some(connection) = &mut self.connection else { return (0, Ok(())) };
         let outgoing = self.bodies.of(events);
-        let batch = Batch { place: &place, subjects: &self.subjects, events, outgoing: &outgoing, window: self.window };
+        let batch = Batch {
+            place: &place,
+            subjects: &self.subjects,
+            events,
+            outgoing: &outgoing,
+            dialect: self.dialect,
+            window: self.window,
+        };
         let (taken, result) = self.runtime.wait(batch.publish(connection, &mut self.ahead));
         let delivered = outgoing.get(taken).map_or(events.len(), |next| next.event);
         self.ahead.retain(|(seq, _)| events.get(delivered).is_some_and(|next| *seq >= next.seq));
@@ -111,6 +120,7 @@ struct Batch<'a> {
     subjects: &'a Subjects,
     events: &'a [Stored],
     outgoing: &'a [Outgoing],
+    dialect: Dialect,
     window: usize,
 }
 
@@ -152,8 +162,10 @@ impl Batch<'_> {
                         let first = taken + 1;
                         for (at, ack) in waiting.into_iter().enumerate() {
                             let Some(ack) = ack else { continue };
-                            if connection.acknowledged(self.place, ack).await.is_ok() {
-                                ahead.insert(self.key(first + at));
+                            match connection.acknowledged(self.place, ack).await {
+                                Ok(()) => _ = ahead.insert(self.key(first + at)),
+                                Err(next) if next.then == Then::Stay => {}
+                                Err(_) => break,
                             }
                         }
                     }
@@ -178,7 +190,11 @@ impl Batch<'_> {
     fn message(&self, at: usize) -> PublishMessage {
         let outgoing = &self.outgoing[at];
         let event = &self.events[outgoing.event];
-        let id = if outgoing.part == 0 { event.id.clone() } else { format!("{}.{}", event.id, outgoing.part) };
+        // The same event in another dialect is another message.
+        let id = match (self.dialect, outgoing.part) {
+            (Dialect::Native, 0) => event.id.clone(),
+            (dialect, part) => format!("{}.{dialect:?}.{part}", event.id),
+        };
         PublishMessage::build()
             .message_id(id)
             .expected_stream(&self.place.config.stream)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use redis::{ErrorKind, RedisError, ServerError};
 
 use super::super::{Failure, tls};
-use crate::config::{Redis, Tls};
+use crate::config::Redis;
 
 /// Who is spoken of in sentences.
 pub(super) struct Place<'a> {
@@ -27,7 +27,7 @@ impl Place<'_> {
     pub(super) fn connection(&self, error: &RedisError) -> Failure {
         let config = &self.config.server;
         if let Some(error) = rustls_error(error) {
-            let tls = config.tls.clone().unwrap_or_else(Tls::default);
+            let tls = config.tls.clone().unwrap_or_default();
             return self.retry(tls::explain(&config.host, &tls, error));
         }
         if let Some(error) = io_error(error) {
@@ -91,7 +91,7 @@ impl Place<'_> {
             "NOAUTH" | "WRONGPASS" => self.retry(self.login()),
             "NOPERM" => self.retry(format_args!(
                 "the user may not do all that is needed ({words}); allow it \
-                 +multi +exec +xadd +xrange +xrevrange +get +set on the keys \"{}:*\"",
+                 +multi +exec +xadd +xrange +xrevrange +xinfo +get +set on the keys \"{}:*\"",
                 self.config.prefix
             )),
             "WRONGTYPE" => {

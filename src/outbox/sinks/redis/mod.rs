@@ -46,6 +46,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
         taken: None,
         noted: true,
         ours: false,
+        end: 0,
     }))
 }
 
@@ -57,8 +58,10 @@ struct Sink {
     taken: Option<Last>,
     /// Is that noted?
     noted: bool,
-    /// An event of this run is in the stream.
+    /// An event of this run is in the stream, so its numbers are ours.
     ours: bool,
+    /// The number that the stream goes up to.
+    end: u64,
 }
 
 struct Names {
@@ -126,22 +129,43 @@ fn cut(outgoing: &[Outgoing]) -> &[Outgoing] {
 }
 
 impl Sink {
-    /// Adds a batch, all of it or nothing.
+    /// Adds a batch, all of it or nothing; what is there already is left out.
     fn add(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
-        let place = self.names.place();
         if self.connection.is_none() {
-            let mut connection = Connection::open(&place)?;
-            self.look_back(&mut connection)?;
-            self.connection = Some(connection);
+            self.connect()?;
         }
-        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let end = self.end;
+        let known = |outgoing: &&Outgoing| batch.events[outgoing.event].seq <= end;
+        let (doubtful, fresh): (Vec<_>, Vec<_>) = batch.outgoing.iter().partition(known);
+        if !doubtful.is_empty() {
+            self.judge(batch.events, &doubtful)?;
+        }
+        if !fresh.is_empty() {
+            let refused = self.append(batch.events, &fresh)?;
+            if refused.is_empty() {
+                self.ours = true;
+            } else {
+                // An earlier attempt that was given up was carried out after all, just now.
+                self.judge(batch.events, &refused)?;
+            }
+        }
+        self.taken = batch.outgoing.last().map(|outgoing| Last::of(&batch.events[outgoing.event]));
+        self.end = self.taken.as_ref().map_or(end, |taken| end.max(taken.seq));
+        self.noted = false;
+        Ok(())
+    }
+
+    /// Answers what was refused because of its number.
+    fn append<'a>(&mut self, events: &[Stored], fresh: &[&'a Outgoing]) -> Result<Vec<&'a Outgoing>, Failure> {
+        let place = self.names.place();
+        let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let mut pipeline = pipe();
         if !self.noted {
             self.names.note(&mut pipeline, self.taken.as_ref());
         }
         pipeline.cmd("MULTI");
-        for outgoing in batch.outgoing {
-            self.names.entry(&mut pipeline, &batch.events[outgoing.event], outgoing);
+        for outgoing in fresh {
+            self.names.entry(&mut pipeline, &events[outgoing.event], outgoing);
         }
         pipeline.cmd("EXEC");
         let mut answers = connection.ask(&place, &pipeline, pipeline.len())?;
@@ -151,27 +175,21 @@ impl Sink {
         }
         self.noted = true;
         let added = match executed {
-            Some(Value::Array(added)) if added.len() == batch.outgoing.len() => added,
+            Some(Value::Array(added)) if added.len() == fresh.len() => added,
             Some(Value::ServerError(error)) => return Err(place.server(&error)),
             _ => return Err(place.retry("what it answers to EXEC is not Redis; check host and port")),
         };
-        let mut doubtful = Vec::new();
-        for (outgoing, answer) in batch.outgoing.iter().zip(&added) {
+        let mut refused = Vec::new();
+        for (outgoing, answer) in fresh.iter().zip(&added) {
             match refusal(answer) {
-                None => self.ours = true,
+                None => {}
                 Some(error) if error.details().is_some_and(|words| words.contains("equal or smaller")) => {
-                    doubtful.push(outgoing);
+                    refused.push(*outgoing);
                 }
                 Some(error) => return Err(place.server(error)),
             }
         }
-        if !doubtful.is_empty() {
-            self.judge(batch.events, &doubtful)?;
-            self.ours = true;
-        }
-        self.taken = batch.outgoing.last().map(|outgoing| Last::of(&batch.events[outgoing.event]));
-        self.noted = false;
-        Ok(())
+        Ok(refused)
     }
 
     /// Redis has these numbers: are they of these events?
@@ -189,9 +207,8 @@ impl Sink {
         if let Some(error) = answers.iter().find_map(refusal) {
             return Err(place.server(error));
         }
-        let [note, end, entries @ ..] = answers.as_slice() else { return Ok(()) };
-        let end = Entry::first(end);
-        let mut known = Known { last: Last::read(note), ours: self.ours }.with(end.clone());
+        let [note, last, entries @ ..] = answers.as_slice() else { return Ok(()) };
+        let mut known = Known { last: Last::read(note), ours: self.ours }.with(Entry::first(last));
         let entries: Vec<_> = entries.iter().map(Entry::first).collect();
         // One event that is there says whose numbers these are; so does the last one, where it is among these.
         let is_last = |event: &Stored| known.last.as_ref() == Some(&Last::of(event));
@@ -202,35 +219,38 @@ impl Sink {
         for (outgoing, entry) in doubtful.iter().zip(&entries) {
             let event = &events[outgoing.event];
             if known.judge(event, entry.as_ref()) == Verdict::Taken {
-                let last = end.map_or_else(|| known.last.map_or(0, |last| last.seq), |end| end.seq);
                 return Err(place.retry(format_args!(
-                    "stream {:?} goes up to number {last} already, and its number {} is not this device's event of that \
+                    "stream {:?} goes up to number {} already, and its number {} is not this device's event of that \
                      number: another device has the same name, or this one has lost its state_dir and numbers anew. \
                      Rename or delete the stream (redis-cli RENAME), or give the device another name",
-                    self.names.key, event.seq
+                    self.names.key, self.end, event.seq
                 )));
             }
         }
+        self.ours = known.ours;
         Ok(())
     }
 
-    /// Connected again: has the server still what it had taken?
-    fn look_back(&self, connection: &mut Connection) -> Result<(), Failure> {
+    /// Connects, and asks how far the stream goes: what has a number up to there is not added blindly.
+    fn connect(&mut self) -> Result<(), Failure> {
         let place = self.names.place();
+        let mut connection = Connection::open(&place)?;
         let mut pipeline = pipe();
-        pipeline.cmd("XREVRANGE").arg(&self.names.key).arg("+").arg("-").arg("COUNT").arg(1);
-        pipeline.cmd("GET").arg(&self.names.note);
+        pipeline.cmd("XINFO").arg("STREAM").arg(&self.names.key);
         let answers = connection.ask(&place, &pipeline, pipeline.len())?;
-        if let Some(error) = answers.iter().find_map(refusal) {
-            return Err(place.server(error));
-        }
-        let [end, note] = answers.as_slice() else { return Ok(()) };
-        let end = Known { last: Last::read(note), ours: false }.with(Entry::first(end)).last.map_or(0, |last| last.seq);
-        if let Some(taken) = self.taken.as_ref().filter(|taken| end < taken.seq) {
+        self.end = match answers.first() {
+            Some(Value::ServerError(error)) if error.details().is_some_and(|words| words.contains("no such key")) => 0,
+            Some(Value::ServerError(error)) => return Err(place.server(error)),
+            Some(answer) => numbers::end(answer)
+                .ok_or_else(|| place.retry("what it answers to XINFO is not Redis; check host and port"))?,
+            None => 0,
+        };
+        self.connection = Some(connection);
+        if let Some(taken) = self.taken.as_ref().filter(|taken| self.end < taken.seq) {
             tracing::error!(
                 server = %self.names.server,
                 stream = %self.names.key,
-                from_seq = end + 1,
+                from_seq = self.end + 1,
                 to_seq = taken.seq,
                 "Redis no longer has events that it had taken: the stream was deleted, or the server lost its last \
                  writes (see appendonly and appendfsync there)"

@@ -1,8 +1,8 @@
-//! Is an event that Redis calls "equal or smaller" there already, or has another one its number?
+//! Is an event whose number the stream has passed there already, or has another one its number?
 //!
 //! An entry's id is its event's number, so Redis itself refuses what comes again. It also refuses what merely has a
 //! number that was given out before: by a device of the same name, or by this one before it lost its state. That must
-//! not pass for delivered. So each refused event is looked up: the entry under its number must have its id. Where the
+//! not pass for delivered. So each such event is looked up: the entry under its number must have its id. Where the
 //! entry is gone (trimmed, or deleted by a consumer), the last event that was taken, which is kept under a key of its
 //! own, tells: an event with a smaller number cannot be younger than it.
 
@@ -52,6 +52,13 @@ impl Entry {
         let id = fields.chunks_exact(2).find(|pair| text(&pair[0]) == Some("event_id")).and_then(|pair| text(&pair[1]));
         Some(Self { seq, id: id.map(str::to_owned) })
     }
+}
+
+/// The number that a stream goes up to, entries that are gone among them, by what `XINFO STREAM` answered.
+pub(super) fn end(answer: &Value) -> Option<u64> {
+    let Value::Array(facts) = answer else { return None };
+    let last = facts.chunks_exact(2).find(|pair| text(&pair[0]) == Some("last-generated-id"))?;
+    text(&last[1])?.split_once('-')?.0.parse().ok()
 }
 
 /// What became of an event that was refused.
