@@ -4,16 +4,22 @@
 
 #[path = "support/brokers.rs"]
 mod brokers;
+#[path = "support/nats_accounts.rs"]
+mod nats_accounts;
 #[path = "support/nats_client.rs"]
 mod nats_client;
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use brokers::{Certificates, deliver_all, events, failure, nats_server, nats_server_plain, nats_to, open};
+use brokers::{
+    Certificates, deliver_all, events, failure, nats_server, nats_server_plain, nats_server_with, nats_to, open,
+    open_in, with_tracks,
+};
+use nats_accounts::operator_and_user;
 use nats_client::{Client, Message};
 use serde_json::json;
-use watchkeeper::config::{ClientCertificate, Credentials, Nats, SinkKind, Tls};
+use watchkeeper::config::{ClientCertificate, Credentials, Dialect, Nats, SinkKind, Tls};
 use watchkeeper::outbox::sinks::{FailureKind, Stored, Target};
 use watchkeeper::types::secret::Secret;
 
@@ -111,6 +117,19 @@ fn a_server_that_is_killed_and_comes_back_gets_each_event_once_and_in_order() {
 }
 
 #[test]
+fn a_server_that_was_restarted_while_nothing_was_delivered_is_no_failure() {
+    let Some(mut server) = nats_server("") else { return };
+    let mut sink = sink(nats_to(server.port()));
+    let sent = events("jetson-07", 1, 20);
+    deliver_all(sink.as_mut(), &sent[..10], LIMIT);
+    server.stop();
+    server.start();
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(deliver_all(sink.as_mut(), &sent[10..], LIMIT), [""; 0]);
+    assert_eq!(ids(&Client::connect(server.address()).consume("EVENTS", "all", "wk.events.>")), ids_of(&sent));
+}
+
+#[test]
 fn a_server_that_stands_still_is_given_up_in_time_and_gets_each_event_once() {
     let Some(server) = nats_server("") else { return };
     let mut sink = sink(nats_to(server.port()));
@@ -141,6 +160,20 @@ fn the_servers_pings_are_answered_while_there_is_nothing_to_deliver() {
     let (taken, result) = sink.deliver(&events("jetson-07", 2, 2));
     assert_eq!(taken, 1);
     result.unwrap();
+}
+
+#[test]
+fn in_a_dialect_what_it_has_no_words_for_counts_as_delivered() {
+    let Some(server) = nats_server("") else { return };
+    let sent = with_tracks("jetson-07");
+    deliver_all(sink(nats_to(server.port())).as_mut(), &sent, LIMIT);
+    // Beside the native one in the same stream: another message, not a duplicate.
+    let kind = SinkKind::Nats(Box::new(Nats { prefix: "wk.events.deepstream".to_owned(), ..nats_to(server.port()) }));
+    let mut other = open_in(Dialect::Deepstream, "jetson-07", kind).unwrap();
+    assert_eq!(other.deliver(&sent).0, 4);
+    let got = Client::connect(server.address()).consume("EVENTS", "all", "wk.events.deepstream.>");
+    assert_eq!(got.iter().map(Message::seq).collect::<Vec<_>>(), [2, 4]);
+    assert!(got.iter().all(|message| message.body.contains("\"4.0\"")), "{got:?}");
 }
 
 fn tls_server(ours: &Certificates, more: &str) -> Option<brokers::Broker> {
@@ -338,6 +371,23 @@ fn a_user_who_may_not_publish_is_told_what_to_allow() {
 }
 
 #[test]
+fn a_credentials_file_lets_its_user_in_and_no_other() {
+    let (lines, creds) = operator_and_user();
+    let (_, of_another) = operator_and_user();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("site.creds");
+    let Some(server) = nats_server(&lines) else { return };
+    let mut sink = sink(Nats { credentials_file: Some(path.clone()), ..nats_to(server.port()) });
+    let sent = events("jetson-07", 1, 10);
+    std::fs::write(&path, of_another).unwrap();
+    let (_, refused) = failure(sink.as_mut(), &sent);
+    assert!(refused.reason.contains("does not accept the user of credentials_file"), "{refused}");
+    // The file is read anew at each attempt.
+    std::fs::write(&path, creds).unwrap();
+    assert_eq!(deliver_all(sink.as_mut(), &sent, LIMIT), [""; 0]);
+}
+
+#[test]
 fn a_file_that_holds_no_credentials_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("site.creds");
@@ -349,6 +399,27 @@ fn a_file_that_holds_no_credentials_is_named() {
     std::fs::write(&path, "SUAM-not-a-seed").unwrap();
     let (_, bad) = failure(sink.as_mut(), &sent);
     assert!(bad.reason.contains("is not a .creds file") && !bad.reason.contains("SUAM"), "{bad}");
+}
+
+#[test]
+fn the_sample_server_for_a_site_takes_the_events_of_its_devices() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/nats/nats-server.conf");
+    let sample = std::fs::read_to_string(path).unwrap();
+    let lines = ["listen: \"0.0.0.0:4222\"", "http: \"127.0.0.1:8222\"", "store_dir: \"/var/lib/nats\""];
+    let here = ["listen: \"127.0.0.1:{port}\"", "", "store_dir: \"{dir}/js\""];
+    let lines = lines.iter().zip(here).fold(sample, |text, (line, here)| {
+        assert!(text.contains(line), "{line}");
+        text.replace(line, here)
+    });
+    let lines = lines.replace("$DEVICE_PASSWORD", "of-device").replace("$CONSUMER_PASSWORD", "of-consumer");
+    let Some(server) = nats_server_with(&lines) else { return };
+    let mut config = nats_to(server.port());
+    (config.stream, config.prefix) = ("watchkeeper".to_owned(), "watchkeeper".to_owned());
+    config.server.login = Some(Credentials { username: "device".to_owned(), password: Secret::new("of-device") });
+    let sent = events("jetson-07", 1, 10);
+    assert_eq!(deliver_all(sink(config).as_mut(), &sent, LIMIT), [""; 0]);
+    let mut consumer = Client::connect_as(server.address(), "consumer", "of-consumer");
+    assert_eq!(ids(&consumer.consume("watchkeeper", "all", "watchkeeper.events.jetson-07.>")), ids_of(&sent));
 }
 
 #[test]

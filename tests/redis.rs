@@ -8,8 +8,8 @@ mod brokers;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use brokers::{Broker, Certificates, deliver_all, events, failure, open, redis_server, redis_to};
-use watchkeeper::config::{ClientCertificate, Credentials, Redis, SinkKind, Tls};
+use brokers::{Broker, Certificates, deliver_all, events, failure, open, open_in, redis_server, redis_to, with_tracks};
+use watchkeeper::config::{ClientCertificate, Credentials, Dialect, Redis, SinkKind, Tls};
 use watchkeeper::outbox::sinks::{FailureKind, Stored, Target};
 use watchkeeper::types::secret::Secret;
 
@@ -118,6 +118,19 @@ fn a_server_that_is_killed_and_comes_back_gets_each_event_once_and_in_order() {
 }
 
 #[test]
+fn a_server_that_was_restarted_while_nothing_was_delivered_is_no_failure() {
+    let Some(mut server) = redis_server("") else { return };
+    let mut sink = sink(redis_to(server.port()));
+    let sent = events("jetson-07", 1, 20);
+    deliver_all(sink.as_mut(), &sent[..10], LIMIT);
+    server.stop();
+    server.start();
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(deliver_all(sink.as_mut(), &sent[10..], LIMIT), [""; 0]);
+    assert_eq!(event_ids(&server), ids_of(&sent));
+}
+
+#[test]
 fn a_server_that_stands_still_is_given_up_in_time_and_gets_each_event_once() {
     let Some(server) = redis_server("") else { return };
     let mut sink = sink(redis_to(server.port()));
@@ -134,6 +147,19 @@ fn a_server_that_stands_still_is_given_up_in_time_and_gets_each_event_once() {
     server.thaw();
     deliver_all(sink.as_mut(), &sent[100..], LIMIT);
     assert_eq!(event_ids(&server), ids_of(&sent));
+}
+
+#[test]
+fn in_a_dialect_what_it_has_no_words_for_counts_as_delivered() {
+    let Some(server) = redis_server("") else { return };
+    let sent = with_tracks("jetson-07");
+    let open =
+        || open_in(Dialect::Deepstream, "jetson-07", SinkKind::Redis(Box::new(redis_to(server.port())))).unwrap();
+    assert_eq!(open().deliver(&sent).0, 4);
+    assert_eq!(open().deliver(&sent).0, 4);
+    let got = entries(&server, KEY);
+    assert_eq!(got.iter().map(|entry| entry[0].as_str()).collect::<Vec<_>>(), ["2-0", "4-0"]);
+    assert!(got.iter().all(|entry| entry[8].contains("\"4.0\"")), "{got:?}");
 }
 
 fn tls_server(ours: &Certificates, clients: &str) -> Option<Broker> {

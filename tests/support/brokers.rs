@@ -31,7 +31,12 @@ pub fn nats_server(lines: &str) -> Option<Broker> {
 
 /// The same without JetStream.
 pub fn nats_server_plain(lines: &str) -> Option<Broker> {
-    Broker::start_new("nats-server", &format!("listen: \"127.0.0.1:{{port}}\"\n{lines}"))
+    nats_server_with(&format!("listen: \"127.0.0.1:{{port}}\"\n{lines}"))
+}
+
+/// The same with these lines and no others.
+pub fn nats_server_with(lines: &str) -> Option<Broker> {
+    Broker::start_new("nats-server", lines)
 }
 
 /// redis-server that keeps what it acknowledged, with further lines of its configuration.
@@ -214,7 +219,12 @@ pub fn redis_to(port: u16) -> Redis {
 
 /// Opens a sink of `device`.
 pub fn open(device: &str, kind: SinkKind) -> Result<Box<dyn Target>, Failure> {
-    let sink = Sink { id: "bus".to_owned(), dialect: Dialect::Native, types: Vec::new(), cameras: Vec::new(), kind };
+    open_in(Dialect::Native, device, kind)
+}
+
+/// The same, in a dialect.
+pub fn open_in(dialect: Dialect, device: &str, kind: SinkKind) -> Result<Box<dyn Target>, Failure> {
+    let sink = Sink { id: "bus".to_owned(), dialect, types: Vec::new(), cameras: Vec::new(), kind };
     let config = Arc::new(config(device));
     let metrics = Arc::new(Metrics::default());
     let opening = Opening { sink: &sink, config: &config, metrics: &metrics };
@@ -262,11 +272,34 @@ pub fn events(device: &str, from: u64, to: u64) -> Vec<Stored> {
             let event_type = ["line.crossed", "zone.enter"][seq as usize % 2];
             let camera = ["gate", "yard", ""][seq as usize % 3];
             let body = format!(
-                r#"{{"schema":"event/1","event_id":"{id}","seq":{seq},"device":"{device}","type":"{event_type}","time":{{"emit":"{now}"}}}}"#
+                r#"{{"schema":"event/1","event_id":"{id}","seq":{seq},"device":"{device}","boot":"5f2c","type":"{event_type}","time":{{"emit":"{now}"}}}}"#
             );
             Stored { seq, id, event_type: event_type.to_owned(), camera: camera.to_owned(), body: body.into() }
         })
         .collect()
+}
+
+/// Four events of a device, of which DeepStream's dialect has words for the second and the fourth.
+pub fn with_tracks(device: &str) -> Vec<Stored> {
+    let mut events = events(device, 1, 4);
+    for event in &mut events {
+        let mut body: serde_json::Value = serde_json::from_str(&event.body).unwrap();
+        let (time, has_track) = (body["time"]["emit"].clone(), event.seq % 2 == 0);
+        event.event_type = if has_track { "line.crossed" } else { "camera.online" }.to_owned();
+        event.camera = "gate".to_owned();
+        body["type"] = event.event_type.clone().into();
+        body["camera"] = "gate".into();
+        body["phase"] = "instant".into();
+        body["time"] = serde_json::json!({"capture": time, "clock": "ntp", "arrival": time, "emit": time});
+        if has_track {
+            body["track"] = serde_json::json!({
+                "id": "gate:1:7", "label": "person", "score": 0.9, "top_score": 0.9, "median_score": 0.9,
+                "box": [0.1, 0.2, 0.3, 0.4], "age_s": 1.0, "stationary": false,
+            });
+        }
+        event.body = body.to_string().into();
+    }
+    events
 }
 
 /// Delivers all, as the daemon does: what was refused for now is tried again, for `limit` at most. Answers the failures

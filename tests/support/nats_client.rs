@@ -34,11 +34,16 @@ impl Message {
 
 impl Client {
     pub fn connect(address: SocketAddr) -> Self {
+        Self::connect_as(address, "", "")
+    }
+
+    pub fn connect_as(address: SocketAddr, user: &str, password: &str) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut client = Self { socket: BufReader::new(socket), next: 0 };
         assert!(client.line().starts_with("INFO "));
-        client.send("CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB inbox.* 1\r\n");
+        let options = json!({"verbose": false, "headers": true, "user": user, "pass": password});
+        client.send(&format!("CONNECT {options}\r\nSUB inbox.* 1\r\n"));
         client
     }
 

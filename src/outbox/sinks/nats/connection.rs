@@ -67,6 +67,11 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Ended while nobody was looking, by the server or the network.
+    pub(super) fn is_over(&self) -> bool {
+        self.heard.borrow().is_some()
+    }
+
     /// The stream is made where it is not there; one that is there stays as it is, but must take our subjects.
     async fn prepare(&mut self, place: &Place<'_>, ours: &str) -> Result<(), Trouble> {
         let name = &place.config.stream;

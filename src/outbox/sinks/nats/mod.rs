@@ -77,7 +77,8 @@ struct Sink {
 impl Target for Sink {
     fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
         let place = Place { server: &self.server, config: &self.config };
-        if self.connection.is_none() {
+        if self.connection.as_ref().is_none_or(Connection::is_over) {
+            self.connection = None;
             let ours = self.subjects.all();
             match self.runtime.wait(Connection::open(&place, &self.device, &ours)) {
                 Ok(connection) => self.connection = Some(connection),
@@ -131,7 +132,7 @@ impl Batch<'_> {
         connection: &mut Connection,
         ahead: &mut HashSet<(u64, usize)>,
     ) -> (usize, Result<(), Trouble>) {
-        let until = Instant::now() + self.place.config.server.timeout * 3;
+        let until = Instant::now() + self.place.config.server.timeout * 2;
         let mut waiting = VecDeque::with_capacity(self.window);
         let (mut sent, mut taken, mut failed) = (0, 0, None);
         loop {

@@ -48,6 +48,13 @@ impl Connection {
         Ok(Self { socket })
     }
 
+    /// Is it still there? An answer that refuses is one, too.
+    pub(super) fn answers(&mut self, place: &Place<'_>) -> bool {
+        let mut ping = redis::pipe();
+        ping.cmd("PING");
+        self.ask(place, &ping, 1).is_ok()
+    }
+
     /// Sends all commands and answers with all answers, refusals among them. After an error the connection is of no
     /// use any more. Waits no longer than the limit even where many answers are due.
     pub(super) fn ask(

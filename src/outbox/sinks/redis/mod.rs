@@ -9,6 +9,8 @@ mod connection;
 mod errors;
 mod numbers;
 
+use std::time::{Duration, Instant};
+
 use redis::{Pipeline, Value, pipe};
 
 use super::bodies::{Bodies, Outgoing};
@@ -22,6 +24,8 @@ use numbers::{Entry, Known, Last, Verdict};
 const ENTRIES: usize = 256;
 /// Bytes in one transaction, about.
 const BYTES: usize = 4 << 20;
+/// A connection that was not used for so long is tried first.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Opens the sink. Connects at the first delivery.
 ///
@@ -47,6 +51,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
         noted: true,
         ours: false,
         end: 0,
+        used: Instant::now(),
     }))
 }
 
@@ -62,6 +67,8 @@ struct Sink {
     ours: bool,
     /// The number that the stream goes up to.
     end: u64,
+    /// When the connection was last used.
+    used: Instant,
 }
 
 struct Names {
@@ -131,9 +138,14 @@ fn cut(outgoing: &[Outgoing]) -> &[Outgoing] {
 impl Sink {
     /// Adds a batch, all of it or nothing; what is there already is left out.
     fn add(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
-        if self.connection.is_none() {
+        let place = self.names.place();
+        // Servers close connections that are idle for long.
+        let is_dead = |connection: &mut Connection| self.used.elapsed() > IDLE && !connection.answers(&place);
+        if self.connection.as_mut().is_none_or(is_dead) {
+            self.connection = None;
             self.connect()?;
         }
+        self.used = Instant::now();
         let end = self.end;
         let known = |outgoing: &&Outgoing| batch.events[outgoing.event].seq <= end;
         let (doubtful, fresh): (Vec<_>, Vec<_>) = batch.outgoing.iter().partition(known);
