@@ -186,6 +186,7 @@ impl Bench {
             reports,
             publish: Publish::Objects,
             media: None,
+            track_log: None,
         };
         let camera = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
         drop(environment);

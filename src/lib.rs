@@ -29,8 +29,7 @@
 //! - [`types`]: the plain data they all speak.
 //!
 //! Dependencies point one way: `cli -> daemon -> pipeline -> {source inference vision tracking rules
-//! outbox media web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
-//! outbox track_log web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
+//! track_log outbox media web annotate eval} -> {config telemetry} -> types`; `tests/layering.rs` holds that true.
 
 #![forbid(unsafe_code)]
 

@@ -111,6 +111,7 @@ impl House {
             reports: self.reports.clone(),
             publish: Publish::Events,
             media: None,
+            track_log: None,
         };
         CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Newest).unwrap()
     }

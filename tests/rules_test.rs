@@ -59,11 +59,7 @@ fn camera() -> Camera {
         rule("crowd", Some(0), RuleKind::Crowd { from: 6, until: 4, hold: Duration::from_secs(1) }),
         rule("empty", Some(1), RuleKind::Absence { after: Duration::from_secs(2) }),
         rule("parked", None, RuleKind::Stopped { after: Duration::from_secs(6) }),
-        rule(
-            "way",
-            None,
-            RuleKind::WrongWay { way: [1.0, 0.0], tolerance_deg: 60.0, distance: 0.2 },
-        ),
+        rule("way", None, RuleKind::WrongWay { way: [1.0, 0.0], tolerance_deg: 60.0, distance: 0.2 }),
     ];
     places::camera(zones, lines, rules)
 }
@@ -141,7 +137,13 @@ fn replay(dir: &Path, from: i64, until: i64, warm_up: Duration) -> Vec<Said> {
 
 fn assert_same(want: &[Said], have: &[Said]) {
     if let Some(at) = (0..want.len().max(have.len())).find(|at| want.get(*at) != have.get(*at)) {
-        panic!("{} live, {} replayed; {at}: {:#?}, and it was {:#?}", want.len(), have.len(), have.get(at), want.get(at));
+        panic!(
+            "{} live, {} replayed; {at}: {:#?}, and it was {:#?}",
+            want.len(),
+            have.len(),
+            have.get(at),
+            want.get(at)
+        );
     }
 }
 

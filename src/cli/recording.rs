@@ -69,6 +69,7 @@ impl Player {
             reports,
             publish: self.publish,
             media: None,
+            track_log: None,
         };
         let pipeline = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
         // The camera's own senders end with it; this one must not outlive them.

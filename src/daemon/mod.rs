@@ -26,6 +26,7 @@ use crate::source::{self, Delivery};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::progress::Progress;
 use crate::telemetry::redact;
+use crate::track_log::TrackLog;
 use crate::web;
 use reload::Reloads;
 use serial_mode::Tripped;
@@ -128,6 +129,15 @@ fn control(config: &Config, models: &Arc<ModelManager>, tripped: &Arc<Tripped>, 
     }
 }
 
+/// Starts what keeps what rules are told.
+fn track_log(config: &Config, metrics: &Metrics) -> anyhow::Result<Option<Arc<TrackLog>>> {
+    let Some(kept) = &config.track_log else { return Ok(None) };
+    let log = TrackLog::start(&config.runtime.state_dir, kept).context("the track log cannot start")?;
+    let stats = Arc::clone(log.stats());
+    metrics.also(move |out| stats.render(out));
+    Ok(Some(Arc::new(log)))
+}
+
 struct Running {
     models: Arc<ModelManager>,
     tripped: Arc<Tripped>,
@@ -135,6 +145,7 @@ struct Running {
     _admissions: Vec<Admission>,
     hub: Hub,
     media: Option<Media>,
+    track_log: Option<Arc<TrackLog>>,
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
     web: Option<web::Server>,
@@ -156,6 +167,7 @@ impl Running {
         let outbox =
             Outbox::open(&config.runtime.state_dir, &config.runtime.device, &config.sinks, &metrics, &progress)?;
         let media = config.media.as_ref().map(|media| Media::start(media, &metrics, &progress)).transpose()?;
+        let track_log = track_log(config, &metrics)?;
         let (reports, incoming) = pipeline::channel();
         let identities = identities::start(config, &models, &metrics, &progress, reports.clone())?;
         let publish = match observer.as_ref().map_or(Publish::Events, |observer| observer.publish) {
@@ -181,6 +193,7 @@ impl Running {
             reports: reports.clone(),
             publish,
             media: media.as_ref().and_then(Media::desk),
+            track_log: track_log.clone(),
         };
         let mut cameras = Vec::with_capacity(config.cameras.len());
         // All before the first begins: what decoders take is not known beforehand.
@@ -208,6 +221,7 @@ impl Running {
             _admissions: admissions,
             hub,
             media,
+            track_log,
             metrics,
             progress,
             web,
@@ -277,7 +291,7 @@ impl Running {
     /// Stops upstream; later stages end when their input does. True where all was written in time.
     fn drain(self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
-        let Self { models, tripped, cameras, hub, media, metrics, web, reloads, reports, .. } = self;
+        let Self { models, tripped, cameras, hub, media, track_log, metrics, web, reloads, reports, .. } = self;
         for camera in &cameras {
             camera.stop();
         }
@@ -297,6 +311,8 @@ impl Running {
         if let Some(media) = media {
             media.close(deadline);
         }
+        // Writes what waits.
+        drop(track_log);
         // A plan that is being loaded cannot be hurried.
         if !reloads.join(deadline) {
             tracing::warn!("a reload did not end in time and is left behind");

@@ -23,6 +23,7 @@ use crate::source::Frame;
 use crate::source::slot::{FrameSlot, Take};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::telemetry::progress;
+use crate::track_log::TrackLog;
 use crate::tracking::{self, Input, Tracker};
 use crate::types::event::EventDraft;
 use crate::types::found::Found;
@@ -59,6 +60,8 @@ pub(super) struct Worker {
     pub(super) reports: Sender<Report>,
     /// Where pictures of events go.
     pub(super) media: Option<Desk>,
+    /// Where what rules are told is kept.
+    pub(super) track_log: Option<Arc<TrackLog>>,
     /// What somebody reads of every frame.
     pub(super) publish: Publish,
     pub(super) metrics: Arc<CameraMetrics>,
@@ -138,7 +141,7 @@ impl Worker {
     /// Until the slot closes; a panic costs the frames in flight and the tracks, not the camera.
     fn run(&self, mut analysis: Option<(Analysis, Extras)>) {
         let objects = Objects::new(&self.id, &self.handover.using());
-        let watching = Watching::new(&self.camera, &objects, &self.metrics);
+        let watching = Watching::new(&self.camera, &objects, &self.metrics, self.track_log.as_deref());
         let mut shots = Shots::new(self.media.clone());
         shots.heed(objects.labels());
         let mut kept = Kept { objects, watching, shots, numbering: Numbering::default() };
@@ -320,6 +323,7 @@ impl<'a> Life<'a> {
     fn begin(&mut self, frame: Frame) {
         let metrics = &self.worker.metrics;
         metrics.stage(Stage::Queue).observe(frame.meta.received.elapsed());
+        self.kept.watching.look(&frame);
         let Some(analysis) = self.analysis.as_mut() else {
             // A camera without models is only watched.
             let objects = self.recycled.try_recv().unwrap_or_default();
@@ -410,7 +414,7 @@ impl<'a> Life<'a> {
         known.see(&meta, run, &objects, tell);
         let ended = self.tracker.ended();
         let (pixels, tracks) = (frame.as_ref(), objects.tracks());
-        watching.see(&meta, run, &objects, ended.iter().map(&mut of_run), None, |about, draft| {
+        watching.see(&meta, run, &objects, ended.iter().map(&mut of_run), |about, draft| {
             tell(EventDraft { media: shots.fired(pixels, tracks, about), ..draft });
         });
         if let Some(frame) = pixels {

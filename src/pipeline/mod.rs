@@ -41,6 +41,7 @@ use crate::source::slot::FrameSlot;
 use crate::source::{Delivery, Frame, Setup, Source, StreamFacts};
 use crate::telemetry::metrics::{CameraMetrics, Metrics};
 use crate::telemetry::progress::Progress;
+use crate::track_log::TrackLog;
 use crate::types::event::EventDraft;
 use crate::types::found::Found;
 use crate::types::frame::FrameMeta;
@@ -146,6 +147,8 @@ pub struct Environment<'a> {
     pub publish: Publish,
     /// Where pictures of events go; `None`: nowhere.
     pub media: Option<Desk>,
+    /// Where what rules are told is kept; `None`: nowhere.
+    pub track_log: Option<Arc<TrackLog>>,
 }
 
 /// A running camera: its source and its camera thread.
@@ -275,6 +278,7 @@ fn start_worker(
         live,
         reports: environment.reports.clone(),
         media: environment.media.clone(),
+        track_log: environment.track_log.clone(),
         publish: environment.publish,
         metrics: Arc::clone(&metrics),
         stage: environment.progress.stage(format!("camera {}", camera.id)),

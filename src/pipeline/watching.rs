@@ -1,16 +1,31 @@
 //! What was found in a frame, told to the camera's rules; what they say, told to the hub.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::objects::Objects;
+use crate::annotate::Canvas;
 use crate::config;
+use crate::media::Pixels;
 use crate::rules::{Firing, Input, Model, Rules};
+use crate::source::Frame;
 use crate::telemetry::metrics::CameraMetrics;
+use crate::track_log::{Encoder, TrackLog, ViewKeeper};
 use crate::types::event::EventDraft;
 use crate::types::frame::FrameMeta;
 use crate::types::objects::FrameObjects;
-use crate::types::observation::{Observation, SceneStats, Seen, fixed_box, fixed_score, whole_micros};
+use crate::types::observation::{Observation, Posture, SceneStats, Seen, fixed_box, fixed_score, whole_micros};
+use crate::types::time::Timestamp;
 use crate::types::track::Ended;
+use crate::vision::scene::SceneMeter;
+
+/// Keypoints below say nothing of how somebody holds himself.
+const MIN_KEYPOINT: f32 = 0.3;
+/// Longest side of the view that is kept beside the track log, pixels, or up to twice that.
+const VIEW_PX: usize = 480;
+const VIEW_QUALITY: u8 = 80;
+/// Frames in flight whose pictures were measured.
+const MEASURED: usize = 8;
 
 /// The rules of a camera and what they are told. It outlives panics of the camera thread.
 pub(super) struct Watching {
@@ -20,10 +35,21 @@ pub(super) struct Watching {
     zones: usize,
     lines: usize,
     metrics: Arc<CameraMetrics>,
+    /// Keeps what the rules are told, and what the camera sees, for rules to be tried on.
+    log: Option<(Encoder, ViewKeeper)>,
+    /// Of the picture itself, where it is watched.
+    meter: Option<SceneMeter>,
+    /// By run and number of the frame.
+    measured: VecDeque<((u32, u64), SceneStats)>,
 }
 
 impl Watching {
-    pub(super) fn new(camera: &config::Camera, objects: &Objects, metrics: &Arc<CameraMetrics>) -> Self {
+    pub(super) fn new(
+        camera: &config::Camera,
+        objects: &Objects,
+        metrics: &Arc<CameraMetrics>,
+        track_log: Option<&TrackLog>,
+    ) -> Self {
         let ids = |common: &config::Common| common.id.clone();
         metrics.counts.set_places(
             camera.zones.iter().map(|zone| ids(&zone.common)).collect(),
@@ -35,6 +61,9 @@ impl Watching {
             zones: camera.zones.len(),
             lines: camera.lines.len(),
             metrics: Arc::clone(metrics),
+            log: track_log.map(|log| (log.encoder(&camera.id, Timestamp::now()), log.view_keeper(&camera.id))),
+            meter: camera.scene.enabled.then(SceneMeter::new),
+            measured: VecDeque::with_capacity(MEASURED),
         };
         watching.heed(objects);
         watching
@@ -47,6 +76,38 @@ impl Watching {
         self.take(Told::Model(&model), |_, _| {});
     }
 
+    /// A frame that is about to be analysed: from time to time its picture is measured, and now and then kept.
+    pub(super) fn look(&mut self, frame: &Frame) {
+        let meta = &frame.meta;
+        if let Some(meter) = self.meter.as_mut().filter(|meter| meter.due(meta.media_time))
+            && let Some(stats) = frame.picture().and_then(|picture| meter.measure(&picture, meta.media_time))
+        {
+            if self.measured.len() == MEASURED {
+                self.measured.pop_front();
+            }
+            self.measured.push_back(((meta.run, meta.seq), stats));
+        }
+        if let Some((_, view)) = self.log.as_mut().filter(|(_, view)| view.is_due(meta.arrival))
+            && let Some(jpeg) = jpeg(frame)
+        {
+            view.keep(jpeg, meta.arrival);
+        }
+    }
+
+    /// What was measured of this frame's picture; what is older is forgotten.
+    fn measured(&mut self, meta: &FrameMeta) -> Option<SceneStats> {
+        while let Some((frame, stats)) = self.measured.front().copied() {
+            if frame > (meta.run, meta.seq) {
+                return None;
+            }
+            self.measured.pop_front();
+            if frame == (meta.run, meta.seq) {
+                return Some(stats);
+            }
+        }
+        None
+    }
+
     /// A frame; `emit` gets what is to be told, and which track it is about.
     pub(super) fn see(
         &mut self,
@@ -54,9 +115,9 @@ impl Watching {
         track_run: u32,
         objects: &FrameObjects,
         ended: impl Iterator<Item = Ended>,
-        scene: Option<SceneStats>,
         emit: impl FnMut(Option<u64>, EventDraft),
     ) {
+        let scene = self.measured(meta);
         let seen = &mut self.seen;
         let size = (meta.width, meta.height);
         seen.run = meta.run;
@@ -78,13 +139,13 @@ impl Watching {
             first_seen: whole_micros(track.first_seen),
             coasted: track.coasted,
             stationary: track.stationary,
-            posture: objects.pose(at).and_then(Seen::posture_of),
+            posture: objects.pose(at).and_then(|keypoints| Posture::of(keypoints, MIN_KEYPOINT)),
         }));
         seen.ended.clear();
         seen.ended.extend(ended.map(|ended| (ended.track.number, ended.reason)));
         self.take(Told::Frame, emit);
         for zone in 0..self.zones {
-            self.metrics.counts.set_inside(zone, self.rules.inside(zone));
+            self.metrics.counts.set_inside(zone, self.rules.counts(zone));
         }
         for line in 0..self.lines {
             self.metrics.counts.set_crossed(line, self.rules.crossed(line));
@@ -95,17 +156,20 @@ impl Watching {
     pub(super) fn reset(&mut self, emit: impl FnMut(Option<u64>, EventDraft)) {
         self.take(Told::Reset, emit);
         for zone in 0..self.zones {
-            self.metrics.counts.set_inside(zone, self.rules.inside(zone));
+            self.metrics.counts.set_inside(zone, self.rules.counts(zone));
         }
     }
 
     fn take(&mut self, told: Told<'_>, mut emit: impl FnMut(Option<u64>, EventDraft)) {
-        let Self { rules, seen, metrics, .. } = self;
+        let Self { rules, seen, metrics, log, .. } = self;
         let input = match told {
             Told::Model(model) => Input::Model(model),
             Told::Frame => Input::Frame(seen),
             Told::Reset => Input::Reset { capture: seen.capture, arrival: seen.arrival },
         };
+        if let Some((log, _)) = log {
+            log.push(&input);
+        }
         rules.take(input, |Firing { draft, track: about, shadow }| {
             metrics.fired(&draft.rule, shadow);
             if shadow {
@@ -124,4 +188,10 @@ enum Told<'a> {
     Model(&'a Arc<Model>),
     Frame,
     Reset,
+}
+
+/// What the camera sees, small.
+fn jpeg(frame: &Frame) -> Option<Vec<u8>> {
+    let pixels = Pixels::copy(&frame.picture()?, VIEW_PX, Vec::new())?;
+    Canvas::from_picture(&pixels.picture()).encode_jpeg(VIEW_QUALITY).ok()
 }

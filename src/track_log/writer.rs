@@ -23,7 +23,7 @@ const QUEUE: usize = 1024;
 /// The config's limits are kept this often.
 const RETENTION: Duration = Duration::from_secs(60);
 /// What waits is written before the end, for so long at most.
-const CLOSING: Duration = Duration::from_secs(5);
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// What the log has done so far.
 #[derive(Debug, Default)]
@@ -40,6 +40,22 @@ pub struct Stats {
     pub kept_bytes: Counter,
     /// Files deleted, because they were too old or too many.
     pub deleted_files: Counter,
+}
+
+impl Stats {
+    /// As metrics.
+    pub fn render(&self, out: &mut String) {
+        use crate::telemetry::metrics::{counter, gauge};
+        for (name, count) in [
+            ("track_log_dropped_blocks_total", &self.dropped_blocks),
+            ("track_log_written_bytes_total", &self.written_bytes),
+            ("track_log_deleted_files_total", &self.deleted_files),
+        ] {
+            counter(out, name, "", [("", count.get())]);
+        }
+        gauge(out, "track_log_bytes", "", [("", self.kept_bytes.get())]);
+        gauge(out, "track_log_waiting_blocks", "", [("", self.waiting_blocks.get())]);
+    }
 }
 
 /// What encoder and writer share of a camera.

@@ -186,13 +186,6 @@ impl Seen {
         BBox::new(x1, y1, x2, y2)
     }
 
-    /// What keypoints (pixels) say of how somebody holds himself.
-    #[must_use]
-    pub fn posture_of(keypoints: &[Keypoint]) -> Option<Posture> {
-        let _ = keypoints;
-        None
-    }
-
     /// Median of its latest scores, 0..1.
     #[must_use]
     pub fn median_score(&self) -> f32 {

@@ -58,6 +58,7 @@ impl Cells<'_> {
             reports,
             publish: Publish::Objects,
             media: None,
+            track_log: None,
         };
         let (mut fed, mut numbers) = (Cameras(Vec::with_capacity(count)), BTreeMap::new());
         let template = camera_from_url("test://ball", None, None)?;

@@ -106,7 +106,9 @@ fn watch(seed: u64, people: usize) -> Vec<Watched> {
         world.advance_to(f64::from(step) * STEP);
         for subject in world.present() {
             for (camera, lens) in lenses.iter().enumerate() {
-                let Some((bounds, depth)) = seen(lens, subject.at, subject.height, subject.half_width) else { continue };
+                let Some((bounds, depth)) = seen(lens, subject.at, subject.height, subject.half_width) else {
+                    continue;
+                };
                 let place = Place { step, bounds, depth };
                 let new = || Stay { class: subject.class, way: Vec::new() };
                 let stay = open[camera].entry(subject.identity).or_insert_with(new);
@@ -220,7 +222,13 @@ impl Watched {
                 });
                 // There and back is nowhere.
                 let time = pair[0].time() + (now - pair[0].time()) * share;
-                through = if !on_it { through } else if through.is_some() { None } else { Some(time) };
+                through = if !on_it {
+                    through
+                } else if through.is_some() {
+                    None
+                } else {
+                    Some(time)
+                };
             }
             if is.abs() < judge.clear * pair[1].height() {
                 continue;
@@ -230,7 +238,10 @@ impl Watched {
                 clear = (side, now);
             }
             if now - clear.1 >= judge.settle - 1e-9 {
-                if known != 0.0 && known != side && let Some(time) = through {
+                if known != 0.0
+                    && known != side
+                    && let Some(time) = through
+                {
                     all.push(Happened { what: if side > 0.0 { "in" } else { "out" }, place: id.to_owned(), time });
                 }
                 (known, through) = (side, None);

@@ -80,7 +80,8 @@ impl Score {
         let mut open: Vec<Option<&Happened>> = told.iter().copied().map(Some).collect();
         let mut take = |happened: &Happened| {
             let off = |said: &Happened| (said.time - happened.time).abs();
-            let like = |said: &Happened| said.what == happened.what && said.place == happened.place && off(said) <= SAME;
+            let like =
+                |said: &Happened| said.what == happened.what && said.place == happened.place && off(said) <= SAME;
             let fit = open.iter().enumerate().filter(|(_, said)| said.is_some_and(like));
             let best = fit.min_by(|a, b| a.1.map(off).unwrap().total_cmp(&b.1.map(off).unwrap()));
             let best = best.map(|(at, said)| (at, off(said.unwrap())));

@@ -60,14 +60,22 @@ pub fn observe(camera: &Watched, noise: &Noise, seed: u64) -> Vec<Observation> {
         camera.stays.iter().map(|stay| stay.way.iter().map(|place| (place.step, *place)).collect()).collect();
     for step in (0..(super::LENGTH / STEP) as u32).step_by(2) {
         let now = f64::from(step) * STEP;
-        let here: Vec<(usize, Place)> =
-            places.iter().enumerate().filter(|(i, _)| is_near(&camera.stays[*i], step)).filter_map(|(i, p)| Some((i, *p.get(&step)?))).collect();
+        let here: Vec<(usize, Place)> = places
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| is_near(&camera.stays[*i], step))
+            .filter_map(|(i, p)| Some((i, *p.get(&step)?)))
+            .collect();
         let mut tracks = Vec::new();
         for (index, place) in &here {
             let stay = &camera.stays[*index];
             let (followed, unseen_until) = active.entry(*index).or_insert((None, 0.0));
-            let cover = here.iter().filter(|(_, other)| other.depth < place.depth - 0.3).map(|(_, other)| covered(place, other));
-            let found = cover.fold(0.0, f64::max) <= noise.hidden && random.unit() >= noise.missed && now >= *unseen_until;
+            let cover = here
+                .iter()
+                .filter(|(_, other)| other.depth < place.depth - 0.3)
+                .map(|(_, other)| covered(place, other));
+            let found =
+                cover.fold(0.0, f64::max) <= noise.hidden && random.unit() >= noise.missed && now >= *unseen_until;
             let bounds = place.bounds.map(|edge| edge + noise.jitter * place.height() * random.normal());
             let switches = random.unit();
             if let Some(track) = followed {
@@ -94,12 +102,16 @@ pub fn observe(camera: &Watched, noise: &Noise, seed: u64) -> Vec<Observation> {
             }
         }
         // Stays that are over.
-        let over: Vec<usize> = active.keys().copied().filter(|i| now > camera.stays[*i].way.last().unwrap().time()).collect();
+        let over: Vec<usize> =
+            active.keys().copied().filter(|i| now > camera.stays[*i].way.last().unwrap().time()).collect();
         lost.extend(over.into_iter().filter_map(|index| active.remove(&index)?.0));
         let mut frame = places::frame(Duration::from_millis((now * 1000.0).round() as u64), Vec::new());
         for track in active.values().filter_map(|(track, _)| track.as_ref()).chain(&lost) {
             // Confirmed with the second sight.
-            if track.last > track.first && now - track.last <= COAST + 1e-9 && !(track.leaves(size) && now - track.last > EDGE_GAP) {
+            if track.last > track.first
+                && now - track.last <= COAST + 1e-9
+                && !(track.leaves(size) && now - track.last > EDGE_GAP)
+            {
                 tracks.push(track.listed(now, size));
             }
         }
