@@ -20,7 +20,7 @@ use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use crate::config::{self, Config};
 use crate::inference::{Admission, ModelManager, Notice};
 use crate::media::{self, Media};
-use crate::outbox::Outbox;
+use crate::outbox::{Closed, Outbox};
 use crate::pipeline::{self, CameraPipeline, Environment, Hub, Observer, Publish};
 use crate::source::{self, Delivery};
 use crate::telemetry::metrics::Metrics;
@@ -164,8 +164,7 @@ impl Running {
         source::init()?;
         let tripped = Arc::new(Tripped::new(&config.runtime));
         tripped.resume(&models);
-        let outbox =
-            Outbox::open(&config.runtime.state_dir, &config.runtime.device, &config.sinks, &metrics, &progress)?;
+        let outbox = Outbox::open(&Arc::new(config.clone()), &metrics)?;
         let media = config.media.as_ref().map(|media| Media::start(media, &metrics, &progress)).transpose()?;
         let track_log = track_log(config, &metrics)?;
         let (reports, incoming) = pipeline::channel();
@@ -330,12 +329,12 @@ impl Running {
         while !hub.is_finished() && (in_time || Instant::now() < deadline + Duration::from_secs(1)) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let mut lost = 0;
+        let mut closed = Closed::default();
         if hub.is_finished() {
             match hub.join() {
                 Some(outbox) => {
                     let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(500));
-                    lost = outbox.close(left);
+                    closed = outbox.close(left);
                 }
                 None => in_time = false,
             }
@@ -343,7 +342,9 @@ impl Running {
         if let Some(web) = web {
             web.stop();
         }
-        tracing::info!(events = metrics.events_total(), lost, "drained");
+        // What waits is durable, and delivered after the next start.
+        let Closed { lost, waiting } = closed;
+        tracing::info!(events = metrics.events_total(), lost, waiting, "drained");
         in_time && lost == 0
     }
 }

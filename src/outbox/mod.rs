@@ -1,40 +1,105 @@
-//! Events get their number here and go to every sink.
+//! Every event gets its number here, is made durable, and then goes to every sink.
 //!
-//! One thread (the hub) numbers events; each sink has a bounded queue and a thread of its own, so a slow
-//! one delays nobody. Numbers survive a restart in `state_dir/seq`. Until the outbox itself is durable,
-//! a sink that fails for long drops events when its queue is full: counted, logged, and visible to
-//! consumers as a gap in `seq`.
+//! ```text
+//! hub --publish--> queue (memory) --writer thread--> events.db --cursor--> sink thread --> far end
+//! ```
+//!
+//! Nobody is told of an event before it is on disk: the writer commits what has come in (SQLite, write-ahead log,
+//! flushed), at the latest `outbox.commit_every` after the first of it, and only then wakes the sinks, which read it
+//! back from there. So:
+//!
+//! - **A power cut** costs the events of the last `commit_every` (50 ms) and those of the commit under way: events that
+//!   nobody was told of, whose numbers are then given to others. Nothing that was shown, delivered or acknowledged.
+//! - **A crash** costs the same. Each sink goes on at its cursor, which is behind by a second at most: what was delivered
+//!   in that second is delivered again, with the same ids.
+//! - **A disk that is full or fails** costs nothing for a while: events wait in memory, 100,000 of them or 128 MB, and
+//!   are written when that is possible. Beyond, the newest are dropped. Their numbers are taken all the same: consumers
+//!   see the gap, and the event `system.events_lost` behind it says how many there were, and which numbers. The same
+//!   is said at the next start where the daemon had to end with events it could not write.
+//! - **A far end that is down** costs nothing as long as its events are kept: `outbox.keep` and `outbox.max_bytes` do
+//!   not wait for it. What is deleted before a sink took it is counted (`watchkeeper_sink_dropped_total`) and logged.
+//!
+//! A sink that is new begins with the next event. The cursor of one that is no longer in the configuration is forgotten
+//! after a week.
+//!
+//! [`Reader`] reads what is kept, in this process or another. `state_dir/seq` guards the numbers, should the data base
+//! be lost, and the folder against a second daemon.
 
+mod committed;
+mod envelope;
+mod filter;
+mod follower;
 mod number;
+mod queue;
+pub mod reader;
+mod retention;
 pub mod sinks;
+mod store;
+mod writer;
 
-use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub use number::Numbers;
+use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::config::Sink;
+pub use committed::Committed;
+pub use filter::Filter;
+pub use reader::Reader;
+
+use crate::config::Config;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::progress::Progress;
-use crate::types::event::{Event, EventDraft, EventTime};
+use crate::types::event::EventDraft;
 use crate::types::time::Timestamp;
-use sinks::SinkHandle;
+use envelope::Envelope;
+use follower::Follower;
+use number::Numbers;
+use queue::Queue;
+use retention::Retention;
+use sinks::{Opening, SinkHandle, Target};
+use store::Store;
+use writer::Writer;
 
-/// Numbers events and hands them to the sinks.
+/// The writer is waited for so long after the deadline: a disk may be slow.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Takes events and sees to it that they arrive.
 pub struct Outbox {
-    numbers: Numbers,
-    device: String,
-    boot: String,
-    ids: ulid::Generator,
+    queue: Arc<Queue>,
+    committed: Arc<Committed>,
     sinks: Vec<SinkHandle>,
     metrics: Arc<Metrics>,
+    writer: JoinHandle<()>,
+    /// How many events were not written, once the writer has written what it can.
+    written: Receiver<u64>,
+    /// Its end lets the writer end.
+    ending: Sender<()>,
+    _end: End,
+}
+
+/// An outbox that is dropped ends, too; nobody waits for it.
+struct End(Arc<Queue>, Arc<Committed>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.close();
+        self.1.close(Instant::now());
+    }
+}
+
+/// How an outbox ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// Events that could not be made durable: they are gone.
+    pub lost: u64,
+    /// Deliveries that are made after the next start.
+    pub waiting: u64,
 }
 
 /// Why an outbox cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
-    /// The folder or the number in it.
+    /// The folder, or something in it.
     #[error("runtime.state_dir {path}: {reason}")]
     State {
         /// The folder.
@@ -53,88 +118,142 @@ pub enum OutboxError {
 }
 
 impl Outbox {
-    /// Opens the state folder and all sinks.
+    /// Opens the state folder and all sinks. No far end is waited for.
     ///
     /// # Errors
     /// [`OutboxError`] names the folder or sink.
-    pub fn open(
-        state_dir: &Path,
-        device: &str,
-        sinks: &[Sink],
+    pub fn open(config: &Arc<Config>, metrics: &Arc<Metrics>) -> Result<Self, OutboxError> {
+        Self::open_with(config, metrics, sinks::open)
+    }
+
+    /// The same with far ends that `open` makes.
+    ///
+    /// # Errors
+    /// See [`Outbox::open`].
+    pub fn open_with(
+        config: &Arc<Config>,
         metrics: &Arc<Metrics>,
-        progress: &Progress,
+        open: impl Fn(&Opening<'_>) -> Result<Box<dyn Target>, OutboxError>,
     ) -> Result<Self, OutboxError> {
+        let state_dir = &config.runtime.state_dir;
+        let refuse = |error: &rusqlite::Error| OutboxError::State {
+            path: state_dir.display().to_string(),
+            reason: store::advice(error),
+        };
         let numbers = Numbers::open(state_dir)?;
-        let sinks = sinks.iter().map(|sink| sinks::start(sink, metrics, progress)).collect::<Result<Vec<_>, _>>()?;
-        let random = ulid::Ulid::generate().random();
-        Ok(Self {
+        let mut store = Store::open(state_dir, numbers.bound(), config.outbox.max_bytes)?;
+        let mut targets = Vec::with_capacity(config.sinks.len());
+        for sink in &config.sinks {
+            targets.push(open(&Opening { sink, config, metrics })?);
+        }
+        let ids: Vec<String> = config.sinks.iter().map(|sink| sink.id.clone()).collect();
+        let cursors = store.begin_cursors(&ids).map_err(|error| refuse(&error))?;
+        for sink in store.forget_cursors(&ids).map_err(|error| refuse(&error))? {
+            tracing::info!(sink, "the sink has not been in the configuration for a week: its cursor is forgotten");
+        }
+        let last = store.head().last;
+        let committed = Arc::new(Committed::new(last));
+        let queue = Arc::new(Queue::default());
+        let gone = numbers.gone(last);
+        if gone > 0 {
+            tracing::error!(
+                events = gone,
+                after = last,
+                "events lost: their numbers were given, but they are not in the data base"
+            );
+            queue.push_lost(gone);
+        }
+        let mut followers = Vec::with_capacity(ids.len());
+        let mut readers = Vec::with_capacity(ids.len());
+        for ((id, cursor), sink) in ids.into_iter().zip(cursors).zip(&config.sinks) {
+            let reader = Reader::open(state_dir)?;
+            let (filter, counts) = (Filter::of(sink), metrics.sink(id.clone()));
+            counts.queued.add(reader.count(cursor, last, &filter).unwrap_or(0));
+            followers.push(Arc::new(Follower::new(id, filter, counts, cursor)));
+            readers.push(reader);
+        }
+        let mut writer = Writer {
+            queue: Arc::clone(&queue),
+            committed: Arc::clone(&committed),
+            store,
             numbers,
-            device: device.to_owned(),
-            boot: format!("{:04x}", random & 0xffff),
-            ids: ulid::Generator::new(),
-            sinks,
+            envelope: Envelope::new(&config.runtime.device),
+            retention: Retention::new(config.outbox.keep, Instant::now(), Timestamp::now()),
+            followers: followers.clone(),
             metrics: Arc::clone(metrics),
-        })
+            commit_every: config.outbox.commit_every,
+            max_bytes: config.outbox.max_bytes,
+        };
+        let (unwritten, written) = bounded(1);
+        let (ending, end) = bounded::<()>(0);
+        let thread = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {
+            let left = writer.run();
+            let _ = unwritten.send(left);
+            // Sinks still deliver; their last cursors are kept, too.
+            let _ = end.recv();
+            writer.end(left);
+        });
+        let writer = thread.map_err(|error| OutboxError::State {
+            path: state_dir.display().to_string(),
+            reason: format!("no thread: {error}"),
+        })?;
+        let end = End(Arc::clone(&queue), Arc::clone(&committed));
+        let sinks = followers
+            .iter()
+            .zip(targets)
+            .zip(readers)
+            .map(|((follower, target), reader)| sinks::start(follower, target, reader, &committed))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { queue, committed, sinks, metrics: Arc::clone(metrics), writer, written, ending, _end: end })
     }
 
-    /// Numbers the event and queues it for every sink.
-    pub fn publish(&mut self, draft: EventDraft) {
-        let seq = self.numbers.take();
-        // The generator fails only when one millisecond has used up 2^80 ids.
-        let fresh = || self.ids.generate().unwrap_or_else(|_| ulid::Ulid::generate());
-        let id = draft.media.map_or_else(fresh, |media| media.id);
-        self.metrics.event(draft.event_type);
-        let event = Event {
-            schema: "event/1",
-            event_id: id.to_string(),
-            seq,
-            device: self.device.clone(),
-            boot: self.boot.clone(),
-            event_type: draft.event_type,
-            phase: draft.phase,
-            rule: draft.rule,
-            camera: draft.camera,
-            time: EventTime {
-                capture: draft.capture,
-                clock: draft.clock,
-                arrival: draft.arrival,
-                emit: Timestamp::now(),
-            },
-            track: draft.track,
-            data: draft.data,
-            model: draft.model,
-            media: draft.media.map(Into::into),
-        };
-        let line: Arc<str> = match serde_json::to_string(&event) {
-            Ok(line) => Arc::from(line),
-            Err(error) => {
-                tracing::error!(seq, "event cannot be written as JSON: {error}");
-                return;
+    /// Takes one event. It never waits: what cannot be kept is counted, and told of by `system.events_lost`.
+    pub fn publish(&self, draft: EventDraft) {
+        if !self.queue.push(draft) {
+            let dropped = &self.metrics.outbox.dropped;
+            dropped.inc();
+            if dropped.get().is_power_of_two() {
+                tracing::error!(dropped = dropped.get(), "events lost: too many wait in memory to be written");
             }
-        };
-        for sink in &self.sinks {
-            sink.queue(sinks::Stored {
-                seq,
-                id: event.event_id.clone(),
-                event_type: event.event_type.name().to_owned(),
-                camera: event.camera.clone(),
-                body: Arc::clone(&line),
-            });
         }
     }
 
-    /// Makes the numbers taken so far durable; called when there is nothing else to do.
-    pub fn sync(&mut self) {
-        self.numbers.sync();
+    /// What is durable, for whoever wants to hear of more.
+    #[must_use]
+    pub fn committed(&self) -> Arc<Committed> {
+        Arc::clone(&self.committed)
     }
 
-    /// Lets the sinks write what they hold, up to `deadline`; answers how many events were not written.
-    pub fn close(mut self, deadline: Duration) -> u64 {
-        self.numbers.sync();
+    /// True where a thread of it is gone that should not be.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.writer.is_finished() || self.sinks.iter().any(SinkHandle::is_broken)
+    }
+
+    /// Makes everything durable and lets the sinks deliver what they can, up to `deadline`.
+    #[must_use]
+    pub fn close(self, deadline: Duration) -> Closed {
         let until = Instant::now() + deadline;
-        for sink in &mut self.sinks {
-            sink.close();
+        self.queue.close();
+        let written = self.written.recv_deadline(until).or_else(|_| {
+            self.queue.abandon();
+            self.written.recv_timeout(LAST_WORDS)
+        });
+        // A writer that is stuck in the disk knows no better than this.
+        let lost = written.unwrap_or_else(|_| self.queue.waiting());
+        if lost > 0 {
+            tracing::error!(events = lost, "events lost: not written before the end");
         }
-        self.sinks.into_iter().map(|sink| sink.join(until)).sum()
+        self.committed.close(until);
+        let waiting = self.sinks.into_iter().map(|sink| sink.join(until)).sum();
+        drop(self.ending);
+        let patience = Instant::now() + LAST_WORDS;
+        while !self.writer.is_finished() && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if self.writer.is_finished() {
+            let _ = self.writer.join();
+        }
+        Closed { lost, waiting }
     }
 }

@@ -1,23 +1,39 @@
-//! `seq`: grows by one per device without a gap, over restarts too.
+//! `state_dir/seq`: which numbers may have been given, whatever befalls the data base; and the lock of the folder.
+//!
+//! The data base knows the last number itself. This file is for the day when the data base is gone, damaged or an old
+//! copy: no number is ever given twice. It holds one number. With `reserved` behind it: numbers up to this one may have
+//! been given (written ahead, a thousand at a time, so that it is seldom written). Alone: this one was the last, as at
+//! the end of a daemon that was asked to end.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 
 use super::OutboxError;
 
-/// The next number, kept in `state_dir/seq`.
+/// Numbers reserved at once.
+const AHEAD: u64 = 1000;
+const RESERVED: &str = "reserved";
+
+/// The file, locked as long as this lives.
 #[derive(Debug)]
-pub struct Numbers {
-    path: PathBuf,
+pub(super) struct Numbers {
     file: File,
-    next: u64,
-    written: u64,
-    failing: bool,
+    found: Found,
+    /// Numbers up to this one may be given.
+    bound: u64,
+}
+
+/// What an earlier daemon left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Last(u64),
+    Reserved(u64),
 }
 
 impl Numbers {
-    /// Opens or begins the number file; creates the folder.
+    /// Opens or begins the file; creates the folder.
     ///
     /// # Errors
     /// Where the folder cannot be made or written, another daemon uses it, or the file is not a number.
@@ -25,13 +41,12 @@ impl Numbers {
         let state = |reason: String| OutboxError::State { path: state_dir.display().to_string(), reason };
         std::fs::create_dir_all(state_dir)
             .map_err(|error| state(format!("{error}; create it, or name another folder with runtime.state_dir")))?;
-        let path = state_dir.join("seq");
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .open(&path)
+            .open(state_dir.join("seq"))
             .map_err(|error| state(format!("seq: {error}")))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -42,47 +57,65 @@ impl Numbers {
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(|error| state(format!("seq: {error}")))?;
-        let last = match text.trim() {
-            "" => 0,
-            digits => digits
-                .parse::<u64>()
-                .map_err(|_| state(format!("seq holds {digits:?}, not a number; write the last seq into it")))?,
-        };
-        Ok(Self { path, file, next: last + 1, written: last, failing: false })
+        let found = found(text.trim())
+            .ok_or_else(|| state(format!("seq holds {:?}, not a number; write the last seq into it", text.trim())))?;
+        Ok(Self { file, found, bound: 0 })
     }
 
-    /// The next number. It is on disk before it is given away, so that no number is given twice.
-    pub fn take(&mut self) -> u64 {
-        let seq = self.next;
-        self.next += 1;
-        self.write();
-        seq
-    }
-
-    /// Makes the numbers taken so far survive a power cut.
-    pub fn sync(&mut self) {
-        if self.written + 1 != self.next {
-            self.write();
+    /// The last number that may have been given to anything: where a new data base begins.
+    pub fn bound(&self) -> u64 {
+        match self.found {
+            Found::Nothing => 0,
+            Found::Last(number) | Found::Reserved(number) => number,
         }
-        let _ = self.file.sync_data();
     }
 
-    fn write(&mut self) {
-        let last = self.next - 1;
-        // Fixed width: a shorter number never leaves digits of a longer one behind.
-        let line = format!("{last:020}\n");
-        let result = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(line.as_bytes()));
-        match result {
-            Ok(()) => {
-                self.written = last;
-                self.failing = false;
-            }
-            Err(error) if !self.failing => {
-                self.failing = true;
-                tracing::error!(path = %self.path.display(), "the event number cannot be kept: {error}; free disk space");
-            }
-            Err(_) => {}
+    /// How many numbers after `last`, the last one in the data base, were given, too, and must not be given again.
+    pub fn gone(&self, last: u64) -> u64 {
+        match self.found {
+            Found::Last(bound) => bound.saturating_sub(last),
+            // More than is ever reserved ahead: the data base is an old copy.
+            Found::Reserved(bound) if bound > last + AHEAD => bound - last,
+            Found::Reserved(_) | Found::Nothing => 0,
         }
+    }
+
+    /// Before numbers up to `last` are given away.
+    ///
+    /// # Errors
+    /// The file cannot be written: then they must not be given.
+    pub fn reserve(&mut self, last: u64) -> io::Result<()> {
+        if last <= self.bound {
+            return Ok(());
+        }
+        self.write(last + AHEAD - 1, RESERVED)?;
+        self.bound = last + AHEAD - 1;
+        Ok(())
+    }
+
+    /// `last` was the last number, and there will be no more.
+    pub fn settle(&mut self, last: u64) {
+        if let Err(error) = self.write(last, "") {
+            tracing::warn!("the last event number cannot be kept in the file seq: {error}");
+        }
+    }
+
+    fn write(&mut self, number: u64, word: &str) -> io::Result<()> {
+        // Fixed width: it is overwritten in place, which needs no space on the disk.
+        let line = format!("{number:020} {word:8}\n");
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.write_all(line.as_bytes())?;
+        self.file.sync_data()
+    }
+}
+
+fn found(text: &str) -> Option<Found> {
+    if text.is_empty() {
+        return Some(Found::Nothing);
+    }
+    match text.split_once(' ') {
+        None => text.parse().ok().map(Found::Last),
+        Some((number, word)) => (word.trim() == RESERVED).then(|| number.parse().ok().map(Found::Reserved))?,
     }
 }
 
@@ -91,13 +124,41 @@ impl Numbers {
 mod tests {
     use super::*;
 
+    fn again(dir: &Path) -> Numbers {
+        Numbers::open(dir).unwrap()
+    }
+
     #[test]
-    fn numbers_go_on_after_a_restart_without_a_gap() {
+    fn numbers_go_on_where_the_data_base_says() {
         let dir = tempfile::tempdir().unwrap();
-        let mut numbers = Numbers::open(dir.path()).unwrap();
-        assert_eq!((numbers.take(), numbers.take()), (1, 2));
+        let mut numbers = again(dir.path());
+        assert_eq!((numbers.bound(), numbers.gone(0)), (0, 0));
+        numbers.reserve(5).unwrap();
         drop(numbers);
-        assert_eq!(Numbers::open(dir.path()).unwrap().take(), 3);
+        assert_eq!(again(dir.path()).gone(5), 0);
+    }
+
+    #[test]
+    fn a_data_base_that_is_gone_or_an_old_copy_never_makes_a_number_be_given_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut numbers = again(dir.path());
+        (1..=5000).for_each(|last| numbers.reserve(last).unwrap());
+        drop(numbers);
+        let numbers = again(dir.path());
+        assert!((5000..6000).contains(&numbers.bound()), "{numbers:?}");
+        assert_eq!(200 + numbers.gone(200), numbers.bound());
+        drop(numbers);
+        // After an orderly end, nothing is passed over.
+        again(dir.path()).settle(5000);
+        let numbers = again(dir.path());
+        assert_eq!((numbers.bound(), numbers.gone(5000), numbers.gone(4990)), (5000, 0, 10));
+    }
+
+    #[test]
+    fn the_number_of_an_earlier_version_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("seq"), "00000000000000000042\n").unwrap();
+        assert_eq!(again(dir.path()).bound(), 42);
     }
 
     #[test]
@@ -110,10 +171,12 @@ mod tests {
 
     #[test]
     fn a_damaged_number_is_refused_and_not_overwritten() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("seq"), "12x4").unwrap();
-        let error = Numbers::open(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("seq holds \"12x4\", not a number"), "{error}");
-        assert_eq!(std::fs::read_to_string(dir.path().join("seq")).unwrap(), "12x4");
+        for damaged in ["12x4", "12 reserv", "x reserved"] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("seq"), damaged).unwrap();
+            let error = Numbers::open(dir.path()).unwrap_err().to_string();
+            assert!(error.contains(&format!("seq holds {damaged:?}, not a number")), "{error}");
+            assert_eq!(std::fs::read_to_string(dir.path().join("seq")).unwrap(), damaged);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The hub: one thread that takes what all cameras report and numbers their events.
+//! The hub: one thread that takes what all cameras report and gives their events to the outbox, which never waits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::outbox::Outbox;
 use crate::telemetry::progress::Stage;
 use crate::types::event::{EventDraft, EventType};
 
-/// Numbers are made durable this long after they were taken, at the latest.
-const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// Without any report, it is looked at so often whether the outbox still works.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is still found out about identities is waited for this long, however late it is.
 const AT_LEAST: Duration = Duration::from_millis(500);
@@ -70,10 +70,10 @@ fn run(
     observer: Option<Observer>,
     identities: Option<Identities>,
 ) -> Outbox {
-    let mut desk = Desk { outbox, cameras: CameraStates::default(), unsynced: None, observer, identities };
+    let mut desk = Desk { outbox, cameras: CameraStates::default(), observer, identities };
     loop {
         stage.idle();
-        match reports.recv_timeout(SYNC_EVERY) {
+        match reports.recv_timeout(LOOK_EVERY) {
             Ok(Report::Stop { deadline }) => {
                 // Whoever was left behind keeps the channel open; what is in it counts.
                 stage.busy();
@@ -88,7 +88,10 @@ fn run(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        desk.sync();
+        if desk.outbox.is_broken() {
+            tracing::error!("a thread of the outbox is gone");
+            break;
+        }
     }
     stage.idle();
     desk.outbox
@@ -97,8 +100,6 @@ fn run(
 struct Desk {
     outbox: Outbox,
     cameras: CameraStates,
-    /// Since when numbers are taken that a power cut might give out again.
-    unsynced: Option<Instant>,
     observer: Option<Observer>,
     identities: Option<Identities>,
 }
@@ -119,7 +120,6 @@ impl Desk {
                     identities.heed(&draft);
                 }
                 self.outbox.publish(draft);
-                self.unsynced.get_or_insert_with(Instant::now);
             }
             Report::Stop { .. } => {}
             Report::Frame(result) if let Some(identities) = &self.identities => identities.offer(result),
@@ -141,13 +141,6 @@ impl Desk {
         reports.try_iter().for_each(|report| self.take(report));
         if !thread.is_finished() {
             tracing::warn!("identities were not revised and saved in time");
-        }
-    }
-
-    fn sync(&mut self) {
-        if self.unsynced.is_some_and(|since| since.elapsed() >= SYNC_EVERY) {
-            self.unsynced = None;
-            self.outbox.sync();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod counts;
 mod models;
+mod outbox;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 pub use counts::Counts;
 pub use models::ModelMetrics;
 use models::Models;
+pub use outbox::OutboxMetrics;
 
 use crate::types::event::EventType;
 use crate::types::track::Track;
@@ -94,13 +96,17 @@ impl Histogram {
 
     fn render(&self, out: &mut String, name: &str, labels: &str) {
         let mut below = 0;
+        let (comma, all) = match labels {
+            "" => ("", String::new()),
+            labels => (",", format!("{{{labels}}}")),
+        };
         for (bound, bucket) in BUCKETS_US.iter().zip(&self.buckets) {
             below += bucket.load(Ordering::Relaxed);
-            let _ = writeln!(out, "{name}_bucket{{{labels},le=\"{}\"}} {below}", *bound as f64 / 1e6);
+            let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"{}\"}} {below}", *bound as f64 / 1e6);
         }
-        let _ = writeln!(out, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", self.count());
-        let _ = writeln!(out, "{name}_sum{{{labels}}} {}", self.sum().as_secs_f64());
-        let _ = writeln!(out, "{name}_count{{{labels}}} {}", self.count());
+        let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {}", self.count());
+        let _ = writeln!(out, "{name}_sum{all} {}", self.sum().as_secs_f64());
+        let _ = writeln!(out, "{name}_count{all} {}", self.count());
     }
 }
 
@@ -332,23 +338,30 @@ impl CameraMetrics {
 /// One sink.
 #[derive(Debug, Default)]
 pub struct SinkMetrics {
-    /// Type and place in the config.
+    /// Its id.
     pub name: String,
-    /// Events written.
+    /// Events delivered.
     pub delivered: Counter,
     /// Attempts that failed and are tried again.
     pub retries: Counter,
-    /// Events given up because too many waited.
+    /// Events deleted from the outbox before the sink took them.
     pub dropped: Counter,
-    /// Events queued, those delivered since and those given up included.
+    /// Events that the far end will never take, and that were left out.
+    pub refused: Counter,
+    /// Events for it that are or were in the outbox since the start, whatever became of them.
     pub queued: Counter,
 }
 
 impl SinkMetrics {
-    /// Events neither delivered nor given up.
+    /// Events in the outbox that it is still to get.
     #[must_use]
     pub fn waiting(&self) -> u64 {
-        self.queued.get().saturating_sub(self.delivered.get() + self.dropped.get())
+        self.queued.get().saturating_sub(self.delivered.get() + self.dropped.get() + self.refused.get())
+    }
+
+    /// So many of those that seemed to wait were there already.
+    pub fn unqueue(&self, events: u64) {
+        self.queued.set(self.queued.get().saturating_sub(events));
     }
 }
 
@@ -358,6 +371,8 @@ pub struct Metrics {
     cameras: Mutex<Vec<Arc<CameraMetrics>>>,
     models: Models,
     sinks: Mutex<Vec<Arc<SinkMetrics>>>,
+    /// The durable log of all events.
+    pub outbox: OutboxMetrics,
     events: [Counter; EventType::ALL.len()],
     others: Mutex<Vec<Others>>,
 }
@@ -460,10 +475,12 @@ impl Metrics {
             let _ = writeln!(out, "watchkeeper_events_total{{type=\"{}\"}} {}", event_type.name(), counter.get());
         }
         type Field = fn(&SinkMetrics) -> u64;
-        let fields: [(&str, &str, Field); 4] = [
+        self.outbox.render(&mut out);
+        let fields: [(&str, &str, Field); 5] = [
             ("sink_delivered_total", "counter", |s| s.delivered.get()),
             ("sink_retries_total", "counter", |s| s.retries.get()),
             ("sink_dropped_total", "counter", |s| s.dropped.get()),
+            ("sink_refused_total", "counter", |s| s.refused.get()),
             ("sink_waiting", "gauge", SinkMetrics::waiting),
         ];
         for (name, kind, field) in fields {

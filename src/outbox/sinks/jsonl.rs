@@ -83,7 +83,30 @@ impl Target for Jsonl {
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
-        self.file.sync_data().map_err(|error| failure(&error))
+        // What is no file (a pipe, a terminal) cannot be made durable.
+        match self.file.sync_data() {
+            Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(failure(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The number in the last line.
+    fn last_delivered(&mut self) -> Option<u64> {
+        let last = match last_line(&mut self.file, self.length).ok()? {
+            Some(line) => line,
+            // A new one was just begun.
+            None => {
+                let mut file = File::open(numbered(&self.path, 1)).ok()?;
+                let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+                let whole = whole_lines(&mut file, length).ok()?;
+                last_line(&mut file, whole).ok()??
+            }
+        };
+        #[derive(serde::Deserialize)]
+        struct Numbered {
+            seq: u64,
+        }
+        serde_json::from_slice::<Numbered>(&last).ok().map(|event| event.seq)
     }
 }
 
@@ -169,6 +192,16 @@ fn whole_lines(file: &mut File, length: u64) -> io::Result<u64> {
     Ok(0)
 }
 
+/// The last line of a file of whole lines; `None`: it is empty.
+fn last_line(file: &mut File, length: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(end) = length.checked_sub(1) else { return Ok(None) };
+    let start = whole_lines(file, end)?;
+    let mut line = vec![0; usize::try_from(end - start).unwrap_or(0)];
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(&mut line)?;
+    Ok(Some(line))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -232,5 +265,21 @@ mod tests {
         std::fs::rename(&path, dir.path().join("old")).unwrap();
         sink.write(&lines(&["b"])).1.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
+    }
+
+    #[test]
+    fn the_last_number_delivered_is_in_the_last_whole_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        let last = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Jsonl::open(&path, 1000, 1).unwrap().last_delivered()
+        };
+        assert_eq!(last(""), None);
+        assert_eq!(last("{\"seq\":7}\n"), Some(7));
+        assert_eq!(last("{\"seq\":7}\n{\"seq\":8}\n{\"seq\":9"), Some(8));
+        assert_eq!(last("no event\n"), None);
+        std::fs::write(numbered(&path, 1), "{\"seq\":5}\n{\"seq\":6}\n").unwrap();
+        assert_eq!(last(""), Some(6));
     }
 }

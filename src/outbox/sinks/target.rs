@@ -39,7 +39,8 @@ pub trait Target: Send {
     /// Opening does not wait for the far end: it is connected here, and again here after a failure.
     fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>);
 
-    /// Makes what was handed over durable; called when nothing waits, and at the end.
+    /// Makes what was handed over durable; called about once a second where something was, and at the end. What was
+    /// handed over since the last one is handed over again after a crash.
     ///
     /// # Errors
     /// Why not. It shows again at the next delivery.
@@ -51,7 +52,7 @@ pub trait Target: Send {
     fn idle(&mut self) {}
 
     /// The number of the last event that the far end certainly has, where it can tell: what the cursor says may be a
-    /// little behind after a crash.
+    /// little behind after a crash. Asked once, on the sink's thread, before anything is handed over.
     fn last_delivered(&mut self) -> Option<u64> {
         None
     }

@@ -1,0 +1,246 @@
+//! The data base: `state_dir/events.db`, SQLite in WAL mode, one writer.
+//!
+//! A commit is on disk when it returns (`synchronous=FULL`): SQLite has flushed the log (`events.db-wal`), not only
+//! written it. Pages move from the log into the data base about every four megabytes, in a commit.
+
+mod cursors;
+mod prune;
+mod schema;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Transaction, params};
+
+pub(super) use prune::Pruned;
+pub(super) use schema::{Refused, read_head};
+
+use super::OutboxError;
+use super::retention::NO_CLOCK;
+use super::sinks::Stored;
+use crate::types::time::Timestamp;
+
+/// The file in the state folder.
+pub(super) const FILE: &str = "events.db";
+/// Somebody else may hold the data base for so long before it is a failure.
+const BUSY: Duration = Duration::from_millis(500);
+/// The log is cut to so many bytes after it was longer.
+const LOG_BYTES: u32 = 16 << 20;
+
+/// An event as it is kept: what consumers get, and what is asked about.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub stored: Stored,
+    pub emit: Timestamp,
+    pub rule: String,
+    pub label: String,
+}
+
+/// What the data base holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The last number given, to an event or to a lost one.
+    pub last: u64,
+    /// Events in it.
+    pub events: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+}
+
+/// The writer's connection.
+pub(super) struct Store {
+    connection: Connection,
+    head: Head,
+    /// When the oldest event was numbered that knows its time.
+    oldest: Option<Timestamp>,
+}
+
+/// Why a commit failed.
+#[derive(Debug)]
+pub(super) enum CommitError {
+    /// The event at this place has an id that another one has already.
+    DuplicateId(usize),
+    /// The disk is full, the file system is read-only, somebody else holds the data base ...
+    Failed(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for CommitError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Store {
+    /// Opens or begins the data base; a new one goes on after the number `begin`. Its file shall have `max_bytes`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to do.
+    pub fn open(state_dir: &Path, begin: u64, max_bytes: u64) -> Result<Self, OutboxError> {
+        let refuse = |reason: String| OutboxError::State { path: state_dir.display().to_string(), reason };
+        let mut store = Self::open_file(&state_dir.join(FILE), begin, max_bytes).map_err(|error| match error {
+            Refused::Version(text) => refuse(text),
+            Refused::Sqlite(error) => refuse(advice(&error)),
+        })?;
+        store.look_at_oldest().map_err(|error| refuse(advice(&error)))?;
+        Ok(store)
+    }
+
+    fn open_file(path: &Path, begin: u64, max_bytes: u64) -> Result<Self, Refused> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        if schema::is_empty(&connection)? {
+            // Only before the first page is written.
+            connection.execute_batch("PRAGMA auto_vacuum=INCREMENTAL")?;
+        }
+        let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(Refused::Version(format!(
+                "{FILE}: this file system bears no write-ahead log ({mode}); choose a folder on a local disk"
+            )));
+        }
+        // A small data base wants a small log beside it.
+        let pages = (max_bytes / 4096 / 20).clamp(64, 1000);
+        connection.execute_batch(&format!(
+            "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={pages}; PRAGMA journal_size_limit={LOG_BYTES};
+             PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY"
+        ))?;
+        let head = schema::begin(&mut connection, begin)?;
+        Ok(Self { connection, head, oldest: None })
+    }
+
+    /// What it holds.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// When the oldest event was numbered that knows its time.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.oldest
+    }
+
+    /// Makes events durable, and the cursors of sinks with them; the last number given is then `last`.
+    ///
+    /// # Errors
+    /// Then nothing of it is in the data base.
+    pub fn commit(&mut self, entries: &[Entry], last: u64, cursors: &[(String, u64)]) -> Result<(), CommitError> {
+        let mut head = self.head;
+        head.last = last;
+        let transaction = self.connection.transaction()?;
+        insert(&transaction, entries, &mut head)?;
+        schema::write_head(&transaction, head)?;
+        cursors::save(&transaction, cursors, Timestamp::now())?;
+        transaction.commit()?;
+        self.head = head;
+        self.oldest = self.oldest.or_else(|| entries.iter().map(|entry| entry.emit).find(|emit| *emit >= NO_CLOCK));
+        Ok(())
+    }
+
+    /// Saves cursors by themselves. Where a power cut takes them back, events are delivered twice.
+    pub fn save_cursors(&mut self, cursors: &[(String, u64)]) -> rusqlite::Result<()> {
+        self.lazily(|store| {
+            let transaction = store.connection.transaction()?;
+            cursors::save(&transaction, cursors, Timestamp::now())?;
+            transaction.commit()
+        })
+    }
+
+    /// The cursors of these sinks; one that is new begins after the last event.
+    ///
+    /// # Errors
+    /// As SQLite has it.
+    pub fn begin_cursors(&mut self, sinks: &[String]) -> rusqlite::Result<Vec<u64>> {
+        let transaction = self.connection.transaction()?;
+        let cursors = cursors::begin(&transaction, sinks, self.head.last, Timestamp::now())?;
+        transaction.commit()?;
+        Ok(cursors)
+    }
+
+    /// Forgets sinks that are none of these and have not been for long; answers whom.
+    ///
+    /// # Errors
+    /// As SQLite has it.
+    pub fn forget_cursors(&mut self, sinks: &[String]) -> rusqlite::Result<Vec<String>> {
+        cursors::forget(&self.connection, sinks, Timestamp::now())
+    }
+
+    /// What need not be on disk when it returns: it is there at the latest with the next commit.
+    fn lazily<T>(&mut self, work: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.connection.execute_batch("PRAGMA synchronous=NORMAL")?;
+        let result = work(self);
+        self.connection.execute_batch("PRAGMA synchronous=FULL")?;
+        result
+    }
+
+    fn look_at_oldest(&mut self) -> rusqlite::Result<()> {
+        self.oldest = self
+            .connection
+            .prepare_cached("SELECT emit_us FROM events INDEXED BY scan WHERE emit_us >= ? ORDER BY seq LIMIT 1")?
+            .query_row([NO_CLOCK.0], |row| row.get(0))
+            .optional()?
+            .map(Timestamp);
+        Ok(())
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, entries: &[Entry], head: &mut Head) -> Result<(), CommitError> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO events (seq, id, emit_us, type, camera, rule, label, body) VALUES (?,?,?,?,?,?,?,?)",
+    )?;
+    for (at, Entry { stored, emit, rule, label }) in entries.iter().enumerate() {
+        let row = params![
+            number(stored.seq),
+            stored.id,
+            emit.0,
+            stored.event_type,
+            stored.camera,
+            rule,
+            label,
+            &*stored.body
+        ];
+        match insert.execute(row) {
+            Ok(_) => {}
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                return Err(CommitError::DuplicateId(at));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        head.events += 1;
+        head.bytes += stored.body.len() as u64;
+    }
+    Ok(())
+}
+
+/// SQLite's integers are signed.
+pub(super) fn number(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+/// See [`number`].
+pub(super) fn unsigned(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(at)?).unwrap_or(0))
+}
+
+/// As people read it: what happened, and what to do.
+pub(super) fn advice(error: &rusqlite::Error) -> String {
+    let what_to_do = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "; the file is damaged: move events.db, events.db-wal and events.db-shm away (keep the file seq: event \
+             numbers go on after it, so that none is given twice) and start again"
+        }
+        Some(ErrorCode::DiskFull) => "; free disk space",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; another program holds it: end that",
+        Some(ErrorCode::ReadOnly) => "; make it writable",
+        _ => "",
+    };
+    format!("{FILE}: {}{what_to_do}", text(error))
+}
+
+/// SQLite's own words, without the ones of the library around it.
+fn text(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(code, Some(text)) if text.is_empty() => code.to_string(),
+        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        other => other.to_string(),
+    }
+}

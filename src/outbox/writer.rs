@@ -1,0 +1,275 @@
+//! The thread that makes events durable.
+//!
+//! It takes what has come in since the last commit, at the latest [`crate::config::Outbox::commit_every`] after the
+//! first of it or when [`BATCH`] events wait, gives the numbers and ids, and commits them together. Sinks hear of them
+//! when the commit has returned. Between commits it deletes what is too old or too much, a little at a time.
+//!
+//! While commits fail, events wait in memory (see `queue`): nobody upstream notices.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::committed::Committed;
+use super::envelope::{Envelope, lost};
+use super::filter::Facts;
+use super::follower::Follower;
+use super::number::Numbers;
+use super::queue::{Item, Queue};
+use super::retention::Retention;
+use super::store::{CommitError, Entry, Pruned, Store, advice};
+use crate::telemetry::metrics::Metrics;
+use crate::types::event::EventType;
+use crate::types::time::Timestamp;
+
+/// Events in one commit, at most.
+pub(super) const BATCH: usize = 512;
+/// Cursors are saved so often, where no commit takes them along.
+const CURSORS_EVERY: Duration = Duration::from_secs(1);
+/// It is looked at so often whether anything is too old.
+const PRUNE_EVERY: Duration = Duration::from_millis(500);
+/// Between two steps of pruning, so that others get at the disk.
+const PRUNE_PAUSE: Duration = Duration::from_millis(5);
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+pub(super) struct Writer {
+    pub queue: Arc<Queue>,
+    pub committed: Arc<Committed>,
+    pub store: Store,
+    pub numbers: Numbers,
+    pub envelope: Envelope,
+    pub retention: Retention,
+    pub followers: Vec<Arc<Follower>>,
+    pub metrics: Arc<Metrics>,
+    pub commit_every: Duration,
+    pub max_bytes: u64,
+}
+
+/// The events of one commit, sealed.
+struct Sealed {
+    entries: Vec<Entry>,
+    types: Vec<EventType>,
+    last: u64,
+}
+
+/// Since when commits fail.
+struct Failing {
+    since: Instant,
+    dropped: u64,
+    wait: Duration,
+}
+
+impl Writer {
+    /// Until the queue is closed and empty, or there is no time left; answers how many events were not written.
+    pub fn run(&mut self) -> u64 {
+        let mut batch = Vec::with_capacity(BATCH);
+        let (mut cursors_at, mut prune_at) = (Instant::now() + CURSORS_EVERY, Instant::now());
+        self.show();
+        loop {
+            let until = cursors_at.min(prune_at);
+            let waited = self.queue.fill(&mut batch, BATCH, self.commit_every, until);
+            if !batch.is_empty() {
+                if !self.write(&batch) {
+                    break;
+                }
+                let written = batch.len() as u64;
+                self.queue.settle(&mut batch);
+                cursors_at = Instant::now() + CURSORS_EVERY;
+                let more = self.make_room(written);
+                prune_at = prune_at.min(Instant::now() + if more { PRUNE_PAUSE } else { PRUNE_EVERY });
+            }
+            if waited.abandoned || (waited.closed && batch.is_empty()) {
+                break;
+            }
+            if Instant::now() >= cursors_at {
+                self.save_cursors();
+                cursors_at = Instant::now() + CURSORS_EVERY;
+            }
+            if Instant::now() >= prune_at {
+                let more = self.prune().more;
+                prune_at = Instant::now() + if more { PRUNE_PAUSE } else { PRUNE_EVERY };
+            }
+        }
+        self.queue.take_all(&mut batch);
+        batch.iter().map(Item::events).sum()
+    }
+
+    /// Sinks have ended: their cursors, and the last number. Numbers of events that were not written are taken, so that
+    /// the next start tells that they are missing.
+    pub fn end(mut self, unwritten: u64) {
+        self.save_cursors();
+        self.numbers.settle(self.store.head().last + unwritten);
+    }
+
+    /// Commits the batch, however long it takes; false where there is no time left.
+    fn write(&mut self, batch: &[Item]) -> bool {
+        let mut without_media = Vec::new();
+        let mut sealed = self.seal(batch, &without_media);
+        let mut failing: Option<Failing> = None;
+        loop {
+            let error = match self.commit(&sealed) {
+                Ok(()) => break,
+                Err(CommitError::DuplicateId(at)) => {
+                    let seq = sealed.entries[at].stored.seq;
+                    tracing::error!(seq, "the id of an event was given already; it gets another, and has no pictures");
+                    without_media.push(seq);
+                    sealed = self.seal(batch, &without_media);
+                    continue;
+                }
+                Err(CommitError::Failed(error)) => error,
+            };
+            self.metrics.outbox.failed_commits.inc();
+            let dropped = self.metrics.outbox.dropped.get();
+            let failing = failing.get_or_insert_with(|| {
+                tracing::error!("cannot write events: {}; they wait in memory", advice(&error));
+                Failing { since: Instant::now(), dropped, wait: RETRY_MIN }
+            });
+            if self.queue.pause(failing.wait) {
+                return false;
+            }
+            failing.wait = (failing.wait * 2).min(RETRY_MAX);
+        }
+        if let Some(failing) = failing {
+            let dropped = self.metrics.outbox.dropped.get() - failing.dropped;
+            let (after_s, waiting) = (failing.since.elapsed().as_secs(), self.queue.waiting());
+            tracing::info!(after_s, waiting, dropped, "events are written again");
+        }
+        self.tell(&sealed);
+        true
+    }
+
+    fn commit(&mut self, sealed: &Sealed) -> Result<(), CommitError> {
+        let began = Instant::now();
+        self.numbers.reserve(sealed.last).map_err(|error| {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+            CommitError::Failed(rusqlite::Error::SqliteFailure(code, Some(format!("the file seq: {error}"))))
+        })?;
+        let cursors = self.cursors();
+        self.store.commit(&sealed.entries, sealed.last, &cursors)?;
+        self.metrics.outbox.commit.observe(began.elapsed());
+        Ok(())
+    }
+
+    /// Gives numbers and ids. Events with the numbers `without_media` get ids of their own.
+    fn seal(&mut self, batch: &[Item], without_media: &[u64]) -> Sealed {
+        let mut sealed =
+            Sealed { entries: Vec::with_capacity(batch.len()), types: Vec::new(), last: self.store.head().last };
+        for item in batch {
+            match item {
+                Item::Event(draft, emit) => {
+                    let seq = sealed.last + 1;
+                    let stripped = without_media.contains(&seq).then(|| {
+                        let mut draft = draft.clone();
+                        draft.media = None;
+                        draft
+                    });
+                    match self.envelope.seal(stripped.as_ref().unwrap_or(draft), seq, *emit) {
+                        Ok(entry) => sealed.push(entry, draft.event_type),
+                        Err(error) => {
+                            tracing::error!(seq, "event cannot be written as JSON: {error}");
+                            self.seal_lost(&mut sealed, 1, *emit);
+                        }
+                    }
+                }
+                Item::Lost { count, since } => self.seal_lost(&mut sealed, *count, *since),
+            }
+        }
+        sealed
+    }
+
+    fn seal_lost(&mut self, sealed: &mut Sealed, count: u64, since: Timestamp) {
+        let now = Timestamp::now();
+        let draft = lost(count, sealed.last + 1, since, now);
+        sealed.last += count;
+        match self.envelope.seal(&draft, sealed.last + 1, now) {
+            Ok(entry) => sealed.push(entry, draft.event_type),
+            Err(error) => tracing::error!(count, "events lost, and it cannot be told: {error}"),
+        }
+    }
+
+    /// It is durable: now everybody may know.
+    fn tell(&mut self, sealed: &Sealed) {
+        for (entry, event_type) in sealed.entries.iter().zip(&sealed.types) {
+            self.metrics.event(*event_type);
+            let facts = entry.facts();
+            self.followers.iter().for_each(|follower| follower.count_committed(facts));
+        }
+        self.committed.advance(sealed.last);
+        self.show();
+    }
+
+    fn show(&self) {
+        let head = self.store.head();
+        self.metrics.outbox.show(head.events, self.store.oldest().map(|oldest| oldest.0));
+    }
+
+    fn cursors(&self) -> Vec<(String, u64)> {
+        self.followers.iter().map(|follower| (follower.id.clone(), follower.cursor())).collect()
+    }
+
+    fn save_cursors(&mut self) {
+        let cursors = self.cursors();
+        // Those that are not saved are saved the next time.
+        if !cursors.is_empty()
+            && let Err(error) = self.store.save_cursors(&cursors)
+        {
+            tracing::debug!("cursors of sinks are not saved: {error}");
+        }
+    }
+
+    /// After a commit: what comes in faster than it goes would make the file larger and larger. True where there is more
+    /// to do, when there is time.
+    fn make_room(&mut self, written: u64) -> bool {
+        let mut gone = 0;
+        loop {
+            let step = self.prune();
+            gone += step.events;
+            if !step.more || step.events == 0 || gone >= 2 * written {
+                return step.more;
+            }
+        }
+    }
+
+    /// One step.
+    fn prune(&mut self) -> Pruned {
+        let cut = self.retention.cut(Instant::now(), Timestamp::now());
+        // A sink that reads just now would take what is counted as gone.
+        let guards: Vec<_> = self.followers.iter().map(|follower| (follower, follower.taken())).collect();
+        let pruned = self.store.prune(cut, self.max_bytes, |event| {
+            for (follower, taken) in &guards {
+                if **taken < event.seq {
+                    follower.count_pruned(event.facts(), event.seq);
+                }
+            }
+        });
+        drop(guards);
+        match pruned {
+            Ok(pruned) => {
+                self.metrics.outbox.pruned.add(pruned.events);
+                if pruned.events > 0 {
+                    self.show();
+                }
+                pruned
+            }
+            // A full disk, most likely: then commits say so.
+            Err(error) => {
+                tracing::debug!("old events are not deleted: {error}");
+                Pruned::default()
+            }
+        }
+    }
+}
+
+impl Sealed {
+    fn push(&mut self, entry: Entry, event_type: EventType) {
+        self.last = entry.stored.seq;
+        self.entries.push(entry);
+        self.types.push(event_type);
+    }
+}
+
+impl Entry {
+    fn facts(&self) -> Facts<'_> {
+        Facts { event_type: &self.stored.event_type, camera: &self.stored.camera, rule: &self.rule, label: &self.label }
+    }
+}
