@@ -5,6 +5,9 @@
 #[path = "support/outbox.rs"]
 mod support;
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -575,33 +578,111 @@ fn somebody_who_holds_the_data_base_holds_up_nobody_and_costs_nothing() {
     assert_eq!(numbers(&arrived), one_to(20_010));
 }
 
+/// An outbox in a process of its own, whose disk can be full: this program once more.
+struct Other {
+    child: std::process::Child,
+    says: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+const OTHER: &str = "WATCHKEEPER_TEST_OTHER";
+
+impl Other {
+    fn start(dir: &Path) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "other", "--nocapture"])
+            .env(OTHER, dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let says = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, says }
+    }
+
+    /// Has it done, and answers what it says.
+    fn ask(&mut self, what: &str) -> f64 {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{what}").unwrap();
+        let mut answers = self.says.by_ref().map(Result::unwrap);
+        answers.find_map(|line| line.strip_prefix("answer ")?.parse().ok()).unwrap()
+    }
+
+    fn limit_files(&self, bytes: &str) {
+        let pid = self.child.id().to_string();
+        let limit = format!("--fsize={bytes}:unlimited");
+        assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Not a test: see [`Other`].
 #[test]
-fn beyond_what_memory_holds_the_newest_are_dropped_and_the_gap_is_told() {
+fn other() {
+    let Some(dir) = std::env::var_os(OTHER).map(PathBuf::from) else { return };
+    // A limit must come back as an error, as it does in the daemon.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).unwrap();
+    let rig = Rig::open(config(&dir, vec![jsonl("file", &dir.join("events.jsonl"))]));
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        let answer = match words[..] {
+            ["publish", from, to] => {
+                rig.publish(from.parse().unwrap()..to.parse().unwrap());
+                0.0
+            }
+            ["metric", name] => rig.metric(name).unwrap_or(-1.0),
+            _ => panic!("{line}"),
+        };
+        println!("answer {answer}");
+    }
+    let closed = rig.close();
+    println!("answer {}", closed.lost + closed.waiting);
+}
+
+#[test]
+fn a_full_disk_costs_nothing_until_memory_is_full_too_and_then_the_gap_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let arrived = Arrived::default();
-    let rig = Rig::scripted(config(dir.path(), vec![jsonl("a", dir.path())]), vec![("a", taking(&arrived))]);
-    rig.publish(0..10);
-    rig.committed(10);
-    let other = rusqlite::Connection::open(dir.path().join("events.db")).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    rig.publish(10..101_010);
-    let dropped = rig.metric("outbox_dropped_total").unwrap() as u64;
+    let mut other = Other::start(dir.path());
+    other.ask("publish 0 1000");
+    assert!(wait_for(SOON, || other.ask("metric outbox_depth") == 1000.0));
+    other.limit_files("65536");
+    other.ask("publish 1000 3000");
+    assert!(wait_for(SOON, || other.ask("metric outbox_failed_commits_total") >= 1.0));
+    // Both the data base and the sink's file were full; nothing is lost.
+    other.limit_files("unlimited");
+    assert!(wait_for(SOON, || other.ask("metric outbox_depth") == 3000.0));
+    let file = dir.path().join("events.jsonl");
+    assert!(wait_for(SOON, || read_jsonl(&file).len() == 3000));
+    // Now for longer than memory can bear.
+    other.limit_files("65536");
+    other.ask("publish 3000 104000");
+    let dropped = other.ask("metric outbox_dropped_total") as u64;
     assert!((1000..2000).contains(&dropped), "{dropped}");
-    other.execute_batch("ROLLBACK").unwrap();
-    let last = 101_010 + 1;
-    assert!(wait_for(SOON, || rig.outbox.committed().last() == last), "{}", rig.outbox.committed().last());
-    rig.publish(101_010..101_020);
-    rig.committed(last + 10);
-    assert!(wait_for(SOON, || rig.metric("sink_waiting{sink=\"a\"}") == Some(0.0)));
-    rig.close();
-    let held = 101_010 - dropped;
+    other.limit_files("unlimited");
+    let held = 104_000 - dropped;
+    let all = held + 1;
+    assert!(wait_for(3 * SOON, || other.ask("metric outbox_depth") as u64 == all));
+    other.ask("publish 104000 104010");
+    assert!(wait_for(3 * SOON, || other.ask("metric sink_delivered_total{sink=\"file\"}") as u64 == all + 10));
+    drop(other.child.stdin.take());
+    assert!(other.says.by_ref().map(Result::unwrap).any(|line| line == "answer 0"));
+
+    let events = read_jsonl(&file);
     let mut wanted = one_to(held);
-    wanted.extend(last..=last + 10);
-    assert_eq!(numbers(&arrived), wanted);
-    let lost: serde_json::Value = serde_json::from_str(&arrived.lock().unwrap()[held as usize].body).unwrap();
+    wanted.extend(104_001..=104_011);
+    assert_eq!(seqs(&events), wanted);
+    let lost = &events[held as usize];
     assert_eq!(lost["type"], "system.events_lost");
     assert_eq!(lost["data"]["count"], dropped);
-    assert_eq!((&lost["data"]["first_seq"], &lost["data"]["last_seq"]), (&(held + 1).into(), &(held + dropped).into()));
+    assert_eq!((&lost["data"]["first_seq"], &lost["data"]["last_seq"]), (&(held + 1).into(), &104_000.into()));
+    let database = rusqlite::Connection::open(dir.path().join("events.db")).unwrap();
+    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod engine;
 mod eval;
+mod events;
 mod exit;
 mod jpeg;
 mod models;
@@ -61,6 +62,8 @@ enum Command {
     Eval(eval::Args),
     /// Tries rules on the past
     Rules(rules::Args),
+    /// Shows what the outbox keeps: list, follow, show, export, stats
+    Events(events::Args),
     /// Finds out whether contexts of one engine may run at once on this machine
     Stress(stress::Args),
     /// Measures how many cameras this machine can take
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::main(&args),
         Command::Eval(args) => eval::main(&args),
         Command::Rules(args) => rules::main(&args),
+        Command::Events(args) => events::main(&args),
         Command::Stress(args) => stress::main(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Demo(args) => demo::main(&args),

@@ -13,6 +13,8 @@ use super::OutboxError;
 
 /// Numbers reserved at once.
 const AHEAD: u64 = 1000;
+/// The file may be ahead of the data base by so many: those of a commit that came to nothing are reserved, too.
+const WINDOW: u64 = AHEAD + super::writer::BATCH as u64;
 const RESERVED: &str = "reserved";
 
 /// The file, locked as long as this lives.
@@ -75,7 +77,7 @@ impl Numbers {
         match self.found {
             Found::Last(bound) => bound.saturating_sub(last),
             // More than is ever reserved ahead: the data base is an old copy.
-            Found::Reserved(bound) if bound > last + AHEAD => bound - last,
+            Found::Reserved(bound) if bound > last + WINDOW => bound - last,
             Found::Reserved(_) | Found::Nothing => 0,
         }
     }
@@ -88,8 +90,8 @@ impl Numbers {
         if last <= self.bound {
             return Ok(());
         }
-        self.write(last + AHEAD - 1, RESERVED)?;
-        self.bound = last + AHEAD - 1;
+        self.write(last + AHEAD, RESERVED)?;
+        self.bound = last + AHEAD;
         Ok(())
     }
 
@@ -136,6 +138,11 @@ mod tests {
         numbers.reserve(5).unwrap();
         drop(numbers);
         assert_eq!(again(dir.path()).gone(5), 0);
+        // A commit of many that came to nothing.
+        let mut numbers = again(dir.path());
+        numbers.reserve(1005 + super::super::writer::BATCH as u64).unwrap();
+        drop(numbers);
+        assert_eq!(again(dir.path()).gone(1005), 0);
     }
 
     #[test]

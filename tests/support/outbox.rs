@@ -13,7 +13,7 @@ use watchkeeper::config::{
 use watchkeeper::outbox::Outbox;
 use watchkeeper::outbox::reader::{Query, Reader};
 use watchkeeper::outbox::sinks::{Failure, Stored, Target};
-use watchkeeper::telemetry::metrics::{Metrics, SinkMetrics};
+use watchkeeper::telemetry::metrics::Metrics;
 use watchkeeper::types::event::{EventDraft, EventTrack, EventType, Phase};
 use watchkeeper::types::time::{Clock, Timestamp};
 
@@ -40,6 +40,7 @@ pub fn config(state_dir: &Path, sinks: Vec<Sink>) -> Config {
             state_dir: state_dir.to_owned(),
             device: "lab".to_owned(),
             drain: Duration::from_secs(5),
+            time_zone: jiff::tz::TimeZone::UTC,
             inference_workers: 1,
             threads_per_inference: 1,
             onnxruntime_library: None,
@@ -179,14 +180,16 @@ impl Rig {
         Self { outbox: Outbox::open(&Arc::new(config), &metrics).unwrap(), metrics }
     }
 
-    /// With far ends by the ids of their sinks, which must be there.
+    /// With these far ends, and those of the configuration for all other sinks.
     pub fn scripted(config: Config, far_ends: Vec<(&str, Deliver)>) -> Self {
         let metrics = Arc::new(Metrics::default());
         let far_ends = Mutex::new(far_ends);
         let outbox = Outbox::open_with(&Arc::new(config), &metrics, |opening| {
             let mut far_ends = far_ends.lock().unwrap();
-            let at = far_ends.iter().position(|(id, _)| *id == opening.sink.id).unwrap();
-            Ok(Box::new(Scripted(far_ends.swap_remove(at).1)))
+            match far_ends.iter().position(|(id, _)| *id == opening.sink.id) {
+                Some(at) => Ok(Box::new(Scripted(far_ends.swap_remove(at).1))),
+                None => watchkeeper::outbox::sinks::open(opening),
+            }
         });
         Self { outbox: outbox.unwrap(), metrics }
     }
@@ -209,8 +212,4 @@ impl Rig {
         let start = format!("watchkeeper_{line} ");
         self.metrics.render().lines().find_map(|l| l.strip_prefix(&start)?.parse().ok())
     }
-}
-
-pub fn waiting(metrics: &SinkMetrics) -> u64 {
-    metrics.waiting()
 }

@@ -39,7 +39,7 @@ pub trait Target: Send {
     /// Opening does not wait for the far end: it is connected here, and again here after a failure.
     fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>);
 
-    /// Makes what was handed over durable; called about once a second where something was, and at the end. What was
+    /// Makes what was handed over durable; called after that, once a second or oftener, and at the end. What was
     /// handed over since the last one is handed over again after a crash.
     ///
     /// # Errors

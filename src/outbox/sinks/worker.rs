@@ -10,8 +10,10 @@ use crate::outbox::reader::{Page, Query, Reader};
 
 /// Events handed over at once.
 const BATCH: usize = 256;
-/// What is handed over is made durable so often, and then the cursor follows.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// What is handed over is made durable so often, and then the cursor follows: the oftener, the less that costs.
+const FLUSH_MIN: Duration = Duration::from_millis(50);
+const FLUSH_MAX: Duration = Duration::from_secs(1);
+const FLUSH_SHARE: u32 = 50;
 const IDLE_EVERY: Duration = Duration::from_secs(1);
 /// The writer may have to wait so long for a search, and a little longer.
 const LOOK: Duration = Duration::from_millis(20);
@@ -29,6 +31,7 @@ pub(super) struct Worker {
     /// All up to this number was handed over.
     at: u64,
     flushed: Instant,
+    flush_every: Duration,
     idled: Instant,
     failing: Option<Failing>,
 }
@@ -57,7 +60,18 @@ impl Worker {
     ) -> Self {
         let query = Query { filter: follower.filter.clone(), limit: BATCH, budget: LOOK, ..Query::default() };
         let (at, now) = (follower.cursor(), Instant::now());
-        Self { follower, target, reader, committed, query, at, flushed: now, idled: now, failing: None }
+        Self {
+            follower,
+            target,
+            reader,
+            committed,
+            query,
+            at,
+            flushed: now,
+            flush_every: FLUSH_MIN,
+            idled: now,
+            failing: None,
+        }
     }
 
     pub(super) fn run(mut self) {
@@ -81,7 +95,7 @@ impl Worker {
                 }
                 self.at = self.at.max(page.reached);
             }
-            if self.flushed.elapsed() >= FLUSH_EVERY {
+            if self.flushed.elapsed() >= self.flush_every {
                 self.flush();
             }
         }
@@ -133,7 +147,11 @@ impl Worker {
             self.target.idle();
             self.idled = Instant::now();
         }
-        self.committed.wait_beyond(self.at, IDLE_EVERY.saturating_sub(self.idled.elapsed()));
+        let mut time = IDLE_EVERY.saturating_sub(self.idled.elapsed());
+        if self.follower.cursor() < self.at {
+            time = time.min(self.flush_every.saturating_sub(self.flushed.elapsed()));
+        }
+        self.committed.wait_beyond(self.at, time);
         Next::GoOn
     }
 
@@ -195,6 +213,8 @@ impl Worker {
     /// Waits before the next attempt.
     fn fails(&mut self, failure: &Failure) -> Next {
         self.follower.metrics.retries.inc();
+        // What came before the failure need not wait for its end.
+        self.flush();
         let (sink, waiting) = (&self.follower.id, self.follower.metrics.waiting());
         let failing = self.failing.get_or_insert_with(|| {
             tracing::error!(sink, waiting, "cannot write events: {failure}");
@@ -231,7 +251,7 @@ impl Worker {
 
     /// What was handed over is there for good: the cursor follows.
     fn flush(&mut self) {
-        self.flushed = Instant::now();
+        let began = Instant::now();
         if self.follower.cursor() < self.at {
             // A failure to flush shows again at the next delivery, where it is retried.
             match self.target.flush() {
@@ -239,5 +259,7 @@ impl Worker {
                 Err(failure) => tracing::debug!(sink = %self.follower.id, "not flushed: {failure}"),
             }
         }
+        self.flushed = Instant::now();
+        self.flush_every = ((self.flushed - began) * FLUSH_SHARE).clamp(FLUSH_MIN, FLUSH_MAX);
     }
 }
