@@ -1,19 +1,53 @@
 //! JSON Lines: one event a line, files rotated by size. A line is never torn: what a full disk left
 //! half-written is cut off before anything else is written, also after a crash.
 
+use super::bodies::Bodies;
 use super::{Failure, FailureKind, Stored, Target};
+use crate::config::Dialect;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+/// Lines of events in a dialect: usually one of each.
+struct Lines(Option<Bodies>);
+
+impl Lines {
+    fn new(dialect: Dialect) -> Self {
+        Self((dialect != Dialect::Native).then(|| Bodies::new(dialect)))
+    }
+
+    /// Writes those of one event into `buffer`, in place of what is there.
+    fn of(&mut self, event: &Stored, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        let mut line = |body: &[u8]| {
+            buffer.extend_from_slice(body);
+            buffer.push(b'\n');
+        };
+        match &mut self.0 {
+            None => line(event.body.as_bytes()),
+            Some(bodies) => bodies.of(std::slice::from_ref(event)).iter().for_each(|outgoing| line(&outgoing.body)),
+        }
+    }
+}
+
 /// Standard output.
-pub(super) struct Stdout;
+pub(super) struct Stdout {
+    lines: Lines,
+    buffer: Vec<u8>,
+}
+
+impl Stdout {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self { lines: Lines::new(dialect), buffer: Vec::new() }
+    }
+}
 
 impl Target for Stdout {
     fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
         let mut out = io::stdout().lock();
         for (at, event) in events.iter().enumerate() {
-            if let Err(error) = out.write_all(event.body.as_bytes()).and_then(|()| out.write_all(b"\n")) {
+            self.lines.of(event, &mut self.buffer);
+            if let Err(error) = out.write_all(&self.buffer) {
                 return (at, Err(failure(&error)));
             }
         }
@@ -33,13 +67,15 @@ pub(super) struct Jsonl {
     length: u64,
     rotate_bytes: u64,
     keep: u32,
+    lines: Lines,
     buffer: Vec<u8>,
 }
 
 impl Jsonl {
-    pub(super) fn open(path: &Path, rotate_bytes: u64, keep: u32) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, rotate_bytes: u64, keep: u32, dialect: Dialect) -> io::Result<Self> {
         let (file, length) = open_at_last_line(path)?;
-        Ok(Self { path: path.to_owned(), file, length, rotate_bytes, keep, buffer: Vec::new() })
+        let lines = Lines::new(dialect);
+        Ok(Self { path: path.to_owned(), file, length, rotate_bytes, keep, lines, buffer: Vec::new() })
     }
 
     fn rotate(&mut self) -> io::Result<()> {
@@ -90,7 +126,7 @@ impl Target for Jsonl {
         }
     }
 
-    /// The number in the last line.
+    /// The number in the last line; dialects other than our own have none.
     fn last_delivered(&mut self) -> Option<u64> {
         let last = match last_line(&mut self.file, self.length).ok()? {
             Some(line) => line,
@@ -135,17 +171,15 @@ impl Jsonl {
             Ok(meta) => self.length = self.length.min(meta.len()),
             Err(error) => return (0, Err(error)),
         }
-        for (at, Stored { body: line, .. }) in events.iter().enumerate() {
-            let size = line.len() as u64 + 1;
+        for (at, event) in events.iter().enumerate() {
+            self.lines.of(event, &mut self.buffer);
+            let size = self.buffer.len() as u64;
             if self.length > 0
                 && self.length + size > self.rotate_bytes
                 && let Err(error) = self.rotate()
             {
                 return (at, Err(error));
             }
-            self.buffer.clear();
-            self.buffer.extend_from_slice(line.as_bytes());
-            self.buffer.push(b'\n');
             if let Err(error) = self.append() {
                 return (at, Err(error));
             }
@@ -222,7 +256,7 @@ mod tests {
     fn files_rotate_by_size_and_the_oldest_goes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
-        let mut sink = Jsonl::open(&path, 12, 2).unwrap();
+        let mut sink = Jsonl::open(&path, 12, 2, Dialect::Native).unwrap();
         for n in 0..8 {
             let (written, result) = sink.write(&lines(&[&format!("line{n}")]));
             assert_eq!(written, 1);
@@ -240,7 +274,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
         std::fs::write(&path, "{\"seq\":1}\n{\"se").unwrap();
-        let mut sink = Jsonl::open(&path, 1000, 1).unwrap();
+        let mut sink = Jsonl::open(&path, 1000, 1, Dialect::Native).unwrap();
         sink.write(&lines(&["{\"seq\":2}"])).1.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"seq\":1}\n{\"seq\":2}\n");
     }
@@ -249,7 +283,7 @@ mod tests {
     fn a_file_cut_short_in_place_goes_on_without_a_hole() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
-        let mut sink = Jsonl::open(&path, 1000, 1).unwrap();
+        let mut sink = Jsonl::open(&path, 1000, 1, Dialect::Native).unwrap();
         sink.write(&lines(&["a"])).1.unwrap();
         std::fs::write(&path, "").unwrap();
         sink.write(&lines(&["b"])).1.unwrap();
@@ -260,7 +294,7 @@ mod tests {
     fn a_file_moved_away_is_begun_anew() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
-        let mut sink = Jsonl::open(&path, 1000, 1).unwrap();
+        let mut sink = Jsonl::open(&path, 1000, 1, Dialect::Native).unwrap();
         sink.write(&lines(&["a"])).1.unwrap();
         std::fs::rename(&path, dir.path().join("old")).unwrap();
         sink.write(&lines(&["b"])).1.unwrap();
@@ -273,7 +307,7 @@ mod tests {
         let path = dir.path().join("events.jsonl");
         let last = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            Jsonl::open(&path, 1000, 1).unwrap().last_delivered()
+            Jsonl::open(&path, 1000, 1, Dialect::Native).unwrap().last_delivered()
         };
         assert_eq!(last(""), None);
         assert_eq!(last("{\"seq\":7}\n"), Some(7));

@@ -45,10 +45,11 @@ pub(super) struct SinkHandle {
 /// # Errors
 /// What the configuration names is not there, such as a folder or a certificate.
 pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, OutboxError> {
+    let dialect = opening.sink.dialect;
     let opened: Result<Box<dyn Target>, Failure> = match &opening.sink.kind {
-        SinkKind::Jsonl { path: None, .. } => Ok(Box::new(jsonl::Stdout)),
+        SinkKind::Jsonl { path: None, .. } => Ok(Box::new(jsonl::Stdout::new(dialect))),
         SinkKind::Jsonl { path: Some(path), rotate_bytes, keep } => {
-            match jsonl::Jsonl::open(path, *rotate_bytes, *keep) {
+            match jsonl::Jsonl::open(path, *rotate_bytes, *keep, dialect) {
                 Ok(target) => Ok(Box::new(target)),
                 Err(error) => {
                     let name = format!("jsonl {}", path.display());
