@@ -11,7 +11,7 @@ import nats
 async def main(url):
     connection = await nats.connect(url, user=os.environ.get("NATS_USER", "consumer"), password=os.environ.get("NATS_PASSWORD"))
     events = await connection.jetstream().pull_subscribe("watchkeeper.events.>", durable="example", stream="watchkeeper")
-    last = {}  # device -> seq; keep it where the events go, to know it after a restart too
+    last, missing = {}, set()  # keep them where the events go, to know them after a restart too
     while True:
         try:
             messages = await events.fetch(100, timeout=5)
@@ -22,10 +22,12 @@ async def main(url):
             device, seq = event["device"], event["seq"]
             before = last.get(device, seq - 1)
             if seq > before + 1:
+                missing.update((device, n) for n in range(before + 1, seq))
                 print(f"{device}: {before + 1}..{seq - 1} missing", file=sys.stderr)
-            if seq > before:  # else it came twice
+            if seq > before or (device, seq) in missing:  # else it came twice
                 print(f"{device} {seq} {event['type']} {event.get('camera', '')}", flush=True)
-                last[device] = seq
+                missing.discard((device, seq))
+                last[device] = max(before, seq)
             await message.ack()  # after the event is safe where it goes
 
 
