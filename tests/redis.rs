@@ -309,6 +309,25 @@ fn what_was_trimmed_or_consumed_counts_as_delivered_when_it_comes_again() {
 }
 
 #[test]
+fn a_far_repetition_of_what_was_consumed_counts_as_delivered_whatever_the_age_of_ids() {
+    let Some(server) = redis_server("") else { return };
+    let mut sent = events("jetson-07", 1, 1000);
+    // The id of the last one was made long before it was numbered.
+    let mut last = events("jetson-07", 1000, 1000);
+    last[0].id = ulid::Ulid::from_parts(1_700_000_000_000, 7).to_string();
+    sent.splice(999.., last);
+    for run in sent.chunks(500) {
+        deliver_all(sink(redis_to(server.port())).as_mut(), run, LIMIT);
+    }
+    cli(&server, &["XTRIM", KEY, "MAXLEN", "0"]);
+    let mut again = sink(redis_to(server.port()));
+    for batch in sent.chunks(100) {
+        assert_eq!(deliver_all(again.as_mut(), batch, LIMIT), [""; 0]);
+    }
+    assert_eq!(event_ids(&server).len(), 0);
+}
+
+#[test]
 fn numbers_that_begin_anew_are_told_and_no_event_is_swallowed() {
     for (trim, what) in [(None, "entries there"), (Some("5"), "trimmed"), (Some("0"), "consumed")] {
         let Some(server) = redis_server("") else { return };

@@ -48,6 +48,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
         bodies: Bodies::new(opening.sink.dialect),
         connection: None,
         taken: None,
+        before: None,
         noted: true,
         ours: false,
         end: 0,
@@ -61,7 +62,9 @@ struct Sink {
     connection: Option<Connection>,
     /// The last event that Redis has taken in this run.
     taken: Option<Last>,
-    /// Is that noted?
+    /// The last one noted in an earlier run.
+    before: Option<Last>,
+    /// Is that of this run noted?
     noted: bool,
     /// An event of this run is in the stream, so its numbers are ours.
     ours: bool,
@@ -161,7 +164,10 @@ impl Sink {
                 self.judge(batch.events, &refused)?;
             }
         }
-        self.taken = batch.outgoing.last().map(|outgoing| Last::of(&batch.events[outgoing.event]));
+        for outgoing in batch.outgoing {
+            let before = self.taken.as_ref().or(self.before.as_ref());
+            self.taken = Some(Last::of(&batch.events[outgoing.event], before));
+        }
         self.end = self.taken.as_ref().map_or(end, |taken| end.max(taken.seq));
         self.noted = false;
         Ok(())
@@ -223,7 +229,8 @@ impl Sink {
         let mut known = Known { last: Last::read(note), ours: self.ours }.with(Entry::first(last));
         let entries: Vec<_> = entries.iter().map(Entry::first).collect();
         // One event that is there says whose numbers these are; so does the last one, where it is among these.
-        let is_last = |event: &Stored| known.last.as_ref() == Some(&Last::of(event));
+        let last = known.last.as_ref();
+        let is_last = |event: &Stored| last.is_some_and(|last| (last.seq, &last.id) == (event.seq, &event.id));
         let is_there = |(outgoing, entry): (&&Outgoing, &Option<Entry>)| {
             entry.as_ref().is_some_and(|entry| entry.id.as_deref() == Some(&events[outgoing.event].id))
         };
@@ -249,6 +256,7 @@ impl Sink {
         let mut connection = Connection::open(&place)?;
         let mut pipeline = pipe();
         pipeline.cmd("XINFO").arg("STREAM").arg(&self.names.key);
+        pipeline.cmd("GET").arg(&self.names.note);
         let answers = connection.ask(&place, &pipeline, pipeline.len())?;
         self.end = match answers.first() {
             Some(Value::ServerError(error)) if error.details().is_some_and(|words| words.contains("no such key")) => 0,
@@ -257,6 +265,11 @@ impl Sink {
                 .ok_or_else(|| place.retry("what it answers to XINFO is not Redis; check host and port"))?,
             None => 0,
         };
+        match answers.get(1) {
+            Some(Value::ServerError(error)) => return Err(place.server(error)),
+            Some(note) if self.taken.is_none() => self.before = Last::read(note),
+            _ => {}
+        }
         self.connection = Some(connection);
         if let Some(taken) = self.taken.as_ref().filter(|taken| self.end < taken.seq) {
             tracing::error!(

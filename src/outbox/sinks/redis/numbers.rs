@@ -4,7 +4,7 @@
 //! number that was given out before: by a device of the same name, or by this one before it lost its state. That must
 //! not pass for delivered. So each such event is looked up: the entry under its number must have its id. Where the
 //! entry is gone (trimmed, or deleted by a consumer), the last event that was taken, which is kept under a key of its
-//! own, tells: an event with a smaller number cannot be younger than it.
+//! own, tells: an event with a smaller number cannot be younger than all up to it.
 
 use redis::Value;
 
@@ -15,21 +15,27 @@ use super::super::Stored;
 pub(super) struct Last {
     pub(super) seq: u64,
     pub(super) id: String,
+    /// The latest time in an id of all events up to this one: ids are made before numbers are given, so the last
+    /// number need not have it.
+    pub(super) newest: String,
 }
 
 impl Last {
-    pub(super) fn of(event: &Stored) -> Self {
-        Self { seq: event.seq, id: event.id.clone() }
+    /// What `event` makes of the one before it.
+    pub(super) fn of(event: &Stored, before: Option<&Self>) -> Self {
+        let newest = before.map_or("", |before| before.newest.as_str()).max(time(&event.id)).to_owned();
+        Self { seq: event.seq, id: event.id.clone(), newest }
     }
 
     /// As it lies in its key.
     pub(super) fn written(&self) -> String {
-        format!("{} {}", self.seq, self.id)
+        format!("{} {} {}", self.seq, self.id, self.newest)
     }
 
     pub(super) fn read(value: &Value) -> Option<Self> {
-        let (seq, id) = text(value)?.split_once(' ')?;
-        Some(Self { seq: seq.parse().ok()?, id: id.to_owned() })
+        let mut words = text(value)?.split(' ');
+        let mut word = || words.next().map(str::to_owned);
+        Some(Self { seq: word()?.parse().ok()?, id: word()?, newest: word()? })
     }
 }
 
@@ -85,7 +91,8 @@ impl Known {
         if let Some(Entry { seq, id: Some(id) }) = entry
             && self.last.as_ref().is_none_or(|last| last.seq <= seq)
         {
-            self.last = Some(Last { seq, id });
+            let newest = self.last.as_ref().map_or("", |last| last.newest.as_str()).max(time(&id)).to_owned();
+            self.last = Some(Last { seq, id, newest });
         }
         self
     }
@@ -100,7 +107,7 @@ impl Known {
                 // Sent just before an end that left no time to note it, and consumed since.
                 Some(last) if event.seq > last.seq => Verdict::There,
                 Some(last) if event.seq == last.seq => same(event.id == last.id),
-                Some(last) => same(time(&event.id) <= time(&last.id)),
+                Some(last) => same(time(&event.id) <= last.newest.as_str()),
                 None => Verdict::Taken,
             },
         }
@@ -135,8 +142,12 @@ mod tests {
         Stored { seq, id: id.to_owned(), event_type: String::new(), camera: String::new(), body: "".into() }
     }
 
+    fn last(seq: u64, id: &str) -> Last {
+        Last::of(&event(seq, id), None)
+    }
+
     fn known(seq: u64, id: &str) -> Known {
-        Known { last: Some(Last { seq, id: id.to_owned() }), ours: false }
+        Known { last: Some(last(seq, id)), ours: false }
     }
 
     #[test]
@@ -159,6 +170,15 @@ mod tests {
     }
 
     #[test]
+    fn an_event_whose_id_was_made_early_does_not_make_those_before_it_look_younger() {
+        // The snapshot of a track, say: the id is as old as the track.
+        let last = Last::of(&event(9, OLD), Some(&last(8, NEW)));
+        let known = Known { last: Some(last), ours: false };
+        assert_eq!(known.judge(&event(7, NEW), None), Verdict::There);
+        assert_eq!(known.judge(&event(7, "01JE0000000000000000000000"), None), Verdict::Taken);
+    }
+
+    #[test]
     fn the_younger_of_note_and_entry_counts() {
         let entry = |seq, id: Option<&str>| Some(Entry { seq, id: id.map(str::to_owned) });
         assert_eq!(known(4, OLD).with(entry(9, Some(NEW))).last, known(9, NEW).last);
@@ -168,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_note_reads_as_it_was_written() {
-        let last = Last { seq: 7, id: OLD.to_owned() };
+        let last = Last::of(&event(7, OLD), Some(&last(6, NEW)));
         assert_eq!(Last::read(&Value::BulkString(last.written().into_bytes())), Some(last));
         assert_eq!(Last::read(&Value::Nil), None);
     }
