@@ -267,6 +267,27 @@ fn a_full_stream_is_told_and_takes_the_rest_when_there_is_room() {
 }
 
 #[test]
+fn a_server_whose_storage_is_used_up_is_told_and_takes_the_rest_when_there_is_room() {
+    let lines = "listen: \"127.0.0.1:{port}\"\njetstream { store_dir: \"{dir}/js\", max_file_store: 64KB }";
+    let Some(server) = nats_server_with(lines) else { return };
+    let mut sink = sink(nats_to(server.port()));
+    let mut sent = events("jetson-07", 1, 100);
+    for event in &mut sent {
+        event.body = format!("{{\"x\":\"{}\"}}", "x".repeat(1000)).into();
+    }
+    let (taken, told) = failure(sink.as_mut(), &sent);
+    assert!((30..70).contains(&taken), "{taken}");
+    assert_eq!(told.kind, FailureKind::Retry);
+    assert!(told.reason.contains("has no room left for stream \"EVENTS\""), "{told}");
+    let mut client = Client::connect(server.address());
+    let mut got = client.consume("EVENTS", "all", "wk.events.>");
+    client.ask("STREAM.PURGE.EVENTS", &json!({}));
+    deliver_all(sink.as_mut(), &sent[taken..], LIMIT);
+    got.extend(client.consume("EVENTS", "all", "wk.events.>"));
+    assert_eq!(ids(&got), ids_of(&sent));
+}
+
+#[test]
 fn what_the_stream_took_after_one_it_refused_is_not_sent_again() {
     let Some(server) = nats_server("") else { return };
     let mut client = Client::connect(server.address());

@@ -253,6 +253,33 @@ fn a_server_without_memory_is_told_and_takes_the_rest_when_there_is_some() {
 }
 
 #[test]
+fn a_server_that_cannot_save_to_its_disk_is_told_and_takes_the_rest_when_it_can() {
+    let Some(server) = redis_server("appendonly no\nsave 3600 1") else { return };
+    let mut sink = sink(redis_to(server.port()));
+    let sent = events("jetson-07", 1, 20);
+    deliver_all(sink.as_mut(), &sent[..10], LIMIT);
+    let saved = |wanted: &str| {
+        let until = Instant::now() + LIMIT;
+        while !cli(&server, &["INFO", "persistence"]).contains(&format!("rdb_last_bgsave_status:{wanted}")) {
+            cli(&server, &["BGSAVE"]);
+            assert!(Instant::now() < until, "never {wanted}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    // A folder in the way of the file stands for a disk that takes nothing.
+    let file = server.dir().join("dump.rdb");
+    std::fs::create_dir(&file).unwrap();
+    saved("err");
+    let (taken, told) = failure(sink.as_mut(), &sent[10..]);
+    assert_eq!((taken, told.kind), (0, FailureKind::Retry));
+    assert!(told.reason.contains("cannot save to its disk"), "{told}");
+    std::fs::remove_dir(&file).unwrap();
+    saved("ok");
+    deliver_all(sink.as_mut(), &sent[10..], LIMIT);
+    assert_eq!(event_ids(&server), ids_of(&sent));
+}
+
+#[test]
 fn memory_that_comes_and_goes_leaves_no_event_behind() {
     let Some(server) = redis_server("maxmemory-policy noeviction") else { return };
     let port = server.port();

@@ -2,22 +2,23 @@
 //!
 //! An event is an entry of the stream `<prefix>:events:<device>`, its number is the entry's id (`<seq>-0`), so Redis
 //! itself keeps the order and refuses what comes again. A batch is a transaction: all of it is added or nothing, and no
-//! event can be left behind by a later one. What is refused because its number is there already is looked up
-//! ([`numbers`]) before it counts as delivered. The last event taken is noted under `<prefix>:last:<device>`.
+//! event can be left behind by a later one. An event whose number the stream has passed is looked up ([`numbers`])
+//! before it counts as delivered. The last event taken is noted under `<prefix>:last:<device>`.
 
 mod connection;
 mod errors;
+mod names;
 mod numbers;
 
 use std::time::{Duration, Instant};
 
-use redis::{Pipeline, Value, pipe};
+use redis::{Value, pipe};
 
 use super::bodies::{Bodies, Outgoing};
 use super::{Failure, Opening, Stored, Target};
-use crate::config::{Redis, SinkKind};
+use crate::config::SinkKind;
 use connection::Connection;
-use errors::Place;
+use names::Names;
 use numbers::{Entry, Known, Last, Verdict};
 
 /// Entries in one transaction.
@@ -35,16 +36,10 @@ pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
     let SinkKind::Redis(config) = &opening.sink.kind else {
         return Err(Failure::refused(format!("sink {:?} is not one of Redis", opening.sink.id)));
     };
-    let device = &opening.config.runtime.device;
     // The client takes the process's default.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(Box::new(Sink {
-        names: Names {
-            server: format!("{}:{}", config.server.host, config.server.port),
-            key: format!("{}:events:{device}", config.prefix),
-            note: format!("{}:last:{device}", config.prefix),
-            config: config.as_ref().clone(),
-        },
+        names: Names::new(config, &opening.config.runtime.device),
         bodies: Bodies::new(opening.sink.dialect),
         connection: None,
         taken: None,
@@ -74,19 +69,6 @@ struct Sink {
     used: Instant,
 }
 
-struct Names {
-    server: String,
-    key: String,
-    note: String,
-    config: Redis,
-}
-
-impl Names {
-    fn place(&self) -> Place<'_> {
-        Place { server: &self.server, config: &self.config, key: &self.key }
-    }
-}
-
 impl Target for Sink {
     fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
         let outgoing = self.bodies.of(events);
@@ -103,18 +85,17 @@ impl Target for Sink {
         (events.len(), Ok(()))
     }
 
+    /// What was handed over is Redis's already; the note is for another day.
     fn flush(&mut self) -> Result<(), Failure> {
         let Some(connection) = self.connection.as_mut().filter(|_| !self.noted) else { return Ok(()) };
         let mut pipeline = pipe();
         self.names.note(&mut pipeline, self.taken.as_ref());
-        let answers = connection.ask(&self.names.place(), &pipeline, pipeline.len());
-        if answers.as_ref().is_ok_and(|answers| !answers.iter().any(is_refusal)) {
-            self.noted = true;
+        match connection.ask(&self.names.place(), &pipeline, pipeline.len()) {
+            Ok(answers) => self.noted = answers.iter().all(|answer| refusal(answer).is_none()),
+            // It is made anew at the next delivery.
+            Err(_) => self.connection = None,
         }
-        if answers.is_err() {
-            self.connection = None;
-        }
-        answers.map(drop)
+        Ok(())
     }
 
     fn close(&mut self) {
@@ -218,7 +199,7 @@ impl Sink {
         pipeline.cmd("GET").arg(&self.names.note);
         pipeline.cmd("XREVRANGE").arg(&self.names.key).arg("+").arg("-").arg("COUNT").arg(1);
         for outgoing in doubtful {
-            let id = id(&events[outgoing.event], outgoing);
+            let id = names::id(&events[outgoing.event], outgoing);
             pipeline.cmd("XRANGE").arg(&self.names.key).arg(&id).arg(&id);
         }
         let answers = connection.ask(&place, &pipeline, pipeline.len())?;
@@ -285,35 +266,9 @@ impl Sink {
     }
 }
 
-impl Names {
-    fn note(&self, pipeline: &mut Pipeline, taken: Option<&Last>) {
-        if let Some(last) = taken {
-            pipeline.cmd("SET").arg(&self.note).arg(last.written());
-        }
-    }
-
-    fn entry(&self, pipeline: &mut Pipeline, event: &Stored, outgoing: &Outgoing) {
-        pipeline.cmd("XADD").arg(&self.key);
-        if let Some(max_len) = self.config.max_len {
-            pipeline.arg("MAXLEN").arg("~").arg(max_len);
-        }
-        pipeline.arg(id(event, outgoing)).arg("event_id").arg(&event.id).arg("type").arg(&event.event_type);
-        pipeline.arg("camera").arg(&event.camera).arg("body").arg(&outgoing.body);
-    }
-}
-
-/// An entry's id.
-fn id(event: &Stored, outgoing: &Outgoing) -> String {
-    format!("{}-{}", event.seq, outgoing.part)
-}
-
 fn refusal(answer: &Value) -> Option<&redis::ServerError> {
     match answer {
         Value::ServerError(error) => Some(error),
         _ => None,
     }
-}
-
-fn is_refusal(answer: &Value) -> bool {
-    refusal(answer).is_some()
 }
