@@ -83,10 +83,12 @@ fn a_batch_that_comes_again_is_in_the_stream_once() {
 #[test]
 fn opening_waits_for_nobody_and_the_server_may_come_later() {
     let Some(mut server) = nats_server("") else { return };
-    server.stop();
+    // One that takes connections, but says nothing.
+    server.freeze();
     let begun = Instant::now();
     let mut sink = sink(nats_to(server.port()));
-    assert!(begun.elapsed() < Duration::from_millis(500));
+    assert!(begun.elapsed() < Duration::from_millis(900));
+    server.kill();
     let sent = events("jetson-07", 1, 10);
     let (taken, failure) = failure(sink.as_mut(), &sent);
     assert_eq!((taken, failure.kind), (0, FailureKind::Retry));
@@ -141,7 +143,7 @@ fn a_server_that_stands_still_is_given_up_in_time_and_gets_each_event_once() {
         let (taken, failure) = failure(sink.as_mut(), &sent[100..400]);
         assert_eq!((taken, failure.kind), (0, FailureKind::Retry));
         assert!(failure.reason.contains("no answer within 1 s"), "{failure}");
-        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     }
     server.thaw();
     deliver_all(sink.as_mut(), &sent[100..], LIMIT);
@@ -384,11 +386,12 @@ fn a_user_who_may_not_publish_is_told_what_to_allow() {
     let Some(server) = nats_server(rights) else { return };
     let mut config = nats_to(server.port());
     config.server.login = Some(Credentials { username: "wk".to_owned(), password: Secret::new("pw") });
+    config.server.timeout = Duration::from_secs(8);
     let begun = Instant::now();
     let (taken, failure) = failure(sink(config).as_mut(), &events("jetson-07", 1, 3));
     assert_eq!(taken, 0);
     assert!(failure.reason.contains("let the user publish to \"wk.events.>\""), "{failure}");
-    assert!(begun.elapsed() < Duration::from_millis(900), "it was not waited for: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(6), "an answer was waited for: {:?}", begun.elapsed());
 }
 
 #[test]

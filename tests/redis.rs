@@ -86,10 +86,12 @@ fn a_batch_that_comes_again_is_in_the_stream_once() {
 #[test]
 fn opening_waits_for_nobody_and_the_server_may_come_later() {
     let Some(mut server) = redis_server("") else { return };
-    server.stop();
+    // One that takes connections, but says nothing.
+    server.freeze();
     let begun = Instant::now();
     let mut sink = sink(redis_to(server.port()));
-    assert!(begun.elapsed() < Duration::from_millis(500));
+    assert!(begun.elapsed() < Duration::from_millis(900));
+    server.kill();
     let sent = events("jetson-07", 1, 10);
     let (taken, failure) = failure(sink.as_mut(), &sent);
     assert_eq!((taken, failure.kind), (0, FailureKind::Retry));
@@ -142,7 +144,7 @@ fn a_server_that_stands_still_is_given_up_in_time_and_gets_each_event_once() {
         let (taken, failure) = failure(sink.as_mut(), &sent[100..400]);
         assert_eq!((taken, failure.kind), (0, FailureKind::Retry));
         assert!(failure.reason.contains("no answer within 1 s"), "{failure}");
-        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     }
     server.thaw();
     deliver_all(sink.as_mut(), &sent[100..], LIMIT);
