@@ -56,6 +56,7 @@ pub(super) fn covers(filter: &str, ours: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

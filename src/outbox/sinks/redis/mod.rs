@@ -2,7 +2,7 @@
 //!
 //! An event is an entry of the stream `<prefix>:events:<device>`, its number is the entry's id (`<seq>-0`), so Redis
 //! itself keeps the order and refuses what comes again. A batch is a transaction: all of it is added or nothing, and no
-//! event can be left behind by a later one. An event whose number the stream has passed is looked up ([`numbers`])
+//! event can be left behind by a later one. An event whose number the stream has passed is looked up (`numbers`)
 //! before it counts as delivered. The last event taken is noted under `<prefix>:last:<device>`.
 
 mod connection;
