@@ -97,7 +97,9 @@ impl Target for Sink {
         };
         let (taken, result) = self.runtime.wait(batch.publish(connection, &mut self.ahead));
         let delivered = outgoing.get(taken).map_or(events.len(), |next| next.event);
-        self.ahead.retain(|(seq, _)| events.get(delivered).is_some_and(|next| *seq >= next.seq));
+        if let Some(last) = events[..delivered].last() {
+            self.ahead.retain(|(seq, _)| *seq > last.seq);
+        }
         match result {
             Ok(()) => {
                 self.window = WINDOW;
