@@ -150,6 +150,7 @@ fn refused(tls: &Tls, alert: AlertDescription) -> String {
         | AlertDescription::UnsupportedCertificate
         | AlertDescription::UnknownCA
         | AlertDescription::AccessDenied => ours,
+        AlertDescription::DecryptError if tls.client.is_some() => ours,
         // What OpenSSL before 1.1.1 says where a certificate of ours is missing, among other things.
         AlertDescription::HandshakeFailure if tls.client.is_none() => {
             "it broke off the TLS handshake; it may want a certificate of ours (certificate_file, key_file)".to_owned()

@@ -1,7 +1,8 @@
 //! Home Assistant's MQTT discovery: one retained message per entity, an empty one takes it back.
 //!
 //! Topic: `<discovery>/<component>/<unique id>/config`. The unique id is made of prefix, camera, place and label only,
-//! so that it stays what it is over restarts, versions and renewed hardware.
+//! so that it stays what it is over restarts, versions and renewed hardware. Its parts are joined by `__`, which names
+//! hardly have in them.
 
 use std::collections::BTreeMap;
 
@@ -69,8 +70,8 @@ impl Discovery {
             for (zone, labels) in &camera.zones {
                 for label in labels {
                     let topic = topics::inside(&self.prefix, id, zone, label);
-                    let entity = format!("{zone}_{}", topics::id(label));
-                    self.count(id, &format!("zone_{entity}"), &format!("{zone} {label}"), &topic, &mut out);
+                    let entity = format!("{zone}__{}", topics::id(label));
+                    self.count(id, &format!("zone__{entity}"), &format!("{zone} {label}"), &topic, &mut out);
                 }
             }
             for line in &camera.lines {
@@ -81,7 +82,7 @@ impl Discovery {
                         "icon": if way == "in" { "mdi:arrow-right-bold" } else { "mdi:arrow-left-bold" },
                         "availability": [self.available()],
                     });
-                    let (entity, name) = (format!("line_{line}_{way}"), format!("{line} {way}"));
+                    let (entity, name) = (format!("line__{line}__{way}"), format!("{line} {way}"));
                     self.add(Some(id), Entity { component: "sensor", id: entity, name, more }, &mut out);
                 }
             }
@@ -175,15 +176,15 @@ impl Discovery {
         });
         let parts = [("sensor", "count", number), ("binary_sensor", "occupancy", occupied)];
         for (component, what, more) in parts {
-            let (id, name) = (format!("{entity}_{what}"), format!("{name} {what}"));
+            let (id, name) = (format!("{entity}__{what}"), format!("{name} {what}"));
             self.add(Some(camera), Entity { component, id, name, more }, out);
         }
     }
 
     /// Of a camera, or of the daemon.
     fn add(&self, camera: Option<&str>, entity: Entity<'_>, out: &mut BTreeMap<String, Vec<u8>>) {
-        let of = camera.map_or_else(|| self.base.clone(), |camera| format!("{}_{camera}", self.base));
-        let unique = format!("{of}_{}", entity.id);
+        let of = camera.map_or_else(|| self.base.clone(), |camera| format!("{}__{camera}", self.base));
+        let unique = format!("{of}__{}", entity.id);
         let mut payload = Map::new();
         payload.insert("name".to_owned(), json!(entity.name));
         payload.insert("unique_id".to_owned(), json!(unique));
@@ -198,7 +199,7 @@ impl Discovery {
 
     fn device(&self, camera: Option<&str>) -> Value {
         let mut device = json!({
-            "identifiers": [camera.map_or_else(|| self.base.clone(), |camera| format!("{}_{camera}", self.base))],
+            "identifiers": [camera.map_or_else(|| self.base.clone(), |camera| format!("{}__{camera}", self.base))],
             "name": camera.map_or_else(|| self.prefix.clone(), str::to_owned),
             "manufacturer": "Watchkeeper",
             "model": if camera.is_some() { "Camera" } else { "Daemon" },

@@ -2,17 +2,18 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::board::Board;
-use super::packets::Message;
+use super::packets::{Ack, Message};
 use super::session::{Incoming, Session, Unsent};
 use super::trouble::{Backoff, Kind, Trouble};
 use crate::config::Mqtt;
 
 /// The thread looks up from reading so often.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(200);
 /// A connection that lasted so long was a good one.
 const LASTED: Duration = Duration::from_secs(60);
 /// So many connections in a row that the broker ended early look like another client with our name.
@@ -30,6 +31,7 @@ const GOODBYE: Duration = Duration::from_millis(600);
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    closing: AtomicBool,
 }
 
 /// The connection, or why there is none.
@@ -42,18 +44,43 @@ pub(super) struct State {
     pub(super) trouble: Option<Trouble>,
     /// The last connection was ended by the far end.
     pub(super) ended_by_broker: bool,
+    /// Acknowledgements of the last connection that nobody has looked at.
+    pub(super) acks: Vec<(u16, Ack)>,
     /// It did so because of an event that is now left out.
     pub(super) explained: bool,
-    pub(super) closing: bool,
 }
 
 impl Shared {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), changed: Condvar::new() })
+        Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), closing: AtomicBool::new(false) })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, but for a wait of `patience` at most: who sends to a broker that takes nothing holds it for long.
+    pub(super) fn lock_within(&self, patience: Duration) -> Option<MutexGuard<'_, State>> {
+        let until = Instant::now() + patience;
+        loop {
+            match self.state.try_lock() {
+                Ok(state) => return Some(state),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= until => return None,
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// The sink is closed, or about to be.
+    pub(super) fn closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// The thread is to end.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        self.tell();
     }
 
     /// Waits for a change, until `until` at most.
@@ -88,7 +115,7 @@ impl Keeper {
         let mut backoff = Backoff::default();
         let mut ended_early = 0;
         let mut told = String::new();
-        while !self.shared.lock().closing {
+        while !self.shared.closing() {
             let trouble = match self.run_once(&mut told) {
                 Ok(lived) => {
                     if lived.time >= LASTED {
@@ -118,7 +145,7 @@ impl Keeper {
             };
             let wait = backoff.wait(trouble.kind);
             let mut state = self.shared.lock();
-            if state.closing {
+            if self.shared.closing() {
                 break;
             }
             if told != trouble.reason {
@@ -129,8 +156,9 @@ impl Keeper {
             state.trouble = Some(trouble);
             self.shared.tell();
             let until = Instant::now() + wait;
-            while !state.closing && Instant::now() < until {
-                state = self.shared.wait(state, until);
+            while !self.shared.closing() && Instant::now() < until {
+                // Looks up now and then: closing does not wait for the lock.
+                state = self.shared.wait(state, until.min(Instant::now() + TICK));
             }
         }
     }
@@ -149,7 +177,7 @@ impl Keeper {
         let limits = session.limits();
         {
             let mut state = self.shared.lock();
-            if state.closing {
+            if self.shared.closing() {
                 session.goodbye();
                 return Err(Trouble::plain("the sink is closed"));
             }
@@ -169,7 +197,8 @@ impl Keeper {
         self.board.connected();
         self.serve(&mut reader, began);
         let mut state = self.shared.lock();
-        let session = state.session.take();
+        let mut session = state.session.take();
+        state.acks = session.as_mut().map(Session::take_acks).unwrap_or_default();
         let (trouble, by_broker) = session
             .as_ref()
             .and_then(|session| session.lost().cloned())
@@ -190,7 +219,7 @@ impl Keeper {
             let incoming;
             {
                 let mut state = self.shared.lock();
-                let closing = state.closing;
+                let closing = self.shared.closing();
                 let Some(session) = state.session.as_mut() else { return };
                 match read {
                     Ok(0) => session.closed(),
@@ -235,7 +264,7 @@ impl Keeper {
         let mut messages = messages.into_iter().peekable();
         while messages.peek().is_some() {
             let mut state = self.shared.lock();
-            if state.closing {
+            if self.shared.closing() {
                 return;
             }
             let Some(session) = state.session.as_mut() else { return };

@@ -10,12 +10,14 @@ use rustls::pki_types::ServerName;
 
 use super::super::tls;
 use super::trouble::Trouble;
-use crate::config::Server;
+use crate::config::{Server, Tls};
 
 /// An open connection. Whoever reads has a [`TcpStream`] of his own and brings here what came.
 pub(super) struct Link {
     tcp: TcpStream,
     tls: Option<Box<ClientConnection>>,
+    host: String,
+    settings: Tls,
 }
 
 impl Link {
@@ -29,7 +31,9 @@ impl Link {
             tcp.set_write_timeout(Some(server.timeout))
         };
         set(&tcp).map_err(|error| Trouble::plain(format!("the connection cannot be set up: {error}")))?;
-        let Some(settings) = &server.tls else { return Ok(Self { tcp, tls: None }) };
+        let Some(settings) = &server.tls else {
+            return Ok(Self { tcp, tls: None, host: server.host.clone(), settings: Tls::default() });
+        };
         let config = tls::client_config(settings).map_err(Trouble::plain)?;
         let name = ServerName::try_from(server.host.clone())
             .map_err(|_| Trouble::plain(format!("{:?} is no name a certificate could be for", server.host)))?;
@@ -44,7 +48,7 @@ impl Link {
                 });
             }
         }
-        Ok(Self { tcp: link, tls: Some(Box::new(connection)) })
+        Ok(Self { tcp: link, tls: Some(Box::new(connection)), host: server.host.clone(), settings: settings.clone() })
     }
 
     /// For the thread that reads: each read waits for `patience` at most.
@@ -84,6 +88,14 @@ impl Link {
     /// What came together with the end of the handshake.
     pub(super) fn pending(&mut self, plain: &mut Vec<u8>) -> Result<(), io::Error> {
         self.tls.as_mut().map_or(Ok(()), |tls| drain(tls, plain))
+    }
+
+    /// Why [`Link::receive`] failed. A client certificate is refused only now, after the handshake of TLS 1.3.
+    pub(super) fn explain(&self, error: &io::Error) -> Trouble {
+        Trouble::plain(match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(error) => tls::explain(&self.host, &self.settings, error),
+            None => format!("the connection broke: {error}"),
+        })
     }
 
     /// Nothing more will be sent.

@@ -16,7 +16,6 @@ mod things;
 mod topics;
 mod trouble;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,7 +27,7 @@ use board::Board;
 use events::{Events, Rendered};
 use flight::Flight;
 use keeper::{Keeper, Shared};
-use packets::Message;
+use packets::{Ack, Message};
 use session::Unsent;
 use trouble::Trouble;
 
@@ -36,7 +35,7 @@ use trouble::Trouble;
 const INFLIGHT: usize = 128;
 /// Where there is no connection, a delivery waits so long for one.
 const CONNECT_WAIT: Duration = Duration::from_secs(2);
-/// The thread ends so soon after a goodbye.
+/// Saying goodbye takes so long at most.
 const CLOSE_WAIT: Duration = Duration::from_millis(900);
 /// The broker ends the connection so often while one event is on its way alone: it will never take it.
 const CUTS: u32 = 4;
@@ -94,7 +93,6 @@ impl Target for Mqtt {
     fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
         let rendered = self.events.render(events);
         let (done, result) = self.hand_over(events, &rendered);
-        self.events.keep(rendered, done + usize::from(is_refused(&result)));
         let result = result.map_err(|failure| {
             let reason = format!("MQTT broker {}: {}", self.broker, failure.reason);
             Failure { reason, ..failure }
@@ -103,33 +101,26 @@ impl Target for Mqtt {
     }
 
     fn close(&mut self) {
-        let mut state = self.shared.lock();
-        state.closing = true;
-        if let Some(session) = state.session.as_mut()
+        if let Some(mut state) = self.shared.lock_within(CLOSE_WAIT / 2)
+            && let Some(session) = state.session.as_mut()
             && session.lost().is_none()
         {
             let _ = session.publish(self.events.gone(), false);
             session.goodbye();
         }
-        drop(state);
-        self.shared.tell();
-        let _ = self.ended.recv_timeout(CLOSE_WAIT);
+        self.shared.close();
+        let _ = self.ended.recv_timeout(CLOSE_WAIT / 2);
     }
 }
 
 impl Drop for Mqtt {
     fn drop(&mut self) {
-        self.shared.lock().closing = true;
-        self.shared.tell();
+        self.shared.close();
     }
 }
 
-fn is_refused(result: &Result<(), Failure>) -> bool {
-    result.as_ref().is_err_and(|failure| failure.kind == super::FailureKind::Refused)
-}
-
 impl Mqtt {
-    fn hand_over(&mut self, events: &[Stored], rendered: &VecDeque<Rendered>) -> (usize, Result<(), Failure>) {
+    fn hand_over(&mut self, events: &[Stored], rendered: &[Rendered]) -> (usize, Result<(), Failure>) {
         let mut flight = Flight::new(rendered.iter().map(|event| event.messages.len()));
         if flight.complete() {
             return flight.end();
@@ -138,7 +129,7 @@ impl Mqtt {
         let mut state = shared.lock();
         let patience = Instant::now() + CONNECT_WAIT;
         while state.session.is_none() {
-            if Instant::now() >= patience || state.closing {
+            if Instant::now() >= patience || shared.closing() {
                 let reason = state.trouble.as_ref().map_or("not connected yet", |trouble| trouble.reason.as_str());
                 return (flight.done(), Err(Failure::retry(reason)));
             }
@@ -157,19 +148,19 @@ impl Mqtt {
             if state.session.is_none() || state.epoch != epoch {
                 let trouble = state.trouble.clone().unwrap_or_else(|| Trouble::plain("the connection is lost"));
                 let ended = state.ended_by_broker;
+                // Those of a later connection are of other packets.
+                let last = if state.epoch == epoch { std::mem::take(&mut state.acks) } else { Vec::new() };
                 drop(state);
+                for (id, ack) in last {
+                    self.acknowledge(&mut flight, rendered, id, ack);
+                }
                 return self.cut_off(events, rendered, &flight, &trouble, ended);
             }
             let Some(session) = state.session.as_mut() else { continue };
             let acks = session.take_acks();
             let progress = !acks.is_empty();
             for (id, ack) in acks {
-                let verdict = ack.verdict(self.events.topic());
-                if let Some(event) = flight.owner(id)
-                    && flight.answered(id, verdict)
-                {
-                    self.suspicion.taken(rendered[event].bytes());
-                }
+                self.acknowledge(&mut flight, rendered, id, ack);
             }
             if progress {
                 until = Instant::now() + self.answer_within;
@@ -220,11 +211,18 @@ impl Mqtt {
         }
     }
 
+    fn acknowledge(&mut self, flight: &mut Flight, rendered: &[Rendered], id: u16, ack: Ack) {
+        let Some(event) = flight.owner(id) else { return };
+        if flight.answered(id, ack.verdict(self.events.topic())) {
+            self.suspicion.taken(rendered[event].bytes());
+        }
+    }
+
     /// The connection was lost on the way.
     fn cut_off(
         &mut self,
         events: &[Stored],
-        rendered: &VecDeque<Rendered>,
+        rendered: &[Rendered],
         flight: &Flight,
         trouble: &Trouble,
         ended_by_broker: bool,

@@ -112,7 +112,8 @@ impl Session {
         let mut buffer = [0; 4096];
         let mut plain = std::mem::take(&mut self.plain);
         if let Err(error) = self.link.pending(&mut plain) {
-            self.lose(Trouble::plain(format!("the connection broke: {error}")), true);
+            let trouble = self.link.explain(&error);
+            self.lose(trouble, true);
         }
         self.understand(&plain);
         loop {
@@ -171,14 +172,7 @@ impl Session {
         self.understand(&plain);
         self.plain = plain;
         if let Err(error) = result {
-            let trouble = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                // A client certificate is refused only after the handshake of TLS 1.3.
-                Some(rustls::Error::AlertReceived(alert)) => Trouble::plain(format!(
-                    "the broker broke off TLS ({alert:?}); check certificate_file and key_file: it wants a \
-                     certificate of ours that it believes"
-                )),
-                _ => Trouble::plain(format!("the connection broke: {error}")),
-            };
+            let trouble = self.link.explain(&error);
             self.lose(trouble, true);
         }
         self.flush();
@@ -224,7 +218,10 @@ impl Session {
     }
 
     fn heed(&mut self, events: Vec<Event>) {
-        for event in events {
+        // The engine asks for the connection to be closed before it says why.
+        let (asked, events): (Vec<_>, Vec<_>) =
+            events.into_iter().partition(|event| matches!(event, Event::RequestClose));
+        for event in events.into_iter().chain(asked) {
             match event {
                 Event::RequestSendPacket { packet, .. } => {
                     self.out.extend_from_slice(&packet.to_continuous_buffer());
