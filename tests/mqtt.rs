@@ -116,6 +116,34 @@ fn a_broker_that_stands_still_is_a_time_out_and_then_it_goes_on() {
 }
 
 #[test]
+fn over_a_slow_way_all_arrives_once_and_in_order() {
+    for version in VERSIONS {
+        let broker = Mosquitto::start();
+        let listener = broker.listen(&["watchkeeper/events"]);
+        let cable = Cable::to(broker.port);
+        cable.slow_ms.store(20, std::sync::atomic::Ordering::SeqCst);
+        let bench = Bench::new(cable.port).with(|mqtt| {
+            mqtt.version = version;
+            mqtt.server.timeout = Duration::from_secs(1);
+        });
+        let mut target = bench.open();
+        assert!(wait_for(Duration::from_secs(5), || target.deliver(&events(0..=0, 10)).1.is_ok()));
+        // 200 packets of 4 KiB: four seconds, longer than an answer may take.
+        let all = events(1..=200, 4000);
+        let (mut left, mut deliveries) = (&all[..], 0);
+        while !left.is_empty() {
+            let (done, result) = target.deliver(left);
+            result.unwrap_or_else(|failure| panic!("{version:?}: {failure}"));
+            left = &left[done..];
+            deliveries += 1;
+        }
+        assert!(deliveries > 1, "a delivery comes back while there is more to do");
+        assert!(wait_for(Duration::from_secs(10), || listener.heard().len() >= 201));
+        assert_eq!(seqs(&listener.on("watchkeeper/events")), (0..=200).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_standing_broker_is_noticed_by_pings_while_no_events_flow() {
     let broker = Mosquitto::start();
     let bench = Bench::new(broker.port).with(|mqtt| {

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -232,6 +232,8 @@ impl Drop for Listener {
 pub struct Cable {
     pub port: u16,
     cut: Arc<AtomicBool>,
+    /// Each 4 KiB take so many milliseconds.
+    pub slow_ms: Arc<AtomicU64>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -239,8 +241,13 @@ impl Cable {
     /// To a port of this machine.
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let cable = Self { port: listener.local_addr().unwrap().port(), cut: Arc::default(), open: Arc::default() };
-        let (cut, open) = (Arc::clone(&cable.cut), Arc::clone(&cable.open));
+        let cable = Self {
+            port: listener.local_addr().unwrap().port(),
+            cut: Arc::default(),
+            slow_ms: Arc::default(),
+            open: Arc::default(),
+        };
+        let (cut, slow, open) = (Arc::clone(&cable.cut), Arc::clone(&cable.slow_ms), Arc::clone(&cable.open));
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 if cut.load(Ordering::SeqCst) {
@@ -251,9 +258,11 @@ impl Cable {
                     (near.try_clone().unwrap(), far.try_clone().unwrap()),
                     (far.try_clone().unwrap(), near.try_clone().unwrap()),
                 ] {
+                    let slow = Arc::clone(&slow);
                     std::thread::spawn(move || {
                         let mut buffer = [0; 4096];
                         while let Ok(read @ 1..) = from.read(&mut buffer) {
+                            std::thread::sleep(Duration::from_millis(slow.load(Ordering::SeqCst)));
                             if to.write_all(&buffer[..read]).is_err() {
                                 break;
                             }

@@ -12,12 +12,14 @@ pub(super) struct Flight {
     owners: HashMap<u16, usize>,
     /// The first event that is not taken, and why.
     failed: Option<(usize, Failure)>,
+    /// The rest is for another delivery.
+    enough: bool,
 }
 
 impl Flight {
     /// Of events with so many messages each.
     pub(super) fn new(messages: impl Iterator<Item = usize>) -> Self {
-        Self { left: messages.collect(), owners: HashMap::new(), failed: None }
+        Self { left: messages.collect(), owners: HashMap::new(), failed: None, enough: false }
     }
 
     /// A message of this event is on its way.
@@ -52,9 +54,14 @@ impl Flight {
         }
     }
 
+    /// This took long enough: what is on its way is waited for, the rest is for another delivery.
+    pub(super) fn enough(&mut self) {
+        self.enough = true;
+    }
+
     /// Nothing more is to be sent.
     pub(super) fn stopped(&self) -> bool {
-        self.failed.is_some()
+        self.enough || self.failed.is_some()
     }
 
     /// Messages on their way.

@@ -217,11 +217,10 @@ impl Session {
         refused
     }
 
-    fn heed(&mut self, events: Vec<Event>) {
+    fn heed(&mut self, mut events: Vec<Event>) {
         // The engine asks for the connection to be closed before it says why.
-        let (asked, events): (Vec<_>, Vec<_>) =
-            events.into_iter().partition(|event| matches!(event, Event::RequestClose));
-        for event in events.into_iter().chain(asked) {
+        events.sort_by_key(|event| matches!(event, Event::RequestClose));
+        for event in events {
             match event {
                 Event::RequestSendPacket { packet, .. } => {
                     self.out.extend_from_slice(&packet.to_continuous_buffer());
