@@ -11,8 +11,8 @@ mod bench;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use watchkeeper::config::{Credentials, MqttVersion, Tls};
+use serde_json::{Value, json};
+use watchkeeper::config::{Credentials, Dialect, MqttVersion, Tls};
 use watchkeeper::outbox::sinks::FailureKind;
 use watchkeeper::types::secret::Secret;
 
@@ -39,6 +39,36 @@ fn events_arrive_in_order_with_qos_1_in_both_versions() {
         assert_eq!(seqs(&listener.on("watchkeeper/events")), (1..=1000).collect::<Vec<_>>(), "{version:?}");
         target.close();
     }
+}
+
+#[test]
+fn in_frigate_s_form_events_it_has_no_words_for_are_passed_over() {
+    let broker = Mosquitto::start();
+    let listener = broker.listen(&["frigate/events"]);
+    let mut bench = Bench::new(broker.port).with(|mqtt| mqtt.prefix = "frigate".to_owned());
+    bench.dialect = Dialect::Frigate;
+    let mut target = bench.open();
+    let mut all = events(1..=3, 10);
+    let track = json!({"id": "gate:1:7", "label": "person", "score": 0.8, "top_score": 0.9, "median_score": 0.8,
+        "box": [0.1, 0.2, 0.3, 0.4], "age_s": 0.5, "stationary": false});
+    let body = json!({"schema": "event/1", "event_id": all[1].id, "seq": 2, "device": "test", "boot": "0",
+        "type": "object.start", "phase": "start", "camera": "gate", "rule": "", "track": track,
+        "time": {"capture": "2026-11-20T17:08:37.214Z", "clock": "ntp", "arrival": "2026-11-20T17:08:37.214Z",
+            "emit": "2026-11-20T17:08:37.214Z"}});
+    all[1].event_type = "object.start".to_owned();
+    all[1].body = body.to_string().into();
+    for (at, without) in [(0, "camera.offline"), (2, "engine.serial_mode")] {
+        all[at].event_type = without.to_owned();
+        all[at].body = all[at].body.replace("line.crossed", without).into();
+    }
+    deliver_all(&mut target, &all);
+    assert!(wait_for(Duration::from_secs(5), || !listener.heard().is_empty()));
+    let told: Value = serde_json::from_str(&listener.heard()[0].payload).unwrap();
+    assert_eq!((&told["type"], &told["after"]["label"]), (&"new".into(), &"person".into()), "{told}");
+    assert_eq!(listener.heard().len(), 1);
+    // Nothing but such events: done at once, without a broker.
+    drop(broker);
+    assert!(matches!(target.deliver(&all[..1]), (1, Ok(()))));
 }
 
 #[test]

@@ -20,6 +20,7 @@ use watchkeeper::types::track::Track;
 /// A sink towards a broker on this machine.
 pub struct Bench {
     pub mqtt: Mqtt,
+    pub dialect: Dialect,
     pub metrics: Arc<Metrics>,
     cameras: Vec<Camera>,
 }
@@ -37,7 +38,7 @@ impl Bench {
             discovery: None,
             public_url: None,
         };
-        Self { mqtt, metrics: Arc::default(), cameras: Vec::new() }
+        Self { mqtt, dialect: Dialect::Native, metrics: Arc::default(), cameras: Vec::new() }
     }
 
     pub fn with(mut self, change: impl FnOnce(&mut Mqtt)) -> Self {
@@ -53,7 +54,7 @@ impl Bench {
     pub fn try_open(&self) -> Result<Box<dyn Target>, Failure> {
         let sink = Sink {
             id: "broker".to_owned(),
-            dialect: Dialect::Native,
+            dialect: self.dialect,
             types: Vec::new(),
             cameras: Vec::new(),
             kind: SinkKind::Mqtt(Box::new(self.mqtt.clone())),

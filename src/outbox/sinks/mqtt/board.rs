@@ -184,7 +184,7 @@ impl Board {
         }
         let now = Inventory {
             client: self.client_id.clone(),
-            discovery: self.discovery.iter().map(|discovery| discovery.prefix().to_owned()).collect(),
+            discovery: self.discovery.iter().map(|discovery| discovery.root().to_owned()).collect(),
             cameras: things,
         };
         // Told before anything new is, and after what is gone was taken back: whatever happens in between, a later

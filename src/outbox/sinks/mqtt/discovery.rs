@@ -15,7 +15,7 @@ use crate::config::Mqtt;
 /// Makes the messages.
 pub(super) struct Discovery {
     /// `homeassistant`, if nobody changed it.
-    topic: String,
+    root: String,
     prefix: String,
     public_url: Option<String>,
     /// Begins every unique id.
@@ -36,23 +36,23 @@ const CONNECTED: &str = "{{ 'ON' if value in ['online', 'degraded'] else 'OFF' }
 const ONLINE: &str = "{{ 'online' if value in ['online', 'degraded'] else 'offline' }}";
 
 impl Discovery {
-    pub(super) fn new(topic: &str, mqtt: &Mqtt) -> Self {
-        Self { public_url: mqtt.public_url.clone(), ..Self::bare(topic, &mqtt.prefix) }
+    pub(super) fn new(root: &str, mqtt: &Mqtt) -> Self {
+        Self { public_url: mqtt.public_url.clone(), ..Self::bare(root, &mqtt.prefix) }
     }
 
     /// For the topics only.
-    pub(super) fn bare(topic: &str, prefix: &str) -> Self {
-        Self { topic: topic.to_owned(), prefix: prefix.to_owned(), public_url: None, base: topics::id(prefix) }
+    pub(super) fn bare(root: &str, prefix: &str) -> Self {
+        Self { root: root.to_owned(), prefix: prefix.to_owned(), public_url: None, base: topics::id(prefix) }
     }
 
-    /// Topics begin with it.
-    pub(super) fn prefix(&self) -> &str {
-        &self.topic
+    /// Its topics begin with it.
+    pub(super) fn root(&self) -> &str {
+        &self.root
     }
 
     /// Where Home Assistant says that it has started.
     pub(super) fn status(&self) -> String {
-        format!("{}/status", self.topic)
+        format!("{}/status", self.root)
     }
 
     /// One message per entity, by topic.
@@ -193,7 +193,7 @@ impl Discovery {
         }
         payload.insert("device".to_owned(), self.device(camera));
         payload.insert("origin".to_owned(), json!({"name": "watchkeeper", "sw_version": env!("CARGO_PKG_VERSION")}));
-        let topic = format!("{}/{}/{unique}/config", self.topic, entity.component);
+        let topic = format!("{}/{}/{unique}/config", self.root, entity.component);
         out.insert(topic, Value::Object(payload).to_string().into_bytes());
     }
 

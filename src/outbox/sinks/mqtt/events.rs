@@ -1,6 +1,7 @@
 //! Events as messages.
 
 use super::super::Stored;
+use super::super::dialects::Dialects;
 use super::packets::Message;
 use super::topics;
 use crate::config::Dialect;
@@ -21,11 +22,12 @@ impl Rendered {
 pub(super) struct Events {
     prefix: String,
     topic: String,
+    dialects: Dialects,
 }
 
 impl Events {
-    pub(super) fn new(_dialect: Dialect, prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), topic: topics::events(prefix) }
+    pub(super) fn new(dialect: Dialect, prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), topic: topics::events(prefix), dialects: Dialects::new(dialect) }
     }
 
     /// The topic of events.
@@ -38,13 +40,18 @@ impl Events {
         super::gone(&self.prefix)
     }
 
-    /// These events, one entry each.
+    /// These events, one entry each; some have no message in some dialects.
     pub(super) fn render(&mut self, events: &[Stored]) -> Vec<Rendered> {
-        events.iter().map(|event| Rendered { messages: self.messages(event) }).collect()
-    }
-
-    fn messages(&self, event: &Stored) -> Vec<Message> {
-        let payload = event.body.as_bytes().to_vec();
-        vec![Message { topic: self.topic.clone(), payload, retain: false }]
+        let mut told = Vec::new();
+        let mut entry = |event| {
+            self.dialects.render(event, &mut told);
+            let messages = told.drain(..).map(|message| Message {
+                topic: topics::own(&self.prefix, message.topic),
+                payload: message.body,
+                retain: false,
+            });
+            Rendered { messages: messages.collect() }
+        };
+        events.iter().map(&mut entry).collect()
     }
 }

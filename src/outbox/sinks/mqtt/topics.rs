@@ -7,7 +7,12 @@ pub(super) fn available(prefix: &str) -> String {
 
 /// Events.
 pub(super) fn events(prefix: &str) -> String {
-    format!("{prefix}/events")
+    own(prefix, "events")
+}
+
+/// One right below the prefix.
+pub(super) fn own(prefix: &str, end: &str) -> String {
+    format!("{prefix}/{end}")
 }
 
 /// Figures of the daemon, now and then.
