@@ -12,7 +12,7 @@ use watchkeeper::config::{
     Camera, ClientCertificate, Common, Concurrency, Config, Dialect, Line, Log, LogFormat, Mqtt, MqttVersion, Outbox,
     Policy, Runtime, Scene, Server, Sink, SinkKind, SourceKind, Tracking, Transport, Zone,
 };
-use watchkeeper::outbox::sinks::{Failure, Opening, Stored, Target, mqtt};
+use watchkeeper::outbox::sinks::{Failure, FailureKind, Opening, Stored, Target, mqtt};
 use watchkeeper::telemetry::metrics::Metrics;
 use watchkeeper::types::geometry::BBox;
 use watchkeeper::types::track::Track;
@@ -179,6 +179,7 @@ pub fn deliver_all(target: &mut Box<dyn Target>, events: &[Stored]) {
         let (done, result) = target.deliver(left);
         left = &left[done..];
         if let Err(failure) = result {
+            assert_eq!(failure.kind, FailureKind::Retry, "{failure}");
             assert!(Instant::now() < until, "{} events left: {failure}", left.len());
             std::thread::sleep(Duration::from_millis(100));
         }

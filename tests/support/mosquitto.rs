@@ -27,10 +27,23 @@ pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn program(name: &str) -> PathBuf {
+fn find(name: &str) -> Option<PathBuf> {
     let places = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"];
-    let found = places.iter().map(|place| Path::new(place).join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("{name} is not installed (Debian: mosquitto, mosquitto-clients)"))
+    places.iter().map(|place| Path::new(place).join(name)).find(|path| path.exists())
+}
+
+fn program(name: &str) -> PathBuf {
+    find(name).unwrap_or_else(|| panic!("{name} is not installed"))
+}
+
+/// True, with a word on stderr, where the broker or its clients are not installed.
+pub fn missing() -> bool {
+    let missing =
+        ["mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_passwd"].iter().any(|name| find(name).is_none());
+    if missing {
+        eprintln!("skipped: mosquitto is not here (apt install mosquitto mosquitto-clients)");
+    }
+    missing
 }
 
 /// A broker on a port of its own, in a folder of its own.
@@ -78,17 +91,31 @@ impl Mosquitto {
     /// Starts it, and waits until it listens.
     pub fn run(&mut self) {
         assert!(self.process.is_none(), "it runs");
-        let process = Command::new(program("mosquitto"))
-            .arg("-c")
-            .arg(self.dir.path().join("mosquitto.conf"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.process = Some(process);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let up = || TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok();
-        assert!(wait_for(Duration::from_secs(10), up), "mosquitto does not start: {}", self.log());
+        // Somebody may have the port for a moment.
+        for _ in 0..10 {
+            let mut process = Command::new(program("mosquitto"))
+                .arg("-c")
+                .arg(self.dir.path().join("mosquitto.conf"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut ended = false;
+            let up = wait_for(Duration::from_secs(10), || {
+                let up = TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok();
+                ended = process.try_wait().unwrap().is_some();
+                up || ended
+            });
+            if up && !ended {
+                self.process = Some(process);
+                return;
+            }
+            let _ = process.kill();
+            let _ = process.wait();
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        panic!("mosquitto does not start: {}", self.log());
     }
 
     /// What it says.
