@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -384,6 +384,58 @@ fn what_is_no_http_server_is_said_to_be_none() {
     assert!(failure.reason.contains("no HTTP server"), "{failure}");
 }
 
+/// Whatever a server does for a while: each event is taken, in order, or refused for its own sake.
+#[test]
+fn nothing_is_lost_to_a_server_that_fails_at_random() {
+    for seed in 0..12_u64 {
+        let random = Mutex::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let bad = move |seq: u64| (seq * 7 + seed).is_multiple_of(23);
+        let limit = event(1).body.len() * (3 + usize::try_from(seed).unwrap());
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let shelf = Arc::clone(&taken);
+        let decide = move |request: &Request| {
+            let mut random = random.lock().unwrap();
+            *random = random.rotate_left(9).wrapping_mul(0xd134_2543_de82_ef95) | 1;
+            let luck = *random >> 60;
+            let act = match luck {
+                0..=2 => say(503),
+                3 => Act::Drop,
+                _ if request.body.len() > limit => say(413),
+                _ if seqs(request).into_iter().any(bad) => say(400),
+                4 => Act::Leave,
+                _ => say(200),
+            };
+            if matches!(act, Act::Say(200, _) | Act::Leave) {
+                shelf.lock().unwrap().extend(seqs(request));
+            }
+            Some(act)
+        };
+        let server = WebhookServer::deciding([], None, decide);
+        let refused = pump(&mut sink(&server, 16), &events(1..=60));
+        assert_eq!(refused, (1..=60).filter(|seq| bad(*seq)).collect::<Vec<_>>(), "{seed}");
+        let taken = taken.lock().unwrap();
+        let first_seen: BTreeSet<u64> = taken.iter().copied().filter(|seq| !bad(*seq)).collect();
+        assert_eq!(first_seen, (1..=60).filter(|seq| !bad(*seq)).collect(), "{seed}");
+        let mut latest = 0;
+        for seq in taken.iter() {
+            assert!(!(latest + 1..*seq).any(|passed| !bad(passed)), "{seed}: {seq} came before others");
+            latest = latest.max(*seq);
+        }
+    }
+}
+
+/// Servers close connections that nothing comes over, and do not say when.
+#[test]
+fn a_connection_that_was_closed_meanwhile_is_no_failure() {
+    let server = WebhookServer::start([Act::Leave, Act::Leave, Act::Leave]);
+    let mut sink = sink(&server, 1);
+    for seq in 1..=4 {
+        assert!(sink.deliver(&[event(seq)]).1.is_ok(), "{seq}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!((server.connections(), server.requests().len()), (4, 4));
+}
+
 /// Some servers close, or stop reading, where others answer 413.
 #[test]
 fn a_batch_that_is_never_answered_becomes_smaller_ones() {
@@ -393,6 +445,19 @@ fn a_batch_that_is_never_answered_becomes_smaller_ones() {
     assert_eq!(pump(&mut sink(&server, 16), &events(1..=32)), Vec::<u64>::new());
     let taken = server.requests().into_iter().filter(|r| r.body.len() <= limit);
     assert_eq!(taken.flat_map(|r| seqs(&r)).collect::<Vec<_>>(), (1..=32).collect::<Vec<_>>());
+}
+
+#[test]
+fn batches_are_whole_again_after_a_while_without_trouble() {
+    for at_once in [1, 16] {
+        let server = WebhookServer::start(vec![Act::Drop; 3]);
+        let mut sink = sink(&server, 16);
+        pump(&mut sink, &events(1..=at_once));
+        pump(&mut sink, &events(at_once + 1..=1000));
+        let sizes: Vec<usize> = all_seqs(&server)[3..].iter().map(Vec::len).collect();
+        assert_eq!(sizes[0], if at_once == 1 { 1 } else { 8 });
+        assert_eq!(sizes[sizes.len() - 2], 16);
+    }
 }
 
 // ------------------------------------------------------------------------------------------------------ redirects

@@ -15,6 +15,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 pub enum Act {
     /// A status, with further headers.
     Say(u16, Vec<(&'static str, String)>),
+    /// 200, and then the connection is closed although that was not said.
+    Leave,
     /// No answer, ever.
     Hang,
     /// The connection is closed without an answer.
@@ -154,6 +156,7 @@ fn serve(mut stream: impl Read + Write, state: &State) -> io::Result<()> {
                 stream.write_all(format!("{head}\r\nok").as_bytes())?;
                 stream.flush()?;
             }
+            Act::Leave => return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
             Act::Hang => {
                 while !state.stop.load(Ordering::SeqCst) {
                     std::thread::sleep(Duration::from_millis(10));
