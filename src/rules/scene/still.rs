@@ -3,6 +3,9 @@
 //! A sensor has noise, so a live picture is never quite the one before; but an encoder may drop that noise, and then a
 //! scene in which nothing happens cannot be told from a camera that hangs, except by how long it lasts. So what a
 //! camera does by itself counts: where its pictures are often still for long, only longer than that is frozen.
+//!
+//! A camera that repeats a picture sends the same one to the bit. Where it hangs before its own encoder, key frames
+//! still differ a little from what came before them: far less than the noise did.
 
 use std::time::Duration;
 
@@ -10,6 +13,11 @@ use super::hold::Change;
 
 /// Pictures that differ by less, in mean, are the same: a digit of a clock in the picture is more.
 const STILL: f32 = 0.002;
+/// The same, as a part of the least difference that is usual. H.264 of 640 x 360 pixels at 1.5 Mbit/s: live 1.7 and
+/// more, frozen before the encoder up to 0.03.
+const STILL_PART: f32 = 0.05;
+/// What is usual is known after so long.
+const KNOWN_AFTER: Duration = Duration::from_secs(60);
 /// Frozen is three times as long as still is by itself.
 const LONGER: u32 = 3;
 /// So long without the same picture, and it is no longer frozen.
@@ -25,6 +33,9 @@ pub(super) struct Stillness {
     top: Duration,
     /// Longest that it is still by itself.
     own: Duration,
+    /// The least difference that is usual, and for how long it has been looked for.
+    least: f32,
+    known: Duration,
     counted: bool,
     open: bool,
     /// Since it froze.
@@ -45,12 +56,23 @@ impl Stillness {
 
     /// What it does by itself stays known.
     pub fn close(&mut self) {
-        *self = Self { own: self.own, ..Self::default() };
+        *self = Self { own: self.own, least: self.least, known: self.known, ..Self::default() };
+    }
+
+    fn is_still(&mut self, difference: f32, passed: Duration) -> bool {
+        let most = if self.known >= KNOWN_AFTER { STILL.max(STILL_PART * self.least) } else { STILL };
+        let still = difference < most;
+        if !still {
+            let rises = 2.0_f32.powf(passed.as_secs_f32() / HALF);
+            self.least = if self.known.is_zero() { difference } else { difference.min(self.least * rises) };
+            self.known = self.known.saturating_add(passed);
+        }
+        still
     }
 
     /// A picture that differs so much from the one `passed` before it.
     pub fn look(&mut self, difference: f32, passed: Duration, after: Duration) -> Option<Change> {
-        let still = difference < STILL;
+        let still = self.is_still(difference, passed);
         let needed = self.needed(after);
         self.own = self.own.mul_f32(0.5_f32.powf(passed.as_secs_f32() / HALF));
         if self.open {
@@ -61,7 +83,8 @@ impl Stillness {
             }
             // So short: it was rather a scene in which nothing happened.
             let own = if self.lasted < needed * (LONGER - 1) { needed + self.lasted } else { Duration::ZERO };
-            *self = Self { own: self.own.max(own), ..Self::default() };
+            self.own = self.own.max(own);
+            self.close();
             return Some(Change::Ended);
         }
         if !still {
@@ -77,7 +100,8 @@ impl Stillness {
         if self.level < needed || !still {
             return None;
         }
-        *self = Self { own: self.own, open: true, ..Self::default() };
+        self.close();
+        self.open = true;
         Some(Change::Began)
     }
 }

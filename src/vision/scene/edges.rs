@@ -24,12 +24,15 @@ pub(super) struct Edges {
     /// By cell, how the edge runs: twice its angle, as a vector whose length says how clear it is, 0..1. Twice, so that
     /// an edge is the same whichever of its sides is the brighter one.
     pub along: [[f32; 2]; WIDTH * HEIGHT],
+    /// By cell, how clear it is: the length of the vector.
+    pub clear: [f32; WIDTH * HEIGHT],
     /// By block, mean contrast.
     pub texture: [f32; BLOCKS],
 }
 
 impl Edges {
-    pub const NONE: Self = Self { along: [[0.0; 2]; WIDTH * HEIGHT], texture: [0.0; BLOCKS] };
+    pub const NONE: Self =
+        Self { along: [[0.0; 2]; WIDTH * HEIGHT], clear: [0.0; WIDTH * HEIGHT], texture: [0.0; BLOCKS] };
 
     /// Those of a picture.
     pub fn find(&mut self, grid: &Grid) {
@@ -49,6 +52,7 @@ impl Edges {
                 // (cos 2a, sin 2a), times square / (square + CONTRAST^2).
                 let part = 1.0 / (square + CONTRAST * CONTRAST);
                 self.along[y * WIDTH + x] = [(dx * dx - dy * dy) * part, 2.0 * dx * dy * part];
+                self.clear[y * WIDTH + x] = square * part;
                 self.texture[y / BLOCK * BLOCKS_ACROSS + x / BLOCK] += square.sqrt() / (BLOCK * BLOCK) as f32;
             }
         }

@@ -7,8 +7,8 @@ pub(super) fn mean_and_deviation(grid: &Grid) -> (f32, f32) {
     // By row, so that 32 bits are enough.
     let (mut sum, mut squares) = (0.0_f64, 0.0_f64);
     for row in grid.as_chunks::<WIDTH>().0 {
-        sum += f64::from(lanes(row.iter().map(|v| *v)));
-        squares += f64::from(lanes(row.iter().map(|v| v * v)));
+        sum += sum_of(*row);
+        squares += sum_of(row.map(|v| v * v));
     }
     let n = grid.len() as f64;
     let mean = sum / n;
@@ -22,7 +22,9 @@ pub(super) fn difference_and_noise(now: &Grid, before: &Grid) -> (f32, f32) {
     let mut sum = 0.0_f64;
     let mut counts = [0_u32; 257];
     for (y, (now, before)) in now.as_chunks::<WIDTH>().0.iter().zip(before.as_chunks::<WIDTH>().0).enumerate() {
-        sum += f64::from(lanes(now.iter().zip(before).map(|(a, b)| (a - b).abs())));
+        let mut row = [0.0; WIDTH];
+        row.iter_mut().zip(now.iter().zip(before)).for_each(|(out, (a, b))| *out = (a - b).abs());
+        sum += sum_of(row);
         // A part of the cells tells as much.
         for x in (y % 4..WIDTH - 1).step_by(4) {
             let change = (now[x] - before[x]) - (now[x + 1] - before[x + 1]);
@@ -50,8 +52,8 @@ pub(super) fn sharpness(grid: &Grid, noise: f32) -> f32 {
         for (x, out) in line.iter_mut().enumerate() {
             *out = (above[x + 1] + below[x + 1]) + (row[x] + row[x + 2]) - 4.0 * row[x + 1];
         }
-        sum += f64::from(lanes(line.iter().copied()));
-        squares += f64::from(lanes(line.iter().map(|v| v * v)));
+        sum += sum_of(line);
+        squares += sum_of(line.map(|v| v * v));
     }
     let n = ((WIDTH - 2) * (HEIGHT - 2)) as f64;
     let mean = sum / n;
@@ -59,10 +61,21 @@ pub(super) fn sharpness(grid: &Grid, noise: f32) -> f32 {
 }
 
 /// A sum, several at a time: always in the same order, and fast.
-fn lanes(values: impl Iterator<Item = f32>) -> f32 {
+fn sum_of<const N: usize>(values: [f32; N]) -> f64 {
     let mut sums = [0.0_f32; 8];
-    for (i, v) in values.enumerate() {
-        sums[i % 8] += v;
+    let (eights, rest) = values.as_chunks::<8>();
+    for eight in eights {
+        sums.iter_mut().zip(eight).for_each(|(sum, v)| *sum += v);
     }
-    sums.iter().sum()
+    f64::from(sums.iter().sum::<f32>() + rest.iter().sum::<f32>())
+}
+
+/// The scalar product of slices of the same length, several at a time.
+pub(super) fn product(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 8];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    for (a, b) in a.iter().zip(b) {
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }

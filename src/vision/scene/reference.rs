@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::edges::{BLOCKS, Edges, HEIGHT, WIDTH};
+use super::numbers::product;
 
 /// Time constant with which it follows the scene: shadows that wander, dusk.
 const FOLLOWS: f32 = 300.0;
@@ -51,6 +52,9 @@ impl Reference {
         for (known, now) in known.along.as_flattened_mut().iter_mut().zip(edges.along.as_flattened()) {
             *known += share * (now - *known);
         }
+        for (clear, [x, y]) in known.clear.iter_mut().zip(&known.along) {
+            *clear = (x * x + y * y).sqrt();
+        }
         for (known, now) in known.texture.iter_mut().zip(&edges.texture) {
             *known += share * (now - *known);
         }
@@ -61,12 +65,12 @@ impl Reference {
     ///
     /// Buildings are upright everywhere: how well the picture fits where it does not belong is taken off.
     pub fn likeness(&self, edges: &Edges) -> Option<f32> {
-        let known: f32 = self.edges.along.iter().map(length).sum();
+        let known: f32 = self.edges.clear.iter().sum();
         if known < LEAST_EDGES {
             return None;
         }
         let (fits, common) = self.fit(edges, (0, 0));
-        let own: f32 = self.edges.along.iter().map(|[x, y]| x * x + y * y).sum();
+        let own = product(&self.edges.clear, &self.edges.clear);
         if common < LEAST_COMMON * own {
             return Some(0.0);
         }
@@ -84,14 +88,11 @@ impl Reference {
         let (mut fits, mut common) = (0.0, 0.0);
         let columns = range(right, WIDTH);
         for y in range(down, HEIGHT) {
-            let row = y * WIDTH;
-            let other = y.wrapping_add_signed(down) * WIDTH;
-            let known = &self.edges.along[row + columns.start..row + columns.end];
-            let now = &edges.along[other + columns.start.wrapping_add_signed(right)..][..columns.len()];
-            for (a, b) in known.iter().zip(now) {
-                fits += a[0] * b[0] + a[1] * b[1];
-                common += length(a) * length(b);
-            }
+            let known = y * WIDTH + columns.start..y * WIDTH + columns.end;
+            let from = y.wrapping_add_signed(down) * WIDTH + columns.start.wrapping_add_signed(right);
+            let now = from..from + columns.len();
+            fits += product(self.edges.along[known.clone()].as_flattened(), edges.along[now.clone()].as_flattened());
+            common += product(&self.edges.clear[known], &edges.clear[now]);
         }
         (fits, common)
     }
@@ -107,8 +108,4 @@ impl Reference {
         }
         if with < LEAST_BLOCKS { 0.0 } else { gone as f32 / with as f32 }
     }
-}
-
-fn length([x, y]: &[f32; 2]) -> f32 {
-    (x * x + y * y).sqrt()
 }
