@@ -27,10 +27,6 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(super) fn byte(&mut self) -> Result<u8, Damaged> {
         let (first, rest) = self.0.split_first().ok_or(Damaged)?;
         self.0 = rest;
@@ -91,7 +87,7 @@ mod tests {
         unsigned.iter().for_each(|value| assert_eq!(bytes.unsigned(), Ok(*value)));
         signed.iter().for_each(|value| assert_eq!(bytes.signed(), Ok(*value)));
         assert_eq!(bytes.text(), Ok("träck"));
-        assert!(bytes.is_empty());
+        assert!(bytes.0.is_empty());
     }
 
     #[test]
