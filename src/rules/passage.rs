@@ -59,9 +59,9 @@ pub(super) struct Passage {
     clear: u32,
     /// The side on which it was clearly for long enough.
     settled: i8,
-    /// How often it crossed since it was settled: to the right less to the left, and when it did last.
+    /// How often it crossed since it was settled: to the right less to the left, and when it did first and last.
     through: i8,
-    crossed: Moment,
+    crossed: Option<(Moment, Moment)>,
     /// Crossings that count and were not told: to the right less to the left, and when the last one was.
     pub(super) due: i8,
     pub(super) due_since: Moment,
@@ -80,7 +80,7 @@ impl Passage {
             clear: 0,
             settled: 0,
             through: 0,
-            crossed: now,
+            crossed: None,
             due: 0,
             due_since: now,
             told: None,
@@ -109,7 +109,8 @@ impl Passage {
             self.through = self.through.saturating_add(side);
             // There were frames in between in which it was not followed.
             let there = was_at.media < view.before;
-            self.crossed = if there { between(was_at, now, share) } else { now };
+            let at = if there { now.earlier(now.since(was_at).mul_f32((1.0 - share).clamp(0.0, 1.0))) } else { now };
+            self.crossed = Some((self.crossed.map_or(at, |(first, _)| first), at));
         }
     }
 
@@ -125,9 +126,10 @@ impl Passage {
         }
         let has_crossed = self.is_settled() && self.settled != self.side && self.through.signum() == self.side;
         if has_crossed && counts {
-            (self.due, self.due_since) = (self.due.saturating_add(self.side), self.crossed);
+            let at = self.crossed.map_or(self.at, |(first, last)| last.settled(first));
+            (self.due, self.due_since) = (self.due.saturating_add(self.side), at);
         }
-        (self.settled, self.through) = (self.side, 0);
+        (self.settled, self.through, self.crossed) = (self.side, 0, None);
     }
 
     /// Has a crossing to be told now? What was told a cool-down ago does not matter.
@@ -154,14 +156,5 @@ fn side(place: Place) -> i8 {
         off if off > 0.0 => 1,
         off if off < 0.0 => -1,
         _ => 0,
-    }
-}
-
-fn between(from: Moment, to: Moment, share: f32) -> Moment {
-    let rest = to.since(from).mul_f32((1.0 - share).clamp(0.0, 1.0));
-    let micros = i64::try_from(rest.as_micros()).unwrap_or(i64::MAX);
-    Moment {
-        media: to.media.saturating_sub(rest),
-        capture: crate::types::time::Timestamp(to.capture.0.saturating_sub(micros)),
     }
 }

@@ -9,27 +9,30 @@ use std::time::Duration;
 
 use super::geometry;
 use crate::config::Anchor;
+use crate::types::geometry::BBox;
 use crate::types::observation::{Observation, Seen};
 use crate::types::track::EndReason;
 
 /// Time since its last sight in which a track can have an heir. As long as trackers keep one by default.
 const HOLD: Duration = Duration::from_secs(2);
-/// The same for one that was lost at the edge of the picture: whoever comes in there later is somebody else.
-const HOLD_AT_EDGE: Duration = Duration::from_millis(500);
+/// The same for one that was leaving the picture: whoever comes in there later is somebody else.
+const HOLD_LEAVING: Duration = Duration::from_millis(500);
 /// Time since its first sight in which a track can be an heir: at first there may be little to see of it.
 const FRESH: Duration = Duration::from_millis(500);
 /// Time without a sight after which a track is over, should nobody say so.
 const SILENT: Duration = Duration::from_secs(30);
 /// Distance from the place where it was, or would be by now, in heights of the box: at once, and more per second.
 const NEAR: (f32, f32) = (0.3, 0.5);
-/// The same for one that was lost at the edge of the picture: people come in where others went out.
-const NEAR_AT_EDGE: (f32, f32) = (0.1, 0.2);
+/// The same for one that was leaving the picture: people come in where others go out.
+const NEAR_LEAVING: (f32, f32) = (0.1, 0.2);
 /// Heights of the two boxes differ by no more than this factor.
 const HEIGHTS: f32 = 1.5;
 /// Velocity is that of about so long.
 const MEMORY: f32 = 0.5;
 /// A box that is so near to the edge of the picture may be cut off there, 0..1.
 const EDGE: f32 = 0.01;
+/// Faster than this toward an edge is leaving, in heights of the box a second.
+const AWAY: f32 = 0.15;
 /// Tracks that are followed; of more, the one unseen for longest is over.
 const MOST: usize = 1024;
 
@@ -68,12 +71,12 @@ struct Life {
     first: Duration,
     /// When it was last seen.
     last: Duration,
-    /// Where: the middle of the lower edge, heights of the picture.
-    place: [f32; 2],
-    /// Heights of the picture a second.
-    velocity: [f32; 2],
-    height: f32,
-    at_edge: bool,
+    /// Where: the middle of the lower edge, and how high the upper one; heights of the picture.
+    place: [f32; 3],
+    /// The same a second.
+    velocity: [f32; 3],
+    /// It is cut off by an edge of the picture, and moves beyond it.
+    leaves: bool,
     over: Option<EndReason>,
     /// It took another one's place.
     is_heir: bool,
@@ -132,7 +135,15 @@ impl Succession {
             }
             let near = |(old, life): (usize, &Life)| life.is_succeeded_by(&heir, now).map(|distance| (old, distance));
             let nearest = self.lives.iter().enumerate().filter_map(near).min_by(|a, b| a.1.total_cmp(&b.1));
-            let Some((old, _)) = nearest else { continue };
+            let Some((old, _)) = nearest else {
+                if heir.first + Duration::from_millis(500) == now && !heir.is_heir {
+                for life in &self.lives {
+                    let d = (life.place[0]-heir.place[0]).hypot(life.place[1]-heir.place[1])/life.height();
+                    if life.last < now && life.number != heir.number && d < 2.0 {
+                        eprintln!("ORPHAN {now:?} {heir:?} lost {life:?} d {d} last<first {}", life.last < heir.first);
+                    }
+                }}
+                continue };
             self.heirs.push(Heir { of: self.lives[old].number, number: heir.number });
             self.lives[old].heir = Some((heir.number, now));
             self.lives[new].is_heir = true;
@@ -149,8 +160,8 @@ impl Succession {
         let gone = &mut self.gone;
         self.lives.retain(|life| {
             let unseen = now.saturating_sub(life.last);
-            let has_left = life.at_edge || life.over == Some(EndReason::Left);
-            let held = unseen < if has_left { HOLD_AT_EDGE } else { HOLD };
+            let has_left = life.leaves || life.over == Some(EndReason::Left);
+            let held = unseen < if has_left { HOLD_LEAVING } else { HOLD };
             let over = life.over.is_some() && (life.heir.is_some() || !held) || unseen >= SILENT;
             if over && life.heir.is_none() {
                 gone.push(Gone { number: life.number, left: has_left });
@@ -162,16 +173,15 @@ impl Succession {
 
 impl Life {
     fn new(track: &Seen, now: Duration, aspect: f32) -> Self {
-        let (place, height) = standing(track, aspect);
+        let place = standing(track, aspect);
         Self {
             number: track.number,
             class: track.class,
             first: now,
             last: now,
             place,
-            velocity: [0.0; 2],
-            height,
-            at_edge: is_at_edge(track),
+            velocity: [0.0; 3],
+            leaves: false,
             over: None,
             is_heir: false,
             heir: None,
@@ -179,13 +189,13 @@ impl Life {
     }
 
     fn see(&mut self, track: &Seen, now: Duration, aspect: f32) {
-        let (place, height) = standing(track, aspect);
+        let place = standing(track, aspect);
         let elapsed = now.saturating_sub(self.last).as_secs_f32();
         if elapsed > 0.0 {
             // As long as it is young, what there is counts in full.
             let known = self.last.saturating_sub(self.first).as_secs_f32();
             let share = elapsed / (elapsed + known.min(MEMORY));
-            for axis in 0..2 {
+            for axis in 0..3 {
                 let speed = (place[axis] - self.place[axis]) / elapsed;
                 self.velocity[axis] += (speed - self.velocity[axis]) * share;
             }
@@ -193,8 +203,21 @@ impl Life {
         if self.heir.take().is_some() {
             self.first = now;
         }
-        (self.class, self.last, self.place, self.height) = (track.class, now, place, height);
-        (self.at_edge, self.over) = (is_at_edge(track), None);
+        (self.class, self.last, self.place, self.over) = (track.class, now, place, None);
+        self.leaves = self.is_leaving(&track.bbox());
+    }
+
+    fn height(&self) -> f32 {
+        (self.place[1] - self.place[2]).max(f32::EPSILON)
+    }
+
+    fn is_leaving(&self, bbox: &BBox) -> bool {
+        let [right, down, top_down] = self.velocity.map(|speed| speed / self.height());
+        (bbox.x1 <= EDGE && right < -AWAY)
+            || (bbox.x2 >= 1.0 - EDGE && right > AWAY)
+            || (bbox.y1 <= EDGE && down < -AWAY)
+            // What is cut off moves no more.
+            || (bbox.y2 >= 1.0 - EDGE && top_down > AWAY)
     }
 
     /// How far off where this one is expected the other one is, in heights; `None`: it is another subject.
@@ -202,33 +225,28 @@ impl Life {
         let unseen = now.saturating_sub(self.last);
         let was_double = self.over == Some(EndReason::Duplicate);
         let has_left = self.over == Some(EndReason::Left);
-        let is_held = self.heir.is_none() && !has_left && unseen <= if self.at_edge { HOLD_AT_EDGE } else { HOLD };
+        let is_held = self.heir.is_none() && !has_left && unseen <= if self.leaves { HOLD_LEAVING } else { HOLD };
         let is_new = !heir.is_heir && now.saturating_sub(heir.first) <= FRESH && self.last < heir.first;
-        let (lower, higher) = (heir.height.min(self.height), heir.height.max(self.height));
+        let (lower, higher) = (heir.height().min(self.height()), heir.height().max(self.height()));
         let is_like = heir.class == self.class && higher <= HEIGHTS * lower;
         if self.number == heir.number || !is_held || !(is_new || was_double) || !is_like {
             return None;
         }
         let seconds = unseen.as_secs_f32();
         let off = |by: f32| {
-            let expected = [0, 1].map(|axis| self.place[axis] + self.velocity[axis] * by);
-            (expected[0] - heir.place[0]).hypot(expected[1] - heir.place[1]) / self.height.max(f32::EPSILON)
+            let expected = [0, 1].map(|axis: usize| self.place[axis] + self.velocity[axis] * by);
+            (expected[0] - heir.place[0]).hypot(expected[1] - heir.place[1]) / self.height()
         };
         // Whoever hides may go on, or stand; he hardly goes on for long as he did.
         let distance = off(0.0).min(off(seconds)).min(off(seconds / 2.0));
-        let (at_once, per_second) = if self.at_edge { NEAR_AT_EDGE } else { NEAR };
+        let (at_once, per_second) = if self.leaves { NEAR_LEAVING } else { NEAR };
         (distance <= at_once + per_second * seconds).then_some(distance)
     }
 }
 
-/// Middle of the lower edge, and height, both in heights of the picture.
-fn standing(track: &Seen, aspect: f32) -> ([f32; 2], f32) {
+/// Middle of the lower edge, and the upper edge, heights of the picture.
+fn standing(track: &Seen, aspect: f32) -> [f32; 3] {
     let bbox = track.bbox();
     let [x, y] = geometry::anchor(&bbox, Anchor::Bottom);
-    ([x * aspect, y], bbox.height())
-}
-
-fn is_at_edge(track: &Seen) -> bool {
-    let bbox = track.bbox();
-    bbox.x1 <= EDGE || bbox.y1 <= EDGE || bbox.x2 >= 1.0 - EDGE || bbox.y2 >= 1.0 - EDGE
+    [x * aspect, y, bbox.y1]
 }

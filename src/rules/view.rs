@@ -30,6 +30,9 @@ pub(super) struct Moment {
     pub(super) capture: Timestamp,
 }
 
+/// Going over a border takes no longer.
+const TREMBLES: Duration = Duration::from_secs(1);
+
 impl View<'_> {
     /// When it was taken.
     pub(super) fn now(&self) -> Moment {
@@ -52,5 +55,18 @@ impl Moment {
     /// Time since an earlier one.
     pub(super) fn since(self, earlier: Self) -> Duration {
         self.media.saturating_sub(earlier.media)
+    }
+
+    /// So long before.
+    pub(super) fn earlier(self, by: Duration) -> Self {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        Self { media: self.media.saturating_sub(by), capture: Timestamp(self.capture.0.saturating_sub(micros)) }
+    }
+
+    /// When somebody went over a border who was first seen to do so at one moment, and last at this one. In between
+    /// he trembled, or his box did. If that took long, he stood there, and the last time is what counts.
+    pub(super) fn settled(self, first: Self) -> Self {
+        let trembled = self.since(first);
+        if trembled <= TREMBLES { self.earlier(trembled / 2) } else { self }
     }
 }

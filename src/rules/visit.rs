@@ -1,8 +1,13 @@
 //! What is known of a track at a zone.
 
+use std::time::Duration;
+
 use super::view::Moment;
 use crate::config;
 use crate::types::observation::Seen;
+
+/// Who comes and goes at the border for longer, and is not inside yet, begins anew.
+const LINGERS: Duration = Duration::from_secs(1);
 
 /// What is known of a track at a zone, from when it came near to when its dwell is forgotten.
 #[derive(Clone, Copy)]
@@ -25,14 +30,21 @@ pub(super) struct Visit {
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Stage {
-    /// It is inside, and perhaps not for long.
-    Coming,
+    /// It was first inside then, and now is since then, or is not: perhaps not for long.
+    Coming {
+        first: Moment,
+        since: Option<Moment>,
+    },
     Inside,
-    /// It is outside, and perhaps not for long.
+    /// It was first outside then, and perhaps not for long.
     Going {
-        since: Moment,
-        /// Clearly outside since then.
+        first: Moment,
+        /// Outside now, since then.
+        since: Option<Moment>,
+        /// Clearly so since then.
         clear: Option<Moment>,
+        /// Inside again, since then.
+        back: Option<Moment>,
     },
     Outside,
 }
@@ -74,7 +86,7 @@ impl Visit {
     pub(super) fn new(track: &Seen, now: Moment) -> Self {
         Self {
             number: track.number,
-            stage: Stage::Coming,
+            stage: Stage::Coming { first: now, since: None },
             since: now,
             dwells_since: now,
             dwell_told: false,
@@ -102,7 +114,7 @@ impl Visit {
     /// When it was last known to be inside.
     pub(super) fn until(&self) -> Moment {
         match self.stage {
-            Stage::Going { since, .. } => since,
+            Stage::Going { first, since, .. } => since.unwrap_or(first).settled(first),
             Stage::Outside => self.left.unwrap_or(self.seen),
             _ => self.seen,
         }
@@ -114,45 +126,60 @@ impl Visit {
         self.track = Seen { class, ..*sight.track };
         self.seen = now;
         match self.stage {
-            Stage::Outside if within && sight.counts => {
-                (self.stage, self.since, self.enter) = (Stage::Coming, now, Enter::Untold);
-                self.come(sight, config)
-            }
+            Stage::Outside if within && sight.counts => self.come(sight, now, None, config),
             Stage::Outside => Step::Stays,
-            Stage::Coming => self.come(sight, config),
-            Stage::Inside | Stage::Going { .. } if within => {
-                self.stage = Stage::Inside;
-                Step::Stays
-            }
-            Stage::Inside => self.go(sight, now, None, config),
-            Stage::Going { since, clear } => self.go(sight, since, clear, config),
+            Stage::Coming { first, since } => self.come(sight, first, since, config),
+            Stage::Inside if within => Step::Stays,
+            Stage::Inside => self.go(sight, (now, None, None, None), config),
+            Stage::Going { first, since, clear, back } => self.go(sight, (first, since, clear, back), config),
         }
     }
 
-    fn come(&mut self, sight: &Sight<'_>, config: &config::Zone) -> Step {
-        match self.left {
-            _ if sight.within => {
-                if sight.counts && sight.now.since(self.since) >= config.inertia {
-                    self.stage = Stage::Inside;
+    fn come(&mut self, sight: &Sight<'_>, first: Moment, since: Option<Moment>, config: &config::Zone) -> Step {
+        let now = sight.now;
+        if sight.within {
+            let since = since.unwrap_or(now);
+            self.stage = Stage::Coming { first, since: Some(since) };
+            if sight.counts && now.since(since) >= config.inertia {
+                let at = since.settled(first);
+                if self.left.is_none() {
+                    self.dwells_since = at;
                 }
-                Step::Stays
+                (self.stage, self.since, self.enter) = (Stage::Inside, at, Enter::Untold);
+            }
+        } else if sight.clear || now.since(first) >= LINGERS {
+            if self.left.is_none() {
+                return Step::Forget;
             }
             // It has been inside before, and that is not forgotten yet.
-            Some(_) => {
-                self.stage = Stage::Outside;
-                Step::Stays
-            }
-            None => Step::Forget,
+            self.stage = Stage::Outside;
+        } else {
+            self.stage = Stage::Coming { first, since: None };
         }
+        Step::Stays
     }
 
-    fn go(&mut self, sight: &Sight<'_>, since: Moment, clear: Option<Moment>, config: &config::Zone) -> Step {
-        let clear = sight.clear.then(|| clear.unwrap_or(sight.now));
-        if clear.is_some_and(|clear| sight.now.since(clear) >= config.inertia) {
-            (self.stage, self.left) = (Stage::Outside, Some(since));
+    fn go(
+        &mut self,
+        sight: &Sight<'_>,
+        (first, since, clear, back): (Moment, Option<Moment>, Option<Moment>, Option<Moment>),
+        config: &config::Zone,
+    ) -> Step {
+        let now = sight.now;
+        if sight.within {
+            let back = back.unwrap_or(now);
+            let is_back = now.since(back) * 2 >= config.inertia;
+            self.stage =
+                if is_back { Stage::Inside } else { Stage::Going { first, since: None, clear: None, back: Some(back) } };
+            return Step::Stays;
+        }
+        let since = since.unwrap_or(now);
+        let clear = sight.clear.then(|| clear.unwrap_or(now));
+        if clear.is_some_and(|clear| now.since(clear) >= config.inertia) {
+            (self.stage, self.left) = (Stage::Outside, Some(since.settled(first)));
             return Step::Leaves;
         }
-        self.stage = Stage::Going { since, clear };
+        self.stage = Stage::Going { first, since: Some(since), clear, back: None };
         Step::Stays
     }
 }

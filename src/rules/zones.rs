@@ -129,7 +129,7 @@ impl Zone {
         };
         let visit = &mut self.visits[at];
         let far = || geometry::distance(&self.config.polygon, place, view.aspect()) > CLEAR * track.bbox().height();
-        let clear = !within && visit.is_inside() && far();
+        let clear = !within && visit.stage != Stage::Outside && far();
         match visit.step(&Sight { now, track, counts, within, clear }, &self.config) {
             Step::Stays if visit.stage == Stage::Inside => self.tell_of(at, now, out),
             Step::Stays => {}
