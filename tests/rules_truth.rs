@@ -35,17 +35,3 @@ fn with_flicker_jitter_occlusion_and_id_switches_counts_are_within_one_percent_a
     println!("noisy tracks\n{score}");
     score.assert_within(0.01, Duration::from_millis(200));
 }
-
-#[test]
-fn experiments() {
-    for (name, noise) in [
-        ("jitter", Noise { jitter: 0.015, ..Noise::NONE }),
-        ("missed", Noise { missed: 0.05, ..Noise::NONE }),
-        ("jitter+missed", Noise { jitter: 0.015, missed: 0.05, ..Noise::NONE }),
-        ("switch", Noise { switch: 0.005, ..Noise::NONE }),
-        ("hidden", Noise { hidden: 0.75, ..Noise::NONE }),
-        ("hidden+switch hidden", Noise { hidden: 0.75, switch_hidden: 0.33, ..Noise::NONE }),
-    ] {
-        println!("== {name}, missed,\n{}", judge(&noise));
-    }
-}

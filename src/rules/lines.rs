@@ -67,7 +67,7 @@ impl Line {
                 }
             };
             let passage = &mut self.passages[at];
-            passage.goes(place, &segment, view);
+            passage.goes(place, &segment, view.now());
             if !track.coasted {
                 passage.settles(track, self.config.frames, self.filter.counts(track));
                 if passage.is_due(self.config.common.cooldown) {

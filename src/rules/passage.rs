@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::view::{Moment, View};
+use super::view::Moment;
 use crate::types::observation::Seen;
 
 /// Farther off the line than this is clearly on one side, in heights of the box.
@@ -93,8 +93,8 @@ impl Passage {
     }
 
     /// It moved on to a place, seen or predicted.
-    pub(super) fn goes(&mut self, to: Place, segment: &Segment, view: &View<'_>) {
-        let (from, was_at, now) = (self.place, self.at, view.now());
+    pub(super) fn goes(&mut self, to: Place, segment: &Segment, now: Moment) {
+        let (from, was_at) = (self.place, self.at);
         (self.place, self.at) = (to, now);
         let side = side(to);
         if side == 0 || side == self.side {
@@ -107,9 +107,7 @@ impl Passage {
         let along = from.along + (to.along - from.along) * share;
         if had_one && (0.0..segment.length).contains(&along) {
             self.through = self.through.saturating_add(side);
-            // There were frames in between in which it was not followed.
-            let there = was_at.media < view.before;
-            let at = if there { now.earlier(now.since(was_at).mul_f32((1.0 - share).clamp(0.0, 1.0))) } else { now };
+            let at = now.earlier(now.since(was_at).mul_f32((1.0 - share).clamp(0.0, 1.0)));
             self.crossed = Some((self.crossed.map_or(at, |(first, _)| first), at));
         }
     }

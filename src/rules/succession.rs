@@ -135,15 +135,7 @@ impl Succession {
             }
             let near = |(old, life): (usize, &Life)| life.is_succeeded_by(&heir, now).map(|distance| (old, distance));
             let nearest = self.lives.iter().enumerate().filter_map(near).min_by(|a, b| a.1.total_cmp(&b.1));
-            let Some((old, _)) = nearest else {
-                if heir.first + Duration::from_millis(500) == now && !heir.is_heir {
-                for life in &self.lives {
-                    let d = (life.place[0]-heir.place[0]).hypot(life.place[1]-heir.place[1])/life.height();
-                    if life.last < now && life.number != heir.number && d < 2.0 {
-                        eprintln!("ORPHAN {now:?} {heir:?} lost {life:?} d {d} last<first {}", life.last < heir.first);
-                    }
-                }}
-                continue };
+            let Some((old, _)) = nearest else { continue };
             self.heirs.push(Heir { of: self.lives[old].number, number: heir.number });
             self.lives[old].heir = Some((heir.number, now));
             self.lives[new].is_heir = true;

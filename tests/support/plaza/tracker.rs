@@ -29,7 +29,7 @@ pub struct Noise {
 impl Noise {
     pub const NONE: Self = Self { missed: 0.0, jitter: 0.0, hidden: 2.0, switch: 0.0, switch_hidden: 0.0 };
     /// One frame in twenty is missed, a switch every twenty seconds and after every third time behind somebody.
-    pub const MIDDLING: Self = Self { missed: 0.05, jitter: 0.015, hidden: 0.75, switch: 0.005, switch_hidden: 0.33 };
+    pub const MIDDLING: Self = Self { missed: 0.05, jitter: 0.015, hidden: 0.85, switch: 0.002, switch_hidden: 0.33 };
 }
 
 /// A track is listed for so long after its last sight, and over after so long.
