@@ -88,16 +88,26 @@ impl Abandoned {
         for (thing, _) in self.place.those(view).filter(|(thing, _)| !thing.coasted) {
             let bbox = thing.bbox();
             let overlap = |spot: &Spot| spot.place.iou(&bbox);
-            let room = self.spots.len() < MOST;
             let spot = self.spots.iter_mut().max_by(|a, b| overlap(a).total_cmp(&overlap(b)));
-            match spot.filter(|spot| overlap(spot) >= SAME) {
-                Some(spot) if spot.latest != now => spot.see(thing, now),
-                Some(_) => {}
-                None if room => self.spots.push(Spot::new(thing, now)),
-                None => {}
+            if let Some(spot) = spot.filter(|spot| overlap(spot) >= SAME) {
+                if spot.latest != now {
+                    spot.see(thing, now);
+                }
+            } else if has_room(&mut self.spots, now) {
+                self.spots.push(Spot::new(thing, now));
             }
         }
     }
+}
+
+/// Is there room for one more? Where there is none, the one that was not seen for longest goes, of those nobody knows of.
+fn has_room(spots: &mut Vec<Spot>, now: Moment) -> bool {
+    if spots.len() >= MOST {
+        let unknown = spots.iter().enumerate().filter(|(_, spot)| !spot.spell.is_told() && spot.latest != now);
+        let oldest = unknown.min_by_key(|(_, spot)| spot.latest.media).map(|(at, _)| at);
+        return oldest.map(|at| spots.remove(at)).is_some();
+    }
+    true
 }
 
 impl Spot {
@@ -180,8 +190,7 @@ impl Watch for Abandoned {
                 let number = spot.thing.number;
                 // Its number was another thing's, or it stood elsewhere: one number, one thing.
                 for other in self.spots.iter_mut().filter(|other| other.spell.number() == Some(number)) {
-                    let reason = if other.latest == now { "renumbered" } else { "gone" };
-                    other.end(other.latest, reason, (gate, place), out);
+                    other.end(other.latest, "ended", (gate, place), out);
                 }
                 let Some(spot) = self.spots.get_mut(at) else { break };
                 let event = EventType::ObjectAbandoned;

@@ -28,6 +28,11 @@ pub(super) struct Page<T> {
 pub(super) trait Note {
     /// Were others told of it?
     fn is_told(&self) -> bool;
+
+    /// The number under which they were told that something began.
+    fn told_as(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl<T: Note> Book<T> {
@@ -49,7 +54,8 @@ impl<T: Note> Book<T> {
         Some(page)
     }
 
-    /// What is known of a track that was lost is its heir's. Of two that were told of, one is over: `close` gets it.
+    /// What is known of a track that was lost is its heir's. Of two that were told of, one is over: `close` gets it. So is
+    /// what was told under the number of a track that has an heir, and is back as somebody else.
     pub(super) fn hand_over(&mut self, view: &View<'_>, mut close: impl FnMut(&mut Page<T>)) {
         for heir in view.heirs {
             let Ok(at) = self.find(heir.of) else { continue };
@@ -59,6 +65,12 @@ impl<T: Note> Book<T> {
                 Ok(at) if self.pages[at].note.is_told() => close(&mut page),
                 Ok(at) => self.pages[at] = page,
                 Err(at) => self.pages.insert(at, page),
+            }
+        }
+        for page in &mut self.pages {
+            let inherited = page.note.told_as().filter(|number| *number != page.seen.number);
+            if inherited.is_some_and(|number| view.seen.tracks.iter().any(|track| track.number == number)) {
+                close(page);
             }
         }
     }

@@ -34,6 +34,10 @@ impl book::Note for Note {
     fn is_told(&self) -> bool {
         self.spell.is_told()
     }
+
+    fn told_as(&self) -> Option<u64> {
+        self.spell.number()
+    }
 }
 
 impl Stopped {

@@ -123,6 +123,28 @@ fn somebody_in_front_for_a_while_does_not_end_it_nor_does_his_own_bag() {
 }
 
 #[test]
+fn of_hundreds_of_things_some_are_followed_and_what_began_ends() {
+    let mut rule = abandoned();
+    rule.zone = None;
+    let mut watched = Watched::new(rule);
+    let things = |row: u64| -> Vec<Seen> {
+        (0..200)
+            .map(|i| subject(200 * row + i + 1, SUITCASE, [(i % 50) as f32 / 50.0, 0.1 + 0.2 * (i / 50) as f32], 0.02))
+            .collect()
+    };
+    let fired = watched.run(75.0, |t| {
+        if t < 25.0 {
+            things(0)
+        } else {
+            things(1).into_iter().map(|t| Seen { bbox: t.bbox.map(|e| e + 1200), ..t }).collect()
+        }
+    });
+    let starts = fired.iter().filter(|(_, f)| f.draft.phase == Phase::Start).count();
+    assert!(starts > 380, "{starts}");
+    assert_eq!(fired.len() + watched.reset().len(), 2 * starts);
+}
+
+#[test]
 fn what_is_carried_or_pushed_is_not_abandoned() {
     let fired = Watched::new(abandoned())
         .run(100.0, |t| vec![subject(1, SUITCASE, [0.5 + 0.25 * (t as f32 * 0.15).sin(), 0.6], 0.08)]);

@@ -82,6 +82,8 @@ fn damaged_bytes_are_refused() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_bytes_are_read_or_refused_and_what_is_read_is_written_alike(
         rest in proptest::collection::vec(prop_oneof![Just(0u8), Just(255u8), any::<u8>()], 0..200),

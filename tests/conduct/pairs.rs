@@ -86,7 +86,7 @@ impl Open {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn begin_and_end_alternate_whatever_happens(acts in proptest::collection::vec(act(), 1..40)) {

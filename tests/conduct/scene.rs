@@ -109,12 +109,17 @@ impl Watched {
     }
 
     pub fn of(camera: &Camera) -> Self {
-        let mut rules = Rules::new(camera);
-        let labels = LABELS.map(str::to_owned).to_vec();
-        rules.take(Input::Model(&Arc::new(Model { labels, event: None })), |_| unreachable!());
         let mut frame = Observation::with_capacity(64);
         (frame.size, frame.run, frame.track_run) = ((1600, 800), 3, 3);
-        Self { rules, frame, now: 0.0, fps: FPS, begin: NOON, frames: 0 }
+        let mut watched = Self { rules: Rules::new(camera), frame, now: 0.0, fps: FPS, begin: NOON, frames: 0 };
+        watched.model(&LABELS);
+        watched
+    }
+
+    /// From now on classes have these names.
+    pub fn model(&mut self, labels: &[&str]) {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        self.rules.take(Input::Model(&Arc::new(Model { labels, event: None })), |_| unreachable!());
     }
 
     /// The next frame, in which these are seen. What fired, but for what the zone itself tells.

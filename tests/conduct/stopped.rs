@@ -153,3 +153,18 @@ fn its_end_is_told_after_the_schedule_has_closed_in_shadow_too_and_when_all_is_o
     assert_eq!((fired[0].draft.phase, fired[0].draft.data["reason"].as_str()), (Phase::End, Some("reset")));
     assert!(watched.reset().is_empty());
 }
+
+#[test]
+fn another_model_calls_it_by_the_same_name() {
+    let mut watched = Watched::new(stopped());
+    watched.run(15.0, |_| vec![car(1, 0.5)]);
+    watched.model(&["bus", "car", "person"]);
+    let end = watched.reset().remove(0);
+    assert_eq!(end.draft.track.unwrap().label, "car");
+
+    watched.model(&LABELS);
+    watched.run(15.0, |_| vec![car(1, 0.5)]);
+    watched.model(&["bus", "person"]);
+    let end = watched.reset().remove(0);
+    assert_eq!(end.draft.track.unwrap().label, "", "no other label");
+}

@@ -109,3 +109,15 @@ fn every_track_by_itself_and_anew_after_all_was_over() {
     assert!(watched.reset().is_empty());
     assert_eq!(watched.run(3.0, two).len(), 2);
 }
+
+#[test]
+fn another_number_on_the_way_is_the_same_subject() {
+    let walk = walk(1, [-0.12, 0.0]);
+    for switch in [0.8, 2.0] {
+        let mut watched = Watched::new(one_way());
+        let mut fired = watched.run(switch, |t| vec![walk(t)]);
+        watched.ends(1);
+        fired.extend(watched.run(4.5 - switch, |t| vec![Seen { number: 2, ..walk(t + switch) }]));
+        near(one(&fired).0, 1.3, 0.3);
+    }
+}
