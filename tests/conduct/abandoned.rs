@@ -91,7 +91,7 @@ fn a_thing_that_flickers_and_changes_its_number_and_its_class_is_one_thing() {
         let frame = (t * 10.0).round() as u64;
         let class = if frame / 40 % 3 == 1 { BACKPACK } else { SUITCASE };
         let thing = Seen { class, number: 1 + frame / 25, ..noise.tremble(suitcase(1), 0.05) };
-        if frame % 25 < 8 && frame % 200 != 0 { vec![] } else { vec![thing] }
+        if frame % 25 < 8 && !frame.is_multiple_of(200) { vec![] } else { vec![thing] }
     });
     assert_eq!(told(&fired), [START]);
     near(fired[0].0, 20.0, 0.9);

@@ -64,9 +64,9 @@ fn it_ends_once_few_have_been_left_for_as_long_and_says_how_many_and_how_long() 
 #[test]
 fn to_and_fro_between_the_two_numbers_changes_nothing() {
     let mut watched = Watched::new(crowd());
-    let fired = watched.run(120.0, |t| people(if t < 10.0 || (t * 0.5) as u64 % 2 == 0 { 5 } else { 4 }));
+    let fired = watched.run(120.0, |t| people(if t < 10.0 || t % 4.0 < 2.0 { 5 } else { 4 }));
     assert_eq!(told(&fired), [START]);
-    let fired = watched.run(120.0, |t| people(if (t * 0.5) as u64 % 2 == 0 { 3 } else { 4 }));
+    let fired = watched.run(120.0, |t| people(if t % 4.0 < 2.0 { 3 } else { 4 }));
     assert_eq!(told(&fired), [], "three for two seconds at a time is not three for four");
 }
 

@@ -40,11 +40,14 @@ fn all() -> Camera {
     camera(zone, rules.collect())
 }
 
+/// Number, class, place, way per frame, lean, coasted now and then.
+type Subject = (u8, u16, [f32; 2], [f32; 2], u8, bool);
+
 /// What may come next.
 #[derive(Clone, Debug)]
 enum Act {
-    /// For so many frames these are seen: number, class, place, way per frame, posture.
-    See(u8, Vec<(u8, u16, [f32; 2], [f32; 2], u8, bool)>),
+    /// For so many frames these are seen.
+    See(u8, Vec<Subject>),
     Nothing(u8),
     End(u8),
     Skip(u8),

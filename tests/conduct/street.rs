@@ -10,8 +10,8 @@ use watchkeeper::types::observation::Seen;
 
 use super::scene::*;
 
-const FRAMES: u32 = 300;
-const RATE: f64 = 5.0;
+const FRAMES: u32 = 200;
+const RATE: f64 = 4.0;
 const AFTER: f64 = 6.0;
 
 /// Where it truly was, by frame: middle of the lower edge and height of its whole box, heights of the picture.
@@ -29,10 +29,10 @@ fn those_who_are_told_to_stand_stand_and_those_who_stand_are_told() {
     let kind = RuleKind::Stopped { after: std::time::Duration::from_secs_f64(AFTER) };
     let (mut starts, mut stood, mut missed) = (0, 0, Vec::new());
     for seed in [3, 8] {
-        let mut world = World::new(&Options { seed, light: Some(Light::Day), ..Options::default() });
+        let mut world = World::new(&Options { seed, width: 320, height: 180, light: Some(Light::Day), people: None });
         let mut view = View::new(&world, 0);
         let mut watched = Watched::of(&camera(yard(), vec![Rule { zone: None, ..rule(kind.clone()) }]));
-        (watched.fps, watched.frame.size) = (RATE, (640, 360));
+        (watched.fps, watched.frame.size) = (RATE, (320, 180));
         let mut ways: BTreeMap<u64, Way> = BTreeMap::new();
         // Frames in which a track was told to stand.
         let mut standing: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
@@ -48,10 +48,10 @@ fn those_who_are_told_to_stand_stand_and_those_who_stand_are_told() {
                 .map(|object| {
                     let number = u64::from(object.track);
                     let [x1, _, x2, y2] = object.full_box;
-                    let height = (object.full_box[3] - object.full_box[1]) / 360.0;
-                    ways.entry(number).or_default().insert(frame, ([(x1 + x2) / 720.0, y2 / 360.0], height));
+                    let height = (object.full_box[3] - object.full_box[1]) / 180.0;
+                    ways.entry(number).or_default().insert(frame, ([(x1 + x2) / 360.0, y2 / 180.0], height));
                     let [x1, y1, x2, y2] = object.bounds;
-                    of_box(number, PERSON, &BBox::new(x1 / 640.0, y1 / 360.0, x2 / 640.0, y2 / 360.0))
+                    of_box(number, PERSON, &BBox::new(x1 / 320.0, y1 / 180.0, x2 / 320.0, y2 / 180.0))
                 })
                 .collect();
             for firing in watched.see(&seen) {
