@@ -85,7 +85,8 @@ impl Abandoned {
     /// Finds each thing its spot. Of several boxes on one spot the first counts.
     fn find(&mut self, view: &View<'_>) {
         let now = view.now();
-        for (thing, _) in self.place.those(view).filter(|(thing, _)| !thing.coasted) {
+        let owners = &self.owners;
+        for (thing, _) in self.place.those(view).filter(|(thing, _)| !thing.coasted && !owners.has(thing)) {
             let bbox = thing.bbox();
             let overlap = |spot: &Spot| spot.place.iou(&bbox);
             let spot = self.spots.iter_mut().max_by(|a, b| overlap(a).total_cmp(&overlap(b)));
@@ -140,7 +141,7 @@ impl Spot {
         let now = view.now();
         let aspect = view.aspect();
         let around = || {
-            let others = view.seen.tracks.iter().filter(|track| owners.has(track) && track.number != self.thing.number);
+            let others = view.seen.tracks.iter().filter(|track| owners.has(track));
             others
                 .map(|owner| (owner.number, heights_apart(&owner.bbox(), &self.place, aspect)))
                 .filter(|at| at.1 < near)

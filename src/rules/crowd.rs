@@ -29,7 +29,9 @@ pub(super) struct Crowd {
     peak: u32,
     /// In this frame, by class.
     counts: Vec<u32>,
+    /// When the latest frame was taken, and how many were there.
     now: Option<Moment>,
+    count: u32,
     spell: Spell,
 }
 
@@ -47,12 +49,13 @@ impl Crowd {
             peak: 0,
             counts: Vec::with_capacity(128),
             now: None,
+            count: 0,
             spell: Spell::Untold,
         }
     }
 
     /// Counts who is there.
-    fn count(&mut self, view: &View<'_>) -> u32 {
+    fn count_all(&mut self, view: &View<'_>) -> u32 {
         self.counts.clear();
         self.counts.resize(view.labels.len(), 0);
         let mut all = 0;
@@ -79,7 +82,8 @@ impl Watch for Crowd {
     fn see(&mut self, view: &View<'_>, _: &mut [u64], out: &mut Out) {
         let now = view.now();
         self.now = Some(now);
-        let count = self.count(view);
+        let count = self.count_all(view);
+        self.count = count;
         self.many.see(count >= self.from, now, lapse(self.hold));
         self.peak = if self.began.or(self.many.since()).is_some() { self.peak.max(count) } else { 0 };
         self.began = self.began.or(self.many.held(self.hold, now));
@@ -96,7 +100,7 @@ impl Watch for Crowd {
 
     fn reset(&mut self, out: &mut Out) {
         if let Some(now) = self.now.take() {
-            self.end(0, (now, "reset"), out);
+            self.end(self.count, (now, "reset"), out);
         }
     }
 

@@ -70,7 +70,7 @@ impl Watch for Stopped {
             let note = &mut page.note;
             let (Some(stands), Some(within)) = (note.stand.since(), note.inside.since()) else { continue };
             let since = if stands.media > within.media { stands } else { within };
-            if inside && now.since(since) >= self.after {
+            if now.since(since) >= self.after {
                 let event = EventType::ObjectStopped;
                 note.spell.begin((gate, out), event, (Some(track), since), || place.data());
             }

@@ -145,6 +145,13 @@ fn of_hundreds_of_things_some_are_followed_and_what_began_ends() {
 }
 
 #[test]
+fn where_all_classes_count_those_who_may_watch_are_no_things() {
+    let mut rule = abandoned();
+    rule.common.classes.clear();
+    assert!(Watched::new(rule).run(60.0, |_| vec![person(1, AT)]).is_empty());
+}
+
+#[test]
 fn what_is_carried_or_pushed_is_not_abandoned() {
     let fired = Watched::new(abandoned())
         .run(100.0, |t| vec![subject(1, SUITCASE, [0.5 + 0.25 * (t as f32 * 0.15).sin(), 0.6], 0.08)]);

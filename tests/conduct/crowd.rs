@@ -126,6 +126,7 @@ fn beyond_the_limit_of_an_hour_neither_start_nor_end_is_told() {
     let mut watched = Watched::new(rule);
     let fired = watched.run(120.0, |t| people(if t % 30.0 < 15.0 { 5 } else { 0 }));
     assert_eq!(told(&fired), [START, END, START, END]);
+    assert_eq!(watched.rules.held_back().collect::<Vec<_>>(), [("rule", 2)], "each is counted once");
 }
 
 #[test]
@@ -144,6 +145,7 @@ fn it_ends_when_all_tracks_are_over_and_begins_anew() {
     let fired = watched.reset();
     assert_eq!((fired[0].draft.event_type, fired[0].draft.phase), END);
     near(number(&fired[0], "duration_s"), 9.9, 0.01);
+    assert_eq!(fired[0].draft.data["count"].as_u64(), Some(5));
     assert!(watched.reset().is_empty());
     let fired = watched.run(10.0, |_| people(5));
     near(one(&fired).0, 14.0, 0.11);

@@ -93,6 +93,19 @@ fn it_goes_on_under_another_number_and_ends_with_the_track() {
 }
 
 #[test]
+fn who_is_back_under_the_number_that_another_has_inherited_is_somebody_else() {
+    let mut watched = Watched::new(fallen());
+    assert_eq!(told(&watched.run(10.0, |_| vec![by(true)])), [START]);
+    watched.ends(1);
+    let heir = Seen { number: 2, ..by(true) };
+    assert!(watched.run(10.0, |_| vec![heir]).is_empty());
+    let elsewhere = Seen { bbox: person(1, [0.3, 0.7]).bbox, ..by(true) };
+    let fired = watched.run(10.0, |_| vec![heir, elsewhere]);
+    let ids = fired.iter().map(|(_, f)| (f.draft.phase, f.track.unwrap())).collect::<Vec<_>>();
+    assert_eq!(ids, [(Phase::End, 1), (Phase::Start, 2), (Phase::Start, 1)]);
+}
+
+#[test]
 fn whoever_falls_outside_the_zone_is_nobodys_matter() {
     let outside = Seen { bbox: person(1, [0.5, 0.9]).bbox, ..by(true) };
     assert!(Watched::new(fallen()).run(20.0, |_| vec![outside]).is_empty());

@@ -71,6 +71,9 @@ fn what_was_not_found_does_not_count() {
     assert!(of(&some).trunk_deg < 10, "the left shoulder over the left hip");
     some[12].score = 0.0;
     assert!(of(&some).trunk_deg < 10);
+    let mut one_shoulder = turned(0.0);
+    one_shoulder[5].score = 0.0;
+    assert!(of(&one_shoulder).trunk_deg < 10, "the right shoulder over the right hip, not over the left one");
     some[5].score = 0.0;
     assert_eq!(Posture::of(&some, 0.5), None, "no shoulder");
 }

@@ -56,6 +56,16 @@ fn who_stands_stands_however_the_box_trembles_and_without_any_help_of_the_tracke
 }
 
 #[test]
+fn who_stands_before_a_camera_that_shakes_stands() {
+    let mut noise = Noise(11);
+    let fired = Watched::new(stopped()).run(300.0, |_| {
+        let (dx, dy) = (0.03 * noise.next(), 0.06 * noise.next());
+        vec![person(1, [0.5 + dx, 0.5 + dy])]
+    });
+    assert_eq!(told(&fired), [START]);
+}
+
+#[test]
 fn one_wild_box_and_somebody_in_front_are_no_movement() {
     let mut watched = Watched::new(stopped());
     let fired = watched.run(60.0, |t| {

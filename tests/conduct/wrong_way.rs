@@ -49,6 +49,13 @@ fn a_box_that_trembles_goes_nowhere() {
 }
 
 #[test]
+fn who_sways_on_the_spot_goes_nowhere() {
+    let mut watched = Watched::new(rule(RuleKind::WrongWay { way: [1.0, 0.0], tolerance_deg: 90.0, distance: 0.0 }));
+    let sway = |t: f64| 0.3 / 2.0 * 0.04 * (t * 1.5).sin() as f32;
+    assert!(watched.run(60.0, |t| vec![person(1, [0.5 + sway(t), 0.5])]).is_empty());
+}
+
+#[test]
 fn who_walks_wrong_with_a_trembling_box_is_told() {
     for seed in 0..20 {
         let (mut noise, walk) = (Noise(seed), walk(1, [-0.15, 0.0]));
