@@ -11,8 +11,12 @@ const PART: f32 = 0.2;
 const GROWN: f32 = 0.25;
 /// A detector's trembling is evened out over about this time.
 const SMOOTH_S: f32 = 0.5;
-/// Moved only once it is elsewhere for so long: one wild box is nothing.
-const ELSEWHERE: Duration = Duration::from_millis(600);
+/// Where it stands is the mean of the first so many boxes there.
+const BOXES: f32 = 8.0;
+/// A smoothed box is as good as so many.
+const SMOOTHED: f32 = 5.0;
+/// Moved only once it is elsewhere for so long, and in so many boxes: one wild box is nothing.
+const ELSEWHERE: (Duration, u32) = (Duration::from_millis(600), 4);
 /// An edge nearer than this to the picture's own is where the picture ends, not the subject.
 const BORDER: f32 = 0.004;
 
@@ -22,18 +26,19 @@ const BORDER: f32 = 0.004;
 pub(super) struct Stand {
     /// The box, smoothed: left, top, right, bottom.
     now: [f32; 4],
-    /// Where it stands.
+    /// Where it stands, and the boxes that this is the mean of.
     place: [f32; 4],
+    boxes: f32,
     at: Moment,
     since: Moment,
-    /// Since when it is elsewhere.
-    away: Option<Moment>,
+    /// Since when it is elsewhere, and boxes since then.
+    away: Option<(Moment, u32)>,
 }
 
 impl Stand {
     pub(super) fn new(bbox: &BBox, now: Moment) -> Self {
         let edges = edges(bbox);
-        Self { now: edges, place: edges, at: now, since: now, away: None }
+        Self { now: edges, place: edges, boxes: 1.0, at: now, since: now, away: None }
     }
 
     /// It was seen there (0..1 of a frame that is `aspect` times as wide as high). True: it has moved, and stands there
@@ -42,17 +47,21 @@ impl Stand {
         let passed = now.since(self.at).as_secs_f32();
         self.at = now;
         let weight = (1.0 - (-passed / SMOOTH_S).exp()).min(0.5);
-        for (smooth, edge) in self.now.iter_mut().zip(edges(bbox)) {
-            *smooth += weight * (edge - *smooth);
-        }
+        let edges = edges(bbox);
+        follow(&mut self.now, edges, weight);
         if !self.is_elsewhere(aspect) {
             self.away = None;
+            if self.boxes < BOXES {
+                self.boxes += 1.0;
+                follow(&mut self.place, edges, 1.0 / self.boxes);
+            }
             return false;
         }
-        let away = *self.away.get_or_insert(now);
-        let moved = now.since(away) >= ELSEWHERE;
+        let (away, boxes) = self.away.map_or((now, 1), |(away, boxes)| (away, boxes + 1));
+        self.away = Some((away, boxes));
+        let moved = now.since(away) >= ELSEWHERE.0 && boxes >= ELSEWHERE.1;
         if moved {
-            (self.place, self.since, self.away) = (self.now, now, None);
+            (self.place, self.boxes, self.since, self.away) = (self.now, SMOOTHED, now, None);
         }
         moved
     }
@@ -69,6 +78,12 @@ impl Stand {
         let along = shift((top, y1), (bottom, y2));
         let grown = alike(((x2 - x1).max(1e-3) / width).ln(), ((y2 - y1).max(1e-3) / height).ln());
         across.hypot(along) > PART * height || grown.abs() > GROWN
+    }
+}
+
+fn follow(smooth: &mut [f32; 4], edges: [f32; 4], weight: f32) {
+    for (smooth, edge) in smooth.iter_mut().zip(edges) {
+        *smooth += weight * (edge - *smooth);
     }
 }
 

@@ -57,12 +57,15 @@ fn who_stands_stands_however_the_box_trembles_and_without_any_help_of_the_tracke
 
 #[test]
 fn who_stands_before_a_camera_that_shakes_stands() {
-    let mut noise = Noise(11);
-    let fired = Watched::new(stopped()).run(300.0, |_| {
-        let (dx, dy) = (0.03 * noise.next(), 0.06 * noise.next());
-        vec![person(1, [0.5 + dx, 0.5 + dy])]
-    });
-    assert_eq!(told(&fired), [START]);
+    for fps in [3.0, 25.0] {
+        let (mut noise, mut watched) = (Noise(11), Watched::new(stopped()));
+        watched.fps = fps;
+        let fired = watched.run(600.0, |_| {
+            let (dx, dy) = (0.12 * noise.next(), 0.12 * noise.next());
+            vec![person(1, [0.5 + 0.15 * dx, 0.5 + 0.3 * dy])]
+        });
+        assert_eq!(told(&fired), [START], "{fps}");
+    }
 }
 
 #[test]
