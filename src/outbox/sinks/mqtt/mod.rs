@@ -10,8 +10,12 @@ mod events;
 mod flight;
 mod keeper;
 mod link;
+mod login;
 mod packets;
 mod session;
+mod shared;
+mod stats;
+mod suspicion;
 mod things;
 mod topics;
 mod trouble;
@@ -26,9 +30,11 @@ use crate::config::SinkKind;
 use board::Board;
 use events::{Events, Rendered};
 use flight::Flight;
-use keeper::{Keeper, Shared};
+use keeper::Keeper;
 use packets::{Ack, Message};
 use session::Unsent;
+use shared::Shared;
+use suspicion::Suspicion;
 use trouble::Trouble;
 
 /// Messages that wait for their acknowledgement at most; the broker may allow less.
@@ -37,11 +43,6 @@ const INFLIGHT: usize = 128;
 const CONNECT_WAIT: Duration = Duration::from_secs(2);
 /// Saying goodbye takes so long at most.
 const CLOSE_WAIT: Duration = Duration::from_millis(900);
-/// The broker ends the connection so often while one event is on its way alone: it will never take it.
-const CUTS: u32 = 4;
-/// Larger ones may be refused though no other was ever taken.
-const LARGE: usize = 64 << 10;
-
 /// A broker.
 struct Mqtt {
     shared: Arc<Shared>,
@@ -239,37 +240,6 @@ impl Mqtt {
             return (done, Err(Failure::refused(reason)));
         }
         (done, Err(Failure::retry(trouble.reason.as_str())))
-    }
-}
-
-/// MQTT 3.1.1 has no word for "too large": the broker just ends the connection. Sent again for ever, such an event
-/// would hold up all others.
-#[derive(Default)]
-struct Suspicion {
-    seq: u64,
-    cuts: u32,
-    largest_taken: usize,
-}
-
-impl Suspicion {
-    /// Is one event at a time to be sent?
-    fn careful(&self, events: &[Stored]) -> bool {
-        self.cuts > 0 && events.first().is_some_and(|event| event.seq == self.seq)
-    }
-
-    fn taken(&mut self, bytes: usize) {
-        self.largest_taken = self.largest_taken.max(bytes);
-    }
-
-    /// The broker ended the connection while this event was the first on its way; true: it is to blame.
-    fn cut(&mut self, seq: u64, bytes: usize) -> bool {
-        if self.seq == seq {
-            self.cuts += 1;
-        } else {
-            (self.seq, self.cuts) = (seq, 1);
-        }
-        let larger = if self.largest_taken > 0 { bytes > self.largest_taken } else { bytes > LARGE };
-        self.cuts >= CUTS && larger
     }
 }
 

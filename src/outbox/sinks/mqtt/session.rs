@@ -1,7 +1,6 @@
 //! One connection to the broker, from the login on: the protocol's engine between us and the link.
 
 use std::io;
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use mqtt_protocol_core::mqtt::common::Cursor;
@@ -40,17 +39,17 @@ pub(super) enum Unsent {
 
 /// One connection. Everything it says is gathered and goes out with [`Session::flush`].
 pub(super) struct Session {
-    link: Link,
-    engine: Connection<role::Client>,
+    pub(super) link: Link,
+    pub(super) engine: Connection<role::Client>,
     version: MqttVersion,
     client_id: String,
-    answer_within: Duration,
+    pub(super) answer_within: Duration,
     timers: [Option<Instant>; 3],
     out: Vec<u8>,
-    plain: Vec<u8>,
+    pub(super) plain: Vec<u8>,
     acks: Vec<(u16, Ack)>,
     incoming: Vec<Incoming>,
-    welcome: Option<Limits>,
+    pub(super) welcome: Option<Limits>,
     /// One entry per topic asked for, once the broker has answered.
     pub(super) granted: Option<Vec<bool>>,
     /// The broker takes nothing any more.
@@ -60,9 +59,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects and logs in; answers with the stream that a thread is to read.
-    pub(super) fn open(mqtt: &Mqtt, will: &Message, tick: Duration) -> Result<(Self, TcpStream), Trouble> {
-        let link = Link::connect(&mqtt.server)?;
+    /// Not logged in yet.
+    pub(super) fn new(link: Link, mqtt: &Mqtt) -> Self {
         let version = match mqtt.version {
             MqttVersion::V311 => Version::V3_1_1,
             MqttVersion::V5 => Version::V5_0,
@@ -71,7 +69,7 @@ impl Session {
         let mut engine = Connection::with_options(version, options);
         engine.set_auto_pub_response(true);
         engine.set_pingresp_recv_timeout(u64::try_from(mqtt.server.timeout.as_millis()).unwrap_or(10_000));
-        let mut session = Self {
+        Self {
             link,
             engine,
             version: mqtt.version,
@@ -86,61 +84,6 @@ impl Session {
             granted: None,
             deaf: false,
             lost: None,
-        };
-        let hello = packets::connect(mqtt, will).map_err(|error| {
-            Trouble::refused(format!("no login can be made of client_id, username, password and prefix: {error}"))
-        })?;
-        session.send(hello);
-        session.flush();
-        let mut reader = session
-            .link
-            .reader(tick)
-            .map_err(|error| Trouble::plain(format!("the connection cannot be set up: {error}")))?;
-        session.await_welcome(&mut reader)?;
-        let asked = u16::try_from(mqtt.keep_alive.as_secs()).unwrap_or(u16::MAX).max(1);
-        let keep_alive = session.limits().keep_alive.unwrap_or(asked);
-        if keep_alive > 0 {
-            // Twice as often as promised, so that a dead way is found in time.
-            let events = session.engine.set_pingreq_send_interval(Some(u64::from(keep_alive) * 500));
-            session.heed(events);
-        }
-        Ok((session, reader))
-    }
-
-    fn await_welcome(&mut self, reader: &mut TcpStream) -> Result<(), Trouble> {
-        let until = Instant::now() + self.answer_within;
-        let mut buffer = [0; 4096];
-        let mut plain = std::mem::take(&mut self.plain);
-        if let Err(error) = self.link.pending(&mut plain) {
-            let trouble = self.link.explain(&error);
-            self.lose(trouble, true);
-        }
-        self.understand(&plain);
-        loop {
-            if let Some((trouble, _)) = &self.lost {
-                return Err(trouble.clone());
-            }
-            if self.welcome.is_some() {
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                return Err(Trouble::plain(format!(
-                    "connected, but no answer to the login within {} s; is it a broker of MQTT, and not on its port \
-                     for TLS?",
-                    self.answer_within.as_secs_f32()
-                )));
-            }
-            self.read(reader, &mut buffer);
-        }
-    }
-
-    /// Waits a tick at most for the broker to say something, and takes it in. For the login only: later on, the
-    /// waiting is done without holding the session.
-    fn read(&mut self, reader: &mut TcpStream, buffer: &mut [u8]) {
-        match io::Read::read(reader, buffer) {
-            Ok(0) => self.closed(),
-            Ok(read) => self.feed(&buffer[..read]),
-            Err(error) => self.read_failed(&error),
         }
     }
 
@@ -178,7 +121,8 @@ impl Session {
         self.flush();
     }
 
-    fn understand(&mut self, plain: &[u8]) {
+    /// Takes in what the broker meant.
+    pub(super) fn understand(&mut self, plain: &[u8]) {
         let mut cursor = Cursor::new(plain);
         while (cursor.position() as usize) < plain.len() && self.lost.is_none() {
             let events = self.engine.recv(&mut cursor);
@@ -205,7 +149,7 @@ impl Session {
         self.flush();
     }
 
-    fn send(&mut self, packet: Packet) -> Option<MqttError> {
+    pub(super) fn send(&mut self, packet: Packet) -> Option<MqttError> {
         let events = self.engine.send(packet);
         let refused = events.iter().find_map(|event| match event {
             Event::NotifyError(error) => Some(*error),
@@ -217,7 +161,8 @@ impl Session {
         refused
     }
 
-    fn heed(&mut self, mut events: Vec<Event>) {
+    /// Does what the engine asks for.
+    pub(super) fn heed(&mut self, mut events: Vec<Event>) {
         // The engine asks for the connection to be closed before it says why.
         events.sort_by_key(|event| matches!(event, Event::RequestClose));
         for event in events {
