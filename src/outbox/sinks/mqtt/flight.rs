@@ -93,6 +93,7 @@ impl Flight {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::super::FailureKind;
     use super::*;
