@@ -23,6 +23,9 @@ const MOVED: (f32, f32) = (0.3, 0.45);
 const MOVED_USUAL: (f32, f32) = (0.45, 0.6);
 /// Blurred with less than this part of what is usual, not blurred with more.
 const BLURRED: (f32, f32) = (0.12, 0.25);
+/// Where mean or deviation is off what is usual by more than this part, the light is another one, and nobody knows how
+/// sharp the scene is in it: another focus changes neither by much.
+const OTHER_LIGHT: f32 = 0.4;
 
 /// One sign for each; no more than one of them is [`Sign::On`].
 #[derive(Clone, Copy, Debug)]
@@ -89,13 +92,18 @@ impl Usual {
             _ => Sign::Unknown,
         };
         let blurred = match (covered, moved) {
-            (Sign::Off, Sign::Off) if self.is_known() => {
+            (Sign::Off, Sign::Off) if self.is_known() && !self.other_light(stats) => {
                 Sign::below(relative(stats), BLURRED.0 * self.relative, BLURRED.1 * self.relative)
             }
             _ => Sign::Unknown,
         };
         let clear = black == Sign::Off && covered != Sign::On;
         Signs { black, covered, moved, blurred, clear }
+    }
+
+    fn other_light(&self, stats: &SceneStats) -> bool {
+        let is_off = |now: f32, usual: f32| (now - usual).abs() > OTHER_LIGHT * usual + 4.0;
+        is_off(stats.mean, self.stats.mean) || is_off(stats.deviation, self.stats.deviation)
     }
 
     fn learn(&mut self, stats: &SceneStats, passed: Duration) {

@@ -27,10 +27,8 @@ const HALF: f32 = 3600.0;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stillness {
-    /// For how long it was still, less the interruptions: key frames differ a little from what came before.
+    /// For how long it has been still.
     level: Duration,
-    /// The highest level since it was 0.
-    top: Duration,
     /// Longest that it is still by itself.
     own: Duration,
     /// The least difference that is usual, and for how long it has been looked for.
@@ -87,21 +85,63 @@ impl Stillness {
             self.close();
             return Some(Change::Ended);
         }
-        if !still {
-            self.level = self.level.saturating_sub(passed);
-        } else if self.counted {
-            self.level += passed;
+        if still {
+            self.level += if self.counted { passed } else { Duration::ZERO };
+        } else {
+            self.own = self.own.max(std::mem::take(&mut self.level));
         }
         self.counted = still;
-        self.top = self.top.max(self.level);
-        if self.level.is_zero() {
-            self.own = self.own.max(std::mem::take(&mut self.top));
-        }
         if self.level < needed || !still {
             return None;
         }
         self.close();
         self.open = true;
         Some(Change::Began)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At which second it froze and was no longer frozen, where there is one picture in each.
+    fn told(stillness: &mut Stillness, differences: impl IntoIterator<Item = f32>) -> Vec<(u32, Change)> {
+        let second = Duration::from_secs(1);
+        let look = |(at, difference)| stillness.look(difference, second, 10 * second).map(|change| (at, change));
+        (0..).zip(differences).filter_map(look).collect()
+    }
+
+    fn seconds(difference: f32, n: usize) -> impl Iterator<Item = f32> {
+        std::iter::repeat_n(difference, n)
+    }
+
+    #[test]
+    fn the_same_picture_for_its_time_is_frozen_until_it_changes() {
+        let differences = seconds(1.7, 100).chain(seconds(0.0, 60)).chain(seconds(1.7, 9));
+        assert_eq!(told(&mut Stillness::default(), differences), [(110, Change::Began), (160, Change::Ended)]);
+    }
+
+    #[test]
+    fn key_frames_of_a_picture_that_stays_do_not_hide_that_it_does() {
+        let flickers = (0..60).map(|n| if n % 2 == 0 { 0.03 } else { 0.0 });
+        let told = told(&mut Stillness::default(), seconds(1.7, 100).chain(flickers));
+        assert_eq!(told, [(110, Change::Began)]);
+    }
+
+    #[test]
+    fn little_noise_is_life() {
+        assert_eq!(told(&mut Stillness::default(), seconds(0.004, 5000)), []);
+        let quieter = (0..5000).map(|n| if n < 100 { 1.7 } else { 0.1 });
+        assert_eq!(told(&mut Stillness::default(), quieter), []);
+    }
+
+    /// Told once, and then it is known; what lasts far longer is told again.
+    #[test]
+    fn a_scene_that_is_still_by_itself_is_not_frozen_each_time() {
+        let mut stillness = Stillness::default();
+        let by_itself = || (0..16 * 50).map(|n| if n % 16 < 12 { 0.0 } else { 0.5 });
+        assert_eq!(told(&mut stillness, by_itself()).len(), 2);
+        assert_eq!(told(&mut stillness, by_itself()), []);
+        assert_eq!(told(&mut stillness, seconds(0.0, 120)).len(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! Where a picture has edges, how they run, and how much texture there is.
 //!
-//! All of it from the logarithm of luma: what counts is contrast, which half the light leaves as it is.
+//! All of it from the logarithm of luma: what counts is contrast, which half the light leaves as it is. And beside what
+//! is around: the cone of a lamp, an infrared one above all, has no edges.
 
 use super::grid::{Grid, HEIGHT as GRID_HEIGHT, WIDTH as GRID_WIDTH};
 
@@ -15,6 +16,8 @@ pub(super) const BLOCKS: usize = BLOCKS_ACROSS * (HEIGHT / BLOCK);
 
 /// Luma that is added before the logarithm is taken, so that the noise of darkness is no contrast.
 const FLOOR: f32 = 16.0;
+/// Cells to each side that a cell is looked at beside.
+const AROUND: usize = 3;
 /// Contrast from one cell to the next that makes half an edge.
 const CONTRAST: f32 = 0.02;
 
@@ -36,7 +39,8 @@ impl Edges {
 
     /// Those of a picture.
     pub fn find(&mut self, grid: &Grid) {
-        let light = logarithm(grid);
+        let mut light = logarithm(grid);
+        flatten(&mut light);
         self.texture.fill(0.0);
         let at = |x: usize, y: usize| light[y * WIDTH + x];
         for y in 1..HEIGHT - 1 {
@@ -71,4 +75,26 @@ fn logarithm(grid: &Grid) -> [f32; WIDTH * HEIGHT] {
         out.iter_mut().for_each(|v| *v = (*v / (FACTOR * FACTOR) as f32 + FLOOR).ln());
     }
     light
+}
+
+/// Takes off the mean of what is around.
+fn flatten(light: &mut [f32; WIDTH * HEIGHT]) {
+    let mut rows = [0.0; WIDTH * HEIGHT];
+    for (row, out) in light.as_chunks::<WIDTH>().0.iter().zip(rows.as_chunks_mut::<WIDTH>().0) {
+        means(|x| row[x], |x, mean| out[x] = mean, WIDTH);
+    }
+    for x in 0..WIDTH {
+        means(|y| rows[y * WIDTH + x], |y, mean| light[y * WIDTH + x] -= mean, HEIGHT);
+    }
+}
+
+/// Means of `AROUND` values on each side; beyond the ends are the last ones.
+fn means(value: impl Fn(usize) -> f32, mut put: impl FnMut(usize, f32), n: usize) {
+    let at = |i: usize| value(i.clamp(AROUND, n - 1 + AROUND) - AROUND);
+    let mut sum: f32 = (0..2 * AROUND).map(at).sum();
+    for i in 0..n {
+        sum += at(i + 2 * AROUND);
+        put(i, sum / (2 * AROUND + 1) as f32);
+        sum -= at(i);
+    }
 }
