@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use watchkeeper::annotate::Canvas;
 use watchkeeper::config::Camera;
+use watchkeeper::outbox::Outbox;
 use watchkeeper::rules::{Firing, Input, Model, Rules};
 use watchkeeper::track_log::TrackLog;
 use watchkeeper::types::observation::Observation;
@@ -77,8 +78,8 @@ fn run(dir: &TempDir, args: &[&str]) -> Ended {
     Ended { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// Rules at work for so many seconds, with the log beside them: what they said, as the command says it.
-fn live(dir: &TempDir, id: &str, seconds: i64) -> Vec<(Timestamp, Value)> {
+/// Rules at work for so many seconds, with the log beside them: what they said.
+fn live(dir: &TempDir, id: &str, seconds: i64) -> Vec<(Timestamp, Firing)> {
     let loaded = watchkeeper::config::load(&dir.path().join("watchkeeper.toml")).unwrap();
     let camera: &Arc<Camera> = loaded.config.cameras.iter().find(|camera| camera.id == id).unwrap();
     let log = TrackLog::start(&dir.path().join("state"), &watchkeeper::config::TrackLog::default()).unwrap();
@@ -89,7 +90,7 @@ fn live(dir: &TempDir, id: &str, seconds: i64) -> Vec<(Timestamp, Value)> {
     encoder.push(&Input::Model(&model));
     for n in 0..seconds * 10 {
         busy.frame(n * SECOND / 10, &mut frame);
-        rules.take(Input::Frame(&frame), |firing| said.push((frame.arrival, as_said(firing))));
+        rules.take(Input::Frame(&frame), |firing| said.push((frame.arrival, firing)));
         encoder.push(&Input::Frame(&frame));
         let began = Instant::now();
         while log.stats().waiting_blocks.get() > 1 && began.elapsed() < Duration::from_secs(20) {
@@ -99,6 +100,7 @@ fn live(dir: &TempDir, id: &str, seconds: i64) -> Vec<(Timestamp, Value)> {
     said
 }
 
+/// As the command says it.
 fn as_said(Firing { draft, shadow, .. }: Firing) -> Value {
     let mut said = json!({
         "capture": draft.capture,
@@ -122,8 +124,9 @@ fn at(seconds: i64) -> String {
 #[test]
 fn what_it_says_is_what_live_said() {
     let dir = config(&camera("gate", PLACES), "");
-    let said = live(&dir, "gate", 60);
-    assert!(said.len() > 40, "{}", said.len());
+    let said: Vec<(Timestamp, Value)> =
+        live(&dir, "gate", 60).into_iter().map(|(at, firing)| (at, as_said(firing))).collect();
+    assert!(said.len() > 20, "{}", said.len());
     let (from, until) = (at(-10), at(120));
     let all = run(&dir, &["--json", "--from", &from, "--until", &until]);
     assert_eq!(all.code, 0, "{}", all.err);
@@ -158,7 +161,8 @@ fn what_it_says_is_what_live_said() {
 #[test]
 fn people_read_each_firing_and_a_summary() {
     let dir = config(&camera("gate", PLACES), "");
-    let said = live(&dir, "gate", 30);
+    let said: Vec<(Timestamp, Value)> =
+        live(&dir, "gate", 30).into_iter().map(|(at, firing)| (at, as_said(firing))).collect();
     let told = run(&dir, &["--from", &at(0), "--until", &at(60)]);
     assert_eq!(told.code, 0, "{}", told.err);
     let lines = |what: &str| told.out.lines().filter(|line| line.contains(what)).count();
@@ -174,6 +178,39 @@ fn people_read_each_firing_and_a_summary() {
     let first = &said[0].1;
     assert!(told.out.starts_with(first["capture"].as_str().unwrap()), "{}", told.out);
     assert_eq!(told.err, "", "nothing but an answer");
+}
+
+#[test]
+fn what_was_told_live_and_what_a_replay_tells_are_laid_side_by_side() {
+    let dir = config(&camera("gate", PLACES), "");
+    let mut said = live(&dir, "gate", 30);
+    said.retain(|(_, firing)| !firing.shadow);
+    let loaded = watchkeeper::config::load(&dir.path().join("watchkeeper.toml")).unwrap();
+    let (config, metrics) = (Arc::new(loaded.config), Arc::default());
+    let outbox = Outbox::open(&config, &metrics).unwrap();
+    // One was never told, and one was told by a rule that is not there any more.
+    let missing = said.remove(3).1.draft;
+    let mut gone = said[5].1.draft.clone();
+    gone.rule = "gone".to_owned();
+    let count = said.len();
+    said.into_iter().for_each(|(_, firing)| outbox.publish(firing.draft));
+    outbox.publish(gone);
+    assert_eq!(outbox.close(Duration::from_secs(10)).lost, 0);
+    let args = ["--from", &at(-10), "--until", "2200-01-01T00:00Z", "--against-live"];
+    let told = run(&dir, &[&args[..], &["--json"]].concat());
+    assert_eq!(told.code, 0, "{}", told.err);
+    let report: Value = serde_json::from_str(&told.out).unwrap();
+    let against = &report["cameras"][0]["against_live"];
+    assert_eq!(against["both"], count);
+    assert_eq!(against["only_live"].as_array().unwrap().len(), 1, "{against}");
+    assert_eq!(against["only_live"][0]["rule"], "gone");
+    assert_eq!(against["only_replayed"].as_array().unwrap().len(), 1, "{against}");
+    assert_eq!(against["only_replayed"][0]["rule"], missing.rule.as_str());
+    assert_eq!(against["only_replayed"][0]["capture"], missing.capture.to_string());
+    assert_eq!(against["only_replayed"][0]["track"], missing.track.unwrap().id);
+    let told = run(&dir, &args);
+    let line = format!("against live: {count} in both, 1 told live only, 1 in the replay only");
+    assert!(told.out.contains(&line) && told.out.contains("    live only: "), "{}", told.out);
 }
 
 /// The colour at a place of the picture, 0..1.
@@ -238,6 +275,7 @@ fn what_cannot_be_answered_says_what_to_do() {
         (&["--since", "soon"], 64, "15m, 1h, 2d"),
         (&["--since", "1h", "--from", "2026-11-20T17:00Z"], 64, "--from"),
         (&["--until", "tomorrow"], 64, "it looks like"),
+        (&["--from", "2026-11-20T17:00Z", "--against-live"], 65, "--against-live: "),
     ] {
         let ended = run(&dir, args);
         assert!(ended.code == code && ended.err.contains(words), "{args:?}: {} {}", ended.code, ended.err);

@@ -419,41 +419,28 @@ fn offsets(bytes: &[u8]) -> Vec<usize> {
 #[test]
 fn a_wrong_byte_anywhere_costs_its_block_and_never_makes_up_a_frame() {
     let dir = tempfile::tempdir().unwrap();
-    let all: Vec<Told> = street(0, 41).collect();
+    let (person, frames) = (Told::Model(model(&["person"])), street(0, 41).collect::<Vec<_>>());
+    let all: Vec<Told> = [person.clone()].into_iter().chain(frames.iter().cloned()).collect();
     write(dir.path(), &all);
     let path = one_file(dir.path());
     let bytes = fs::read(&path).unwrap();
     let blocks = offsets(&bytes);
     assert_eq!(blocks.len(), 5);
-    let of_block = |at: usize| &all[at * 100..all.len().min(at * 100 + 100)];
-    let begin = |whole: bool| Told::Begin(Timestamp(START), whole);
-    let hole = |before: usize, after: usize| {
-        let [Told::Frame(last), Told::Frame(first)] = [of_block(before).last().unwrap(), &of_block(after)[0]] else {
-            panic!()
-        };
-        Told::Hole(last.arrival, first.arrival)
-    };
+    let of_block = |at: usize| &frames[at * 100..frames.len().min(at * 100 + 100)];
     for at in (blocks[1]..blocks[2]).chain(blocks[3]..blocks[4]) {
         let (broken, bit) = (if at < blocks[2] { 1 } else { 3 }, 1 << (at % 8));
         let mut changed = bytes.clone();
         changed[at] ^= bit;
         fs::write(&path, &changed).unwrap();
-        let mut want = vec![begin(true)];
+        let mut want = vec![Told::Begin(Timestamp(START), true), person.clone()];
         for block in 0..5 {
-            match block {
-                _ if block == broken => want.push(hole(block - 1, block + 1)),
-                _ => want.extend_from_slice(of_block(block)),
+            if block == broken {
+                let (last, first) = (of_block(block - 1).last().unwrap(), &of_block(block + 1)[0]);
+                want.extend([Told::Hole(arrival(last), arrival(first)), person.clone()]);
+            } else {
+                want.extend_from_slice(of_block(block));
             }
         }
-        assert_same(&want, &read_all(dir.path()));
-    }
-    // The first block: what came first is not there any more.
-    for at in (blocks[0]..blocks[1]).step_by(13) {
-        let mut changed = bytes.clone();
-        changed[at] ^= 0x40;
-        fs::write(&path, &changed).unwrap();
-        let mut want = vec![begin(false)];
-        want.extend_from_slice(&all[100..]);
         assert_same(&want, &read_all(dir.path()));
     }
     // Another file under its name.
@@ -462,6 +449,31 @@ fn a_wrong_byte_anywhere_costs_its_block_and_never_makes_up_a_frame() {
         Reader::open(dir.path(), "gate", Timestamp(0), Timestamp(i64::MAX), Duration::MAX).err(),
         Some(ReadError::NoLog { .. })
     ));
+}
+
+fn arrival(told: &Told) -> Timestamp {
+    if let Told::Frame(frame) = told { frame.arrival } else { panic!("{told:?} is no frame") }
+}
+
+#[test]
+fn where_the_first_block_is_damaged_the_model_is_said_again_within_minutes() {
+    let dir = tempfile::tempdir().unwrap();
+    let person = Told::Model(model(&["person"]));
+    // A frame every five seconds: two in a block.
+    let frames: Vec<Told> = (0..140).map(|n| Told::Frame(frame(n * 5 * SECOND, 2))).collect();
+    let all: Vec<Told> = [person.clone()].into_iter().chain(frames.iter().cloned()).collect();
+    write(dir.path(), &all);
+    let path = one_file(dir.path());
+    let mut bytes = fs::read(&path).unwrap();
+    let second = offsets(&bytes)[1];
+    bytes[second - 1] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let have = read_all(dir.path());
+    let Told::Frame(first) = &have[2] else { panic!("{:?}", have[2]) };
+    assert!(first.arrival.0 <= START + 310 * SECOND, "{}", first.arrival);
+    let mut want = vec![Told::Begin(Timestamp(START), false), person];
+    want.extend(frames.into_iter().filter(|told| arrival(told) >= first.arrival));
+    assert_same(&want, &have);
 }
 
 #[test]
@@ -513,7 +525,6 @@ fn a_disk_that_takes_nothing_holds_nobody_up_and_leaves_a_hole_that_is_told() {
     third.iter().for_each(|told| push(&mut encoder, told));
     drop(encoder);
     drop(log);
-    let arrival = |told: &Told| if let Told::Frame(frame) = told { frame.arrival } else { panic!() };
     let mut want = vec![Told::Begin(Timestamp(START), true), person];
     want.extend_from_slice(&first);
     want.extend([Told::Hole(arrival(first.last().unwrap()), arrival(&third[0])), car]);

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `begun` is when the rules that were told this began with nothing; times are of our own clock, in microseconds.
-//! Each block can be read by itself, but for the model, which is told once and said again at the head of a file.
+//! Each block can be read by itself, but for the model, which is told once and said again at the head of a file and
+//! every five minutes.
 
 use super::bytes::Bytes;
 use super::crc::crc32c;

@@ -20,6 +20,8 @@ const RECORD_BYTES: usize = 16 << 10;
 const BLOCK_TIME: i64 = 10_000_000;
 /// Buffers of a camera: one being filled, the others full and on their way, or back.
 const BUFFERS: usize = 4;
+/// The model is said again with every so many blocks: where the block is damaged that told it, no more are lost.
+const MODEL_EVERY: u32 = 30;
 const HOUR: i64 = 3_600_000_000;
 
 /// Keeps what the rules of one camera are told. What it holds is handed over when it is dropped.
@@ -123,7 +125,8 @@ impl Encoder {
         }
         self.say_again |= self.camera.lost.swap(false, Ordering::Relaxed);
         self.head = Head { number: self.head.number, models: self.models, frames: 0, first: now, last: now };
-        if let Some(model) = self.model.as_ref().filter(|_| self.heads_file || self.say_again) {
+        let due = self.heads_file || self.say_again || self.head.number.is_multiple_of(MODEL_EVERY);
+        if let Some(model) = self.model.as_ref().filter(|_| due) {
             record::put_model_again(model, &mut self.bytes);
         }
     }

@@ -1,5 +1,6 @@
 //! `watchkeeper rules`: what is done with rules outside of the daemon.
 
+mod live;
 mod picture;
 mod print;
 mod progress;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::live::{Against, Told};
 use super::report::{CameraReport, Fired, RuleReport, Stretch};
 use crate::types::event::Phase;
 
@@ -14,7 +15,23 @@ pub(super) fn camera(report: &CameraReport, out: &mut impl Write) -> io::Result<
     }
     stretch(report, out)?;
     let wide = report.rules.iter().map(|rule| rule.rule.len()).max().unwrap_or(0);
-    report.rules.iter().try_for_each(|rule| summary(rule, wide, out))
+    report.rules.iter().try_for_each(|rule| summary(rule, wide, out))?;
+    report.against_live.as_ref().map_or(Ok(()), |against| compared(against, out))
+}
+
+fn compared(Against { both, only_live, only_replayed }: &Against, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "  against live: {both} in both, {} told live only, {} in the replay only",
+        only_live.len(),
+        only_replayed.len()
+    )?;
+    for (which, all) in [("live only", only_live), ("replay only", only_replayed)] {
+        for Told { capture, event_type, phase, rule, track } in all {
+            writeln!(out, "    {which}: {capture}  {event_type} {phase}  {rule}  {track}")?;
+        }
+    }
+    Ok(())
 }
 
 fn firing(camera: &str, fired: &Fired, out: &mut impl Write) -> io::Result<()> {

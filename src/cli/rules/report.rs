@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::live::Against;
 use super::replay::Replayed;
 use crate::config::Camera;
 use crate::rules::Firing;
@@ -26,6 +27,9 @@ pub(super) struct CameraReport {
     /// What was replayed.
     pub(super) replayed: Stretch,
     pub(super) rules: Vec<RuleReport>,
+    /// What was told live, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) against_live: Option<Against>,
     pub(super) fired: Vec<Fired>,
 }
 
@@ -137,7 +141,7 @@ impl CameraReport {
             let at = place(&mut rules, rule, false);
             rules[at].held_back += count;
         }
-        Self { camera: camera.id.clone(), replayed: stretch, rules, fired }
+        Self { camera: camera.id.clone(), replayed: stretch, rules, against_live: None, fired }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::replay::{Replayed, Span, replay};
 use super::report::{CameraReport, Report, rules_of};
-use super::{picture, print, when};
+use super::{live, picture, print, when};
 use crate::cli::exit::BadInput;
 use crate::cli::{ConfigArg, Exit};
 use crate::config::{Camera, Config};
@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Draws zones, lines and where it fired on the camera's latest picture; several cameras: a file each, with their ids
     #[arg(long, value_name = "FILE.jpg")]
     snapshot: Option<PathBuf>,
+    /// Compares with what was told live in that time, by the outbox
+    #[arg(long)]
+    against_live: bool,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -64,10 +67,14 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     for camera in &cameras {
         let replayed = replay(&config.runtime.state_dir, camera, span).map_err(|error| no_log(error, &config))?;
         let Replayed { size, .. } = replayed;
-        let found = CameraReport::new(camera, replayed, args.rule.as_deref());
+        let mut found = CameraReport::new(camera, replayed, args.rule.as_deref());
         if let Some(path) = &args.snapshot {
             let path = if cameras.len() == 1 { path.clone() } else { named(path, &camera.id) };
             picture::write(&path, &config.runtime.state_dir, camera, size, &found.fired)?;
+        }
+        if args.against_live {
+            let (state_dir, rule) = (&config.runtime.state_dir, args.rule.as_deref());
+            found.against_live = Some(live::compare(state_dir, &camera.id, span, rule, &found.fired)?);
         }
         if !args.json {
             print::camera(&found, &mut out)?;
