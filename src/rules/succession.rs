@@ -100,13 +100,7 @@ impl Succession {
         for track in seen.tracks.iter().filter(|track| !track.coasted) {
             match self.lives.binary_search_by_key(&track.number, |life| life.number) {
                 Ok(at) => {
-                    // It was only out of sight for a moment: whoever took its place is somebody else.
-                    if let Some((number, since)) = self.lives[at].heir
-                        && now.saturating_sub(since) <= FRESH
-                    {
-                        self.heirs.push(Heir { of: number, number: track.number });
-                        self.lives[at].is_heir = true;
-                    }
+                    self.take_back(at, now);
                     self.lives[at].see(track, now, aspect);
                 }
                 Err(at) => self.lives.insert(at, Life::new(track, now, aspect)),
@@ -125,6 +119,20 @@ impl Succession {
     /// All tracks are over.
     pub(super) fn reset(&mut self) {
         self.lives.clear();
+    }
+
+    /// A track was only out of sight for a moment: whoever took its place is somebody else, and may be another one's
+    /// heir.
+    fn take_back(&mut self, at: usize, now: Duration) {
+        let Life { number, heir, .. } = self.lives[at];
+        let Some((heir, since)) = heir else { return };
+        if now.saturating_sub(since) <= FRESH {
+            self.heirs.push(Heir { of: heir, number });
+            self.lives[at].is_heir = true;
+            if let Ok(heir) = self.lives.binary_search_by_key(&heir, |life| life.number) {
+                self.lives[heir].is_heir = false;
+            }
+        }
     }
 
     fn find_heirs(&mut self, now: Duration) {

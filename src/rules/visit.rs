@@ -169,8 +169,11 @@ impl Visit {
         if sight.within {
             let back = back.unwrap_or(now);
             let is_back = now.since(back) * 2 >= config.inertia;
-            self.stage =
-                if is_back { Stage::Inside } else { Stage::Going { first, since: None, clear: None, back: Some(back) } };
+            self.stage = if is_back {
+                Stage::Inside
+            } else {
+                Stage::Going { first, since: None, clear: None, back: Some(back) }
+            };
             return Step::Stays;
         }
         let since = since.unwrap_or(now);

@@ -136,12 +136,15 @@ fn watch(seed: u64, people: usize) -> Vec<Watched> {
         })
         .collect();
     let mut open: Vec<BTreeMap<u32, Stay>> = infos.iter().map(|_| BTreeMap::new()).collect();
-    let mut watched: Vec<Watched> = infos.into_iter().map(|info| Watched { info, stays: Vec::new(), verdicts: OnceLock::new() }).collect();
+    let mut watched: Vec<Watched> =
+        infos.into_iter().map(|info| Watched { info, stays: Vec::new(), verdicts: OnceLock::new() }).collect();
     for step in 0..(LENGTH / STEP) as u32 {
         world.advance_to(f64::from(step) * STEP);
         for subject in world.present() {
             for (camera, lens) in lenses.iter().enumerate() {
-                let Some((bounds, depth)) = seen(lens, subject.at, subject.height, subject.half_width) else { continue };
+                let Some((bounds, depth)) = seen(lens, subject.at, subject.height, subject.half_width) else {
+                    continue;
+                };
                 let place = Place { step, bounds, depth };
                 let new = || Stay { class: subject.class, way: Vec::new() };
                 let stay = open[camera].entry(subject.identity).or_insert_with(new);
@@ -266,7 +269,13 @@ impl Watched {
                 let on_it = if out { -nearest } else { nearest } >= -judge.beyond * pair[1].height();
                 // There and back is nowhere.
                 let time = pair[0].time() + (now - pair[0].time()) * share;
-                through = if !on_it { through } else if through.is_some() { None } else { Some((time, at + 1)) };
+                through = if !on_it {
+                    through
+                } else if through.is_some() {
+                    None
+                } else {
+                    Some((time, at + 1))
+                };
             }
             if is.abs() < judge.clear * pair[1].height() {
                 continue;
