@@ -27,9 +27,6 @@ fn seqs(payloads: &[String]) -> Vec<u64> {
 
 #[test]
 fn events_arrive_in_order_with_qos_1_in_both_versions() {
-    if mosquitto::missing() {
-        return;
-    }
     for version in VERSIONS {
         let broker = Mosquitto::start();
         let listener = broker.listen(&["watchkeeper/events"]);
@@ -46,9 +43,6 @@ fn events_arrive_in_order_with_qos_1_in_both_versions() {
 
 #[test]
 fn in_frigate_s_form_events_it_has_no_words_for_are_passed_over() {
-    if mosquitto::missing() {
-        return;
-    }
     let broker = Mosquitto::start();
     let listener = broker.listen(&["frigate/events"]);
     let mut bench = Bench::new(broker.port).with(|mqtt| mqtt.prefix = "frigate".to_owned());
@@ -79,9 +73,6 @@ fn in_frigate_s_form_events_it_has_no_words_for_are_passed_over() {
 
 #[test]
 fn opening_does_not_wait_for_a_broker_that_comes_later() {
-    if mosquitto::missing() {
-        return;
-    }
     let mut broker = Mosquitto::prepare("allow_anonymous true");
     let bench = Bench::new(broker.port);
     let began = Instant::now();
@@ -102,9 +93,6 @@ fn opening_does_not_wait_for_a_broker_that_comes_later() {
 
 #[test]
 fn nothing_is_missing_after_the_broker_was_restarted_in_the_middle() {
-    if mosquitto::missing() {
-        return;
-    }
     for version in VERSIONS {
         let mut broker = Mosquitto::start_with("allow_anonymous true\nmax_queued_messages 0");
         let listener = broker.listen_with(&["watchkeeper/events"], &["-c", "-i", "consumer"]);
@@ -133,9 +121,6 @@ fn nothing_is_missing_after_the_broker_was_restarted_in_the_middle() {
 
 #[test]
 fn a_broker_that_stands_still_is_a_time_out_and_then_it_goes_on() {
-    if mosquitto::missing() {
-        return;
-    }
     for version in VERSIONS {
         let broker = Mosquitto::start();
         let listener = broker.listen(&["watchkeeper/#"]);
@@ -162,9 +147,6 @@ fn a_broker_that_stands_still_is_a_time_out_and_then_it_goes_on() {
 
 #[test]
 fn over_a_slow_way_all_arrives_once_and_in_order() {
-    if mosquitto::missing() {
-        return;
-    }
     for version in VERSIONS {
         let broker = Mosquitto::start();
         let listener = broker.listen(&["watchkeeper/events"]);
@@ -193,9 +175,6 @@ fn over_a_slow_way_all_arrives_once_and_in_order() {
 
 #[test]
 fn a_standing_broker_is_noticed_by_pings_while_no_events_flow() {
-    if mosquitto::missing() {
-        return;
-    }
     let broker = Mosquitto::start();
     let bench = Bench::new(broker.port).with(|mqtt| {
         mqtt.keep_alive = Duration::from_secs(1);
@@ -213,9 +192,6 @@ fn a_standing_broker_is_noticed_by_pings_while_no_events_flow() {
 
 #[test]
 fn over_tls_events_reach_a_broker_whose_authority_is_believed() {
-    if mosquitto::missing() {
-        return;
-    }
     let broker = Mosquitto::prepare("");
     let pki = bench::Pki::in_folder(broker.dir.path(), "localhost");
     broker.configure(&pki.listener("require_certificate true\nuse_identity_as_username true"));
@@ -239,9 +215,6 @@ fn over_tls_events_reach_a_broker_whose_authority_is_believed() {
 
 #[test]
 fn a_broker_that_cannot_be_believed_gets_nothing_and_the_reason_is_clear() {
-    if mosquitto::missing() {
-        return;
-    }
     let mut broker = Mosquitto::prepare("");
     let pki = bench::Pki::in_folder(broker.dir.path(), "localhost");
     let other = tempfile::tempdir().unwrap();
@@ -287,9 +260,6 @@ fn a_broker_that_cannot_be_believed_gets_nothing_and_the_reason_is_clear() {
 
 #[test]
 fn tls_towards_a_port_without_it_and_the_reverse_are_told_apart() {
-    if mosquitto::missing() {
-        return;
-    }
     let broker = Mosquitto::start();
     let bench = Bench::new(broker.port).with(|mqtt| mqtt.server.tls = Some(Tls::default()));
     let failure = bench.open().deliver(&events(1..=1, 10)).1.unwrap_err();
@@ -313,9 +283,6 @@ fn an_unreadable_certificate_is_named_at_once() {
 
 #[test]
 fn a_wrong_password_is_told_without_the_password_and_not_tried_in_haste() {
-    if mosquitto::missing() {
-        return;
-    }
     for version in VERSIONS {
         let broker = Mosquitto::prepare("allow_anonymous false\npassword_file {dir}/users");
         let users = broker.dir.path().join("users");
@@ -349,9 +316,6 @@ fn a_wrong_password_is_told_without_the_password_and_not_tried_in_haste() {
 
 #[test]
 fn a_topic_that_is_not_allowed_is_told_and_waits() {
-    if mosquitto::missing() {
-        return;
-    }
     let mut broker = Mosquitto::prepare("allow_anonymous true\nacl_file {dir}/acl");
     std::fs::write(broker.dir.path().join("acl"), "topic readwrite other/#\n").unwrap();
     broker.run();
@@ -364,9 +328,6 @@ fn a_topic_that_is_not_allowed_is_told_and_waits() {
 
 #[test]
 fn the_last_will_is_heard_when_the_cable_is_cut_and_goodbye_when_it_is_closed() {
-    if mosquitto::missing() {
-        return;
-    }
     for version in VERSIONS {
         let broker = Mosquitto::start();
         let cable = Cable::to(broker.port);
@@ -389,9 +350,6 @@ fn the_last_will_is_heard_when_the_cable_is_cut_and_goodbye_when_it_is_closed() 
 
 #[test]
 fn closing_is_quick_with_and_without_a_broker() {
-    if mosquitto::missing() {
-        return;
-    }
     let mut broker = Mosquitto::start();
     for _ in 0..2 {
         let mut target = Bench::new(broker.port).open();
@@ -410,9 +368,6 @@ fn closing_is_quick_with_and_without_a_broker() {
 
 #[test]
 fn two_daemons_with_one_client_id_are_told_of_each_other() {
-    if mosquitto::missing() {
-        return;
-    }
     for version in VERSIONS {
         let broker = Mosquitto::start();
         let bench = Bench::new(broker.port).with(|mqtt| mqtt.version = version);
@@ -432,9 +387,6 @@ fn two_daemons_with_one_client_id_are_told_of_each_other() {
 
 #[test]
 fn an_event_too_large_for_the_broker_is_refused_and_the_rest_arrives() {
-    if mosquitto::missing() {
-        return;
-    }
     // MQTT 5 is told the limit of packets; 3.1.1 is cut off; that of messages is an answer no engine expects.
     for (version, limit) in [
         (MqttVersion::V5, "max_packet_size"),
@@ -469,9 +421,6 @@ fn an_event_too_large_for_the_broker_is_refused_and_the_rest_arrives() {
 
 #[test]
 fn the_broker_s_receive_maximum_is_kept_to() {
-    if mosquitto::missing() {
-        return;
-    }
     let broker = Mosquitto::start_with("allow_anonymous true\nmax_inflight_messages 3");
     let listener = broker.listen(&["watchkeeper/events"]);
     let bench = Bench::new(broker.port).with(|mqtt| mqtt.version = MqttVersion::V5);
@@ -482,9 +431,6 @@ fn the_broker_s_receive_maximum_is_kept_to() {
 
 #[test]
 fn states_and_counts_are_retained_and_follow_what_happens() {
-    if mosquitto::missing() {
-        return;
-    }
     for version in VERSIONS {
         let broker = Mosquitto::start();
         let listener = broker.listen(&["watchkeeper/#"]);
@@ -542,9 +488,6 @@ fn states_and_counts_are_retained_and_follow_what_happens() {
 
 #[test]
 fn counts_that_change_all_the_time_are_told_twice_a_second_at_most() {
-    if mosquitto::missing() {
-        return;
-    }
     let broker = Mosquitto::start();
     let listener = broker.listen(&["watchkeeper/gate/person"]);
     let bench = Bench::new(broker.port).cameras(vec![camera("gate", &[], &[])]);
@@ -564,9 +507,6 @@ fn counts_that_change_all_the_time_are_told_twice_a_second_at_most() {
 
 #[test]
 fn home_assistant_finds_every_thing_and_things_that_are_gone_are_taken_back() {
-    if mosquitto::missing() {
-        return;
-    }
     let broker = Mosquitto::start();
     let yard: (&str, &[&str]) = ("yard", &["person"]);
     let both = vec![camera("gate", &[yard], &["door"]), camera("hall", &[], &[])];
@@ -646,9 +586,6 @@ fn home_assistant_finds_every_thing_and_things_that_are_gone_are_taken_back() {
 
 #[test]
 fn what_others_publish_under_discovery_is_left_alone() {
-    if mosquitto::missing() {
-        return;
-    }
     let broker = Mosquitto::start();
     let theirs = [
         ("homeassistant/sensor/watchkeeper__attic__status/config", "{}"),

@@ -53,7 +53,7 @@ pub fn init_file(log: &Log, path: &Path) -> anyhow::Result<LogGuard> {
 
 fn start(log: &Log, out: impl Write + Send + 'static, ansi: bool) -> anyhow::Result<LogGuard> {
     // ONNX Runtime's binding tells at "info" what only its own developers need.
-    let filter = EnvFilter::try_new(format!("ort=error,{}", log.filter)).map_err(|error| {
+    let filter = EnvFilter::try_new(format!("ort=error,ureq=debug,ureq_proto=debug,{}", log.filter)).map_err(|error| {
         anyhow::anyhow!("log.filter {:?}: {error}; try \"info\" or \"watchkeeper=debug\"", log.filter)
     })?;
     let registry = tracing_subscriber::registry().with(filter);

@@ -33,17 +33,7 @@ fn find(name: &str) -> Option<PathBuf> {
 }
 
 fn program(name: &str) -> PathBuf {
-    find(name).unwrap_or_else(|| panic!("{name} is not installed"))
-}
-
-/// True, with a word on stderr, where the broker or its clients are not installed.
-pub fn missing() -> bool {
-    let missing =
-        ["mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_passwd"].iter().any(|name| find(name).is_none());
-    if missing {
-        eprintln!("skipped: mosquitto is not here (apt install mosquitto mosquitto-clients)");
-    }
-    missing
+    find(name).unwrap_or_else(|| panic!("{name} is not installed; run: make setup"))
 }
 
 /// A broker on a port of its own, in a folder of its own.

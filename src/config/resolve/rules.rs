@@ -9,6 +9,7 @@ use crate::config::file::{self, RuleType, SceneFault};
 use crate::config::meaning::{Common, Directions, Line, Rule, RuleKind, Scene, Schedule, Zone};
 use crate::config::report::Report;
 use crate::config::words;
+use crate::types::ground::Ground;
 
 /// What the rules of one camera are read with.
 pub(super) struct Reading<'a> {
@@ -99,7 +100,13 @@ impl Reading<'_> {
                 let message = format!("is for zones of four corners; this one has {}", polygon.len());
                 self.report.problem(format!("{key}.distances_m"), message);
             }
-            <[f64; 4]>::try_from(sides.as_slice()).ok().map(|sides| sides.map(|side| side as f32))
+            let sides = <[f64; 4]>::try_from(sides.as_slice()).ok()?.map(|side| side as f32);
+            if polygon.len() == 4
+                && let Err(message) = Ground::new(&polygon, sides)
+            {
+                self.report.problem(format!("{key}.distances_m"), message);
+            }
+            Some(sides)
         });
         Zone {
             common: self.common(&written.common(), &key),
