@@ -4,8 +4,9 @@
 //! scene in which nothing happens cannot be told from a camera that hangs, except by how long it lasts. So what a
 //! camera does by itself counts: where its pictures are often still for long, only longer than that is frozen.
 //!
-//! A camera that repeats a picture sends the same one to the bit. Where it hangs before its own encoder, key frames
-//! still differ a little from what came before them: far less than the noise did.
+//! A camera that repeats a picture sends the same one to the bit, and that is told. Where a camera hangs before its own
+//! encoder, that goes on refining the same picture, and begins anew with each key frame: this is told only where it
+//! differs by far less than the noise did, which takes a high bit rate or rare key frames.
 
 use std::time::Duration;
 
