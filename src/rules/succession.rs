@@ -195,9 +195,8 @@ impl Life {
             // As long as it is young, what there is counts in full.
             let known = self.last.saturating_sub(self.first).as_secs_f32();
             let share = elapsed / (elapsed + known.min(MEMORY));
-            for axis in 0..3 {
-                let speed = (place[axis] - self.place[axis]) / elapsed;
-                self.velocity[axis] += (speed - self.velocity[axis]) * share;
+            for (velocity, (to, from)) in self.velocity.iter_mut().zip(place.iter().zip(self.place)) {
+                *velocity += ((to - from) / elapsed - *velocity) * share;
             }
         }
         if self.heir.take().is_some() {

@@ -20,9 +20,9 @@ fn a_frame_in_which_nothing_fires_allocates_nothing() {
     rules.take(Input::Model(&places::model()), |_| {});
     // A crowd that mills about; every now and then somebody is lost, and begun anew beside it.
     let frame = |k: u64| -> Observation {
-        let is_lost = |i: u64| i % 13 == 0 && (k + 7 * i) % 70 <= 4;
+        let is_lost = |i: u64| i.is_multiple_of(13) && (k + 7 * i) % 70 <= 4;
         let person = |i: u64| {
-            let number = i + 1 + if i % 13 == 0 { (k + 7 * i) / 70 * 1000 } else { 0 };
+            let number = i + 1 + if i.is_multiple_of(13) { (k + 7 * i) / 70 * 1000 } else { 0 };
             let place = [0.04 + 0.045 * (i % 10) as f32, 0.4 + 0.12 * (i / 10) as f32 + 0.001 * ((k + i) % 50) as f32];
             Seen { coasted: (k + i).is_multiple_of(9), ..seen(number, place, 0.2) }
         };

@@ -1,5 +1,7 @@
 //! A camera for rules to be tried on, and what it sees.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
 use std::time::Duration;
 
 use watchkeeper::config::{Camera, Line, Rule, Scene, SourceKind, Transport, Zone};

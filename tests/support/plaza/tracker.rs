@@ -162,13 +162,8 @@ impl Followed {
         let gap = now - self.last;
         let edge = |i: usize| (self.bounds[i] + self.speed[i % 2] * gap) as f32;
         let bbox = BBox::new(edge(0), edge(1), edge(2), edge(3));
-        let class = match self.class {
-            Class::Person => 0,
-            Class::Bicycle => 1,
-            Class::Car => 2,
-        };
         Seen {
-            class,
+            class: class(self.class),
             bbox: fixed_box(&bbox, (width as u32, height as u32)),
             score: fixed_score(0.8),
             first_seen: Duration::from_millis((self.first * 1000.0).round() as u64),
@@ -198,5 +193,46 @@ impl Random {
     /// Of mean 0 and sigma 1.
     pub fn normal(&mut self) -> f64 {
         (-2.0 * self.unit().max(1e-12).ln()).sqrt() * (std::f64::consts::TAU * self.unit()).cos()
+    }
+}
+
+/// What a detector finds.
+pub struct Found {
+    pub bbox: BBox,
+    pub score: f32,
+    pub class: u16,
+}
+
+/// Detections at 10 frames per second; nobody is numbered.
+pub fn detect(camera: &Watched, noise: &Noise, seed: u64) -> Vec<Vec<Found>> {
+    let mut random = Random(seed + 101);
+    let mut frames: Vec<Vec<(Place, u16)>> = (0..(super::LENGTH / STEP) as usize / 2).map(|_| Vec::new()).collect();
+    for stay in &camera.stays {
+        for place in stay.way.iter().filter(|place| place.step % 2 == 0) {
+            frames[place.step as usize / 2].push((*place, class(stay.class)));
+        }
+    }
+    let mut detect = |here: &Vec<(Place, u16)>| {
+        let mut found = Vec::new();
+        for (place, class) in here {
+            let hides = here.iter().filter(|(other, _)| other.depth < place.depth - 0.3);
+            let hidden = hides.map(|(other, _)| covered(place, other)).fold(0.0, f64::max);
+            let [x1, y1, x2, y2] =
+                place.bounds.map(|edge| (edge + noise.jitter * place.height() * random.normal()) as f32);
+            let score = (0.9 - 0.4 * hidden.min(1.0) + 0.03 * random.normal()).clamp(0.05, 0.99) as f32;
+            if hidden <= noise.hidden && random.unit() >= noise.missed {
+                found.push(Found { bbox: BBox::new(x1, y1, x2, y2), score, class: *class });
+            }
+        }
+        found
+    };
+    frames.iter().map(&mut detect).collect()
+}
+
+fn class(class: Class) -> u16 {
+    match class {
+        Class::Person => 0,
+        Class::Bicycle => 1,
+        Class::Car => 2,
     }
 }
