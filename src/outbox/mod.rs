@@ -183,7 +183,9 @@ impl Outbox {
             metrics: Arc::clone(metrics),
             commit_every: config.outbox.commit_every,
             max_bytes: config.outbox.max_bytes,
+            saved: (followers.iter().map(|follower| follower.cursor()).collect(), Instant::now()),
         };
+        writer.show();
         let (unwritten, written) = bounded(1);
         let (ending, end) = bounded::<()>(0);
         let thread = std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {

@@ -23,8 +23,10 @@ use crate::types::time::Timestamp;
 
 /// Events in one commit, at most.
 pub(super) const BATCH: usize = 512;
-/// Cursors are saved so often, where no commit takes them along.
+/// Cursors that have moved are saved so often, where no commit takes them along.
 const CURSORS_EVERY: Duration = Duration::from_secs(1);
+/// Those that stand still are, too: it is how long a sink has not been there that makes it forgotten.
+const SEEN_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// It is looked at so often whether anything is too old.
 const PRUNE_EVERY: Duration = Duration::from_millis(500);
 /// Between two steps of pruning, so that others get at the disk.
@@ -43,6 +45,8 @@ pub(super) struct Writer {
     pub metrics: Arc<Metrics>,
     pub commit_every: Duration,
     pub max_bytes: u64,
+    /// Cursors as they were last saved, and when all of them were.
+    pub saved: (Vec<u64>, Instant),
 }
 
 /// The events of one commit, sealed.
@@ -64,7 +68,6 @@ impl Writer {
     pub fn run(&mut self) -> u64 {
         let mut batch = Vec::with_capacity(BATCH);
         let (mut cursors_at, mut prune_at) = (Instant::now() + CURSORS_EVERY, Instant::now());
-        self.show();
         loop {
             let until = cursors_at.min(prune_at);
             let waited = self.queue.fill(&mut batch, BATCH, self.commit_every, until);
@@ -145,7 +148,8 @@ impl Writer {
             CommitError::Failed(rusqlite::Error::SqliteFailure(code, Some(format!("the file seq: {error}"))))
         })?;
         let cursors = self.cursors();
-        self.store.commit(&sealed.entries, sealed.last, &cursors)?;
+        self.store.commit(&sealed.entries, sealed.last, &self.named(&cursors))?;
+        self.have_saved(&cursors);
         self.metrics.outbox.commit.observe(began.elapsed());
         Ok(())
     }
@@ -198,22 +202,41 @@ impl Writer {
         self.show();
     }
 
-    fn show(&self) {
+    /// Shows the metrics what there is.
+    pub fn show(&self) {
         let head = self.store.head();
         self.metrics.outbox.show(head.events, self.store.oldest().map(|oldest| oldest.0));
     }
 
-    fn cursors(&self) -> Vec<(String, u64)> {
-        self.followers.iter().map(|follower| (follower.id.clone(), follower.cursor())).collect()
+    /// Those that have moved.
+    fn cursors(&self) -> Vec<(usize, u64)> {
+        let now = self.followers.iter().map(|follower| follower.cursor()).enumerate();
+        let all = self.saved.1.elapsed() >= SEEN_EVERY;
+        now.filter(|(at, cursor)| all || self.saved.0.get(*at) != Some(cursor)).collect()
+    }
+
+    fn have_saved(&mut self, cursors: &[(usize, u64)]) {
+        let (saved, at) = &mut self.saved;
+        saved.resize(self.followers.len(), 0);
+        cursors.iter().for_each(|(at, cursor)| saved[*at] = *cursor);
+        if cursors.len() == self.followers.len() {
+            *at = Instant::now();
+        }
+    }
+
+    fn named(&self, cursors: &[(usize, u64)]) -> Vec<(String, u64)> {
+        cursors.iter().map(|(at, cursor)| (self.followers[*at].id.clone(), *cursor)).collect()
     }
 
     fn save_cursors(&mut self) {
         let cursors = self.cursors();
-        // Those that are not saved are saved the next time.
-        if !cursors.is_empty()
-            && let Err(error) = self.store.save_cursors(&cursors)
-        {
-            tracing::debug!("cursors of sinks are not saved: {error}");
+        if cursors.is_empty() {
+            return;
+        }
+        match self.store.save_cursors(&self.named(&cursors)) {
+            Ok(()) => self.have_saved(&cursors),
+            // They are saved the next time.
+            Err(error) => tracing::debug!("cursors of sinks are not saved: {error}"),
         }
     }
 

@@ -129,7 +129,11 @@ impl Worker {
         self.query.after = self.at;
         self.query.before = Some(last.saturating_add(1));
         let mut taken = self.follower.taken();
-        let page = self.reader.page(&self.query).map_err(|error| error.to_string())?;
+        let mut page = self.reader.page(&self.query).map_err(|error| error.to_string())?;
+        if !page.more {
+            // Also where the last of them are not kept any more.
+            page.reached = last;
+        }
         *taken = (*taken).max(page.reached);
         drop(taken);
         if !page.more {
@@ -140,7 +144,7 @@ impl Worker {
 
     /// Nothing waits.
     fn rest(&mut self) -> Next {
-        if self.committed.closing().is_some() {
+        if self.committed.closing().is_some() && self.committed.last() <= self.at {
             return Next::End;
         }
         if self.idled.elapsed() >= IDLE_EVERY {

@@ -14,7 +14,7 @@ use super::{FILE, Head, number, unsigned};
 const VERSION: i64 = 1;
 
 /// A damaged file is searched for at the start for so long at most.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
 
 const TABLES: &str = "
     CREATE TABLE meta (
