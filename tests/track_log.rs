@@ -66,7 +66,7 @@ fn push(encoder: &mut Encoder, told: &Told) {
 fn read(dir: &Path, from: i64, until: i64, warm_up: Duration) -> Vec<Told> {
     let mut reader = Reader::open(dir, "gate", Timestamp(from), Timestamp(until), warm_up).unwrap();
     let mut all = Vec::new();
-    while let Some(record) = reader.next().unwrap() {
+    while let Some(record) = reader.read().unwrap() {
         all.push(record.into());
     }
     let holes = all.iter().filter(|told| matches!(told, Told::Hole(..))).count();
@@ -728,7 +728,7 @@ fn figures_of_a_busy_street() {
         let began = Instant::now();
         let mut reader = Reader::open(dir.path(), "gate", Timestamp(0), Timestamp(i64::MAX), Duration::MAX).unwrap();
         let mut records = 0;
-        while reader.next().unwrap().is_some() {
+        while reader.read().unwrap().is_some() {
             records += 1;
         }
         println!(

@@ -33,7 +33,6 @@ mod wrong_way;
 mod zones;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::config::{self, RuleKind};
 use crate::types::event::EventDraft;
@@ -68,7 +67,6 @@ pub struct Rules {
     inside: Vec<u64>,
     heat: Heat,
     model: Arc<Model>,
-    before: Option<Duration>,
 }
 
 /// One rule.
@@ -96,7 +94,6 @@ impl Rules {
             inside: Vec::with_capacity(64),
             heat: Heat::default(),
             model: Arc::new(Model::default()),
-            before: None,
         }
     }
 
@@ -133,8 +130,7 @@ impl Rules {
                 self.inside.clear();
                 self.inside.resize(seen.tracks.len(), 0);
                 let (heirs, gone) = self.succession.see(seen);
-                let before = self.before.replace(seen.media_time).unwrap_or(seen.media_time);
-                let view = View { seen, labels: &self.model.labels, heirs, gone, before };
+                let view = View { seen, labels: &self.model.labels, heirs, gone };
                 // First: what zones find stands in the events of all others.
                 self.zones.iter_mut().for_each(|zone| zone.see(&view, &mut self.inside, &mut self.out));
                 self.lines.iter_mut().for_each(|line| line.see(&view, &mut self.out));

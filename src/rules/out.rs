@@ -59,22 +59,6 @@ impl Out {
         self.now.time
     }
 
-    /// Fires where the rule's gate lets it: about a track, or about a place.
-    pub(super) fn fire(
-        &mut self,
-        gate: &mut Gate,
-        event_type: EventType,
-        phase: Phase,
-        track: Option<&Seen>,
-        data: Map<String, Value>,
-    ) -> bool {
-        let fires = self.asks(gate, Some(track.map_or(0, |track| track.number))) == Answer::Open;
-        if fires {
-            self.tell(gate, event_type, phase, track, data);
-        }
-        fires
-    }
-
     /// May the rule fire now about a track (by number; 0: the place; `None`: cool-downs do not matter)? Where the
     /// answer is [`Answer::Open`] it must be [told](Self::tell); what is held back is counted.
     pub(super) fn asks(&mut self, gate: &mut Gate, about: Option<u64>) -> Answer {

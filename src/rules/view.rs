@@ -17,8 +17,6 @@ pub(super) struct View<'a> {
     pub(super) heirs: &'a [Heir],
     /// Tracks that are over for good, held until nobody can take their place any more.
     pub(super) gone: &'a [Gone],
-    /// Media time of the frame before; of this one, where it is the first.
-    pub(super) before: Duration,
 }
 
 /// When a frame was taken, on both clocks.

@@ -52,8 +52,10 @@ pub fn init_file(log: &Log, path: &Path) -> anyhow::Result<LogGuard> {
 }
 
 fn start(log: &Log, out: impl Write + Send + 'static, ansi: bool) -> anyhow::Result<LogGuard> {
-    // ONNX Runtime's binding tells at "info" what only its own developers need.
-    let filter = EnvFilter::try_new(format!("ort=error,ureq=debug,ureq_proto=debug,{}", log.filter)).map_err(|error| {
+    // ONNX Runtime's binding tells at "info" what only its own developers need, NATS's client what its sink tells, and at
+    // "trace" the HTTP client shows requests byte by byte, tokens included.
+    let quiet = "ort=error,async_nats=off,ureq=debug,ureq_proto=debug";
+    let filter = EnvFilter::try_new(format!("{quiet},{}", log.filter)).map_err(|error| {
         anyhow::anyhow!("log.filter {:?}: {error}; try \"info\" or \"watchkeeper=debug\"", log.filter)
     })?;
     let registry = tracing_subscriber::registry().with(filter);

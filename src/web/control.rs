@@ -15,6 +15,9 @@ use serde_json::{Map, Value, json};
 
 use super::App;
 
+/// Leads from an event's id and the name of a file to its path.
+type MediaFile = dyn Fn(&str, &str) -> Option<PathBuf> + Send + Sync;
+
 /// The parts of the daemon behind it.
 pub struct Control {
     /// Is it one execution at a time, since when and why?
@@ -26,7 +29,7 @@ pub struct Control {
     /// Each model and its engine.
     pub models: Box<dyn Fn() -> Value + Send + Sync>,
     /// The file of an event's picture or clip, by the event's id and the file's name; `None`: no such thing is kept.
-    pub media: Box<dyn Fn(&str, &str) -> Option<PathBuf> + Send + Sync>,
+    pub media: Box<MediaFile>,
     /// Reads the configuration anew and applies what changed; what came of it.
     pub reload: Box<dyn Fn() -> Result<Value, Refusal> + Send + Sync>,
 }

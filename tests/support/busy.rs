@@ -49,7 +49,7 @@ impl Busy {
     fn walker(&mut self, at: i64) -> (Seen, [f32; 4], [f32; 2]) {
         let number = self.next;
         self.next += 1;
-        let stationary = number % 5 == 0;
+        let stationary = number.is_multiple_of(5);
         let (x, y) = (self.dice.next() % 14_000, 4000 + self.dice.next() % 6000);
         let (x, y) = (x as f32, y as f32);
         let speed = if stationary { [0.0; 2] } else { [self.dice.normal(55.0), self.dice.normal(10.0)] };
@@ -73,7 +73,7 @@ impl Busy {
         frame.ended.clear();
         for n in 0..self.walkers.len() {
             let ([x, ..], number) = (self.walkers[n].1, self.walkers[n].0.number);
-            if !(-500.0..16_500.0).contains(&x) || self.dice.next() % 300 == 0 {
+            if !(-500.0..16_500.0).contains(&x) || self.dice.next().is_multiple_of(300) {
                 frame.ended.push((number, EndReason::Left));
                 self.walkers[n] = self.walker(at);
             }
@@ -87,13 +87,13 @@ impl Busy {
         frame.arrival = Timestamp(START + at + 35_000 + (self.dice.next() % 9000) as i64);
         let scene =
             SceneStats { mean: self.dice.normal(9.0), likeness: self.dice.normal(0.1), ..SceneStats::default() };
-        frame.scene = (frame.seq % 10 == 0).then_some(scene);
+        frame.scene = frame.seq.is_multiple_of(10).then_some(scene);
         frame.tracks.clear();
         for (seen, place, speed) in &mut self.walkers {
             for (edge, by) in place.iter_mut().zip([speed[0], speed[1], speed[0], speed[1]]) {
                 *edge += by;
             }
-            seen.coasted = self.dice.next() % 10 == 0;
+            seen.coasted = self.dice.next().is_multiple_of(10);
             if !seen.coasted {
                 seen.score = (8500.0 + self.dice.normal(200.0)) as u16;
                 seen.top_score = seen.top_score.max(seen.score);

@@ -40,6 +40,7 @@ fn in_zone(text: &str, zone: TimeZone) -> Result<Timestamp, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

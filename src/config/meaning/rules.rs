@@ -205,13 +205,13 @@ impl Default for Scene {
     fn default() -> Self {
         Self {
             enabled: true,
-            frozen: Some(Duration::from_secs(10)),
+            frozen: Some(Duration::from_secs(60)),
             black: Some(Duration::from_secs(5)),
             blurred: Some(Duration::from_secs(30)),
             covered: Some(Duration::from_secs(5)),
             moved: Some(Duration::from_secs(10)),
             min_fps: None,
-            clock_skew: Some(Duration::from_secs(10)),
+            clock_skew: Some(Duration::from_secs(5)),
         }
     }
 }
