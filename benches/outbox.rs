@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use support::{Deliver, Rig, SOON, config, draft, jsonl, wait_for};
+use support::{Deliver, Rig, SOON, config, jsonl, wait_for};
 use watchkeeper::config::Outbox as Kept;
 use watchkeeper::outbox::Filter;
 use watchkeeper::outbox::reader::{Order, Query, Reader};
