@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed};
 use watchkeeper::config::Zone;
 use watchkeeper::rules::{Firing, Input, Rules};
 use watchkeeper::types::observation::{Observation, Seen};
@@ -65,8 +66,15 @@ fn count(fired: &[Firing], what: &str) -> usize {
     fired.iter().filter(|firing| firing.draft.event_type.name() == what).count()
 }
 
+/// The same cases in every run; `PROPTEST_CASES=10000` tries more.
+fn config() -> Config {
+    let default = Config::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 150 };
+    Config { cases, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(config())]
 
     #[test]
     fn whoever_came_in_and_did_not_go_out_is_inside(frames in frames(), inertia in 0..500_u64) {

@@ -83,6 +83,17 @@ fn who_leaves_the_picture_is_not_who_comes_in_there() {
 }
 
 #[test]
+fn who_walked_out_is_gone_though_the_tracker_waits_for_him() {
+    let all = zone("all", &[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]);
+    let mut street = Street::new(vec![all], Vec::new());
+    street.walk(1, way([0.8, 0.7], [0.98, 0.7], 9));
+    (0..10).for_each(|_| street.see(Vec::new()));
+    street.walk(2, way([0.98, 0.7], [0.8, 0.7], 9));
+    street.see_and_end(Vec::new(), &[(1, EndReason::NotSeen)]);
+    assert_eq!(street.said(), [("zone.enter", Some(1)), ("zone.enter", Some(2)), ("zone.exit", Some(1))]);
+}
+
+#[test]
 fn an_id_switch_on_the_line_is_one_crossing() {
     for gap in [0, 1, 4, 8_u8] {
         let mut street = both();
