@@ -120,7 +120,7 @@ fn live(dir: &Path, busy: &mut Busy, from: i64, seconds: i64) -> Vec<Said> {
 fn replay(dir: &Path, from: i64, until: i64, warm_up: Duration) -> Vec<Said> {
     let mut reader = Reader::open(dir, "gate", Timestamp(from), Timestamp(until), warm_up).unwrap();
     let (mut rules, mut all, mut at) = (Rules::new(&camera()), Vec::new(), Timestamp(0));
-    while let Some(record) = reader.read().unwrap() {
+    while let Some(record) = reader.next_record().unwrap() {
         match record {
             Record::Begin { .. } | Record::Hole { .. } => rules = Rules::new(&camera()),
             Record::Told(input) => {
@@ -189,7 +189,7 @@ fn a_rule_that_was_not_there_then_is_told_what_was_there() {
     let new = places::camera(Vec::new(), vec![places::line("new", [0.4, 0.0], [0.4, 1.0])], Vec::new());
     let mut reader = Reader::open(dir.path(), "gate", Timestamp(0), Timestamp(i64::MAX), FOR_EVER).unwrap();
     let (mut rules, mut fired) = (Rules::new(&new), 0);
-    while let Some(record) = reader.read().unwrap() {
+    while let Some(record) = reader.next_record().unwrap() {
         if let Record::Told(input) = record {
             rules.take(input, |firing| {
                 assert_eq!(firing.draft.rule, "new");

@@ -1,5 +1,7 @@
 //! What rules were told comes back exactly, from whatever is left of it.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/busy.rs"]
 mod busy;
 
@@ -21,6 +23,7 @@ use busy::{Busy, SECOND, START};
 const HOUR: i64 = 3600 * SECOND;
 
 /// What a log said, with nothing borrowed.
+#[allow(dead_code, reason = "told apart by debug text")]
 #[derive(Clone, Debug)]
 enum Told {
     Begin(Timestamp, bool),
@@ -66,7 +69,7 @@ fn push(encoder: &mut Encoder, told: &Told) {
 fn read(dir: &Path, from: i64, until: i64, warm_up: Duration) -> Vec<Told> {
     let mut reader = Reader::open(dir, "gate", Timestamp(from), Timestamp(until), warm_up).unwrap();
     let mut all = Vec::new();
-    while let Some(record) = reader.read().unwrap() {
+    while let Some(record) = reader.next_record().unwrap() {
         all.push(record.into());
     }
     let holes = all.iter().filter(|told| matches!(told, Told::Hole(..))).count();
@@ -728,7 +731,7 @@ fn figures_of_a_busy_street() {
         let began = Instant::now();
         let mut reader = Reader::open(dir.path(), "gate", Timestamp(0), Timestamp(i64::MAX), Duration::MAX).unwrap();
         let mut records = 0;
-        while reader.read().unwrap().is_some() {
+        while reader.next_record().unwrap().is_some() {
             records += 1;
         }
         println!(

@@ -193,7 +193,7 @@ impl Reader {
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn read(&mut self) -> Result<Option<Record<'_>>, ReadError> {
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, ReadError> {
         loop {
             if let Some(say) = self.next[0].take().or_else(|| self.next[1].take()) {
                 return Ok(Some(match say {

@@ -234,10 +234,11 @@ impl Writer {
         if let Err(error) = open.file.write_all(&self.packed) {
             // A part of it may be there, and what comes next must follow a whole block.
             let whole = open.file.set_len(open.length);
-            if (whole.is_err() || open.length == super::block::FILE_HEADER as u64)
-                && let Some(Open { path, .. }) = self.open.remove(camera).filter(|_| whole.is_ok())
-            {
-                let _ = std::fs::remove_file(path);
+            let empty = open.length == super::block::FILE_HEADER as u64;
+            if whole.is_err() || empty {
+                // Where its end is not known, the next block begins another file.
+                let open = self.open.remove(camera);
+                open.filter(|_| empty).map_or(Ok(()), |open| std::fs::remove_file(open.path)).unwrap_or_default();
             }
             return Err(error);
         }

@@ -15,14 +15,14 @@ pub struct Dice(u64);
 
 impl Dice {
     /// The next throw.
-    pub fn next(&mut self) -> u64 {
+    pub fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
     /// About normal.
     fn normal(&mut self, deviation: f32) -> f32 {
-        let sum: f32 = (0..6).map(|_| (self.next() % 10_000) as f32 / 10_000.0).sum();
+        let sum: f32 = (0..6).map(|_| (self.throw() % 10_000) as f32 / 10_000.0).sum();
         (sum - 3.0) / 0.707 * deviation
     }
 }
@@ -50,7 +50,7 @@ impl Busy {
         let number = self.next;
         self.next += 1;
         let stationary = number.is_multiple_of(5);
-        let (x, y) = (self.dice.next() % 14_000, 4000 + self.dice.next() % 6000);
+        let (x, y) = (self.dice.throw() % 14_000, 4000 + self.dice.throw() % 6000);
         let (x, y) = (x as f32, y as f32);
         let speed = if stationary { [0.0; 2] } else { [self.dice.normal(55.0), self.dice.normal(10.0)] };
         let seen = Seen {
@@ -73,7 +73,7 @@ impl Busy {
         frame.ended.clear();
         for n in 0..self.walkers.len() {
             let ([x, ..], number) = (self.walkers[n].1, self.walkers[n].0.number);
-            if !(-500.0..16_500.0).contains(&x) || self.dice.next().is_multiple_of(300) {
+            if !(-500.0..16_500.0).contains(&x) || self.dice.throw().is_multiple_of(300) {
                 frame.ended.push((number, EndReason::Left));
                 self.walkers[n] = self.walker(at);
             }
@@ -84,16 +84,16 @@ impl Busy {
         frame.seq += 1;
         frame.media_time = Duration::from_micros(at as u64);
         frame.capture = CaptureTime { time: Timestamp(START + at), clock: Clock::Ntp };
-        frame.arrival = Timestamp(START + at + 35_000 + (self.dice.next() % 9000) as i64);
+        frame.arrival = Timestamp(START + at + 35_000 + (self.dice.throw() % 9000) as i64);
         let scene =
             SceneStats { mean: self.dice.normal(9.0), likeness: self.dice.normal(0.1), ..SceneStats::default() };
-        frame.scene = frame.seq.is_multiple_of(10).then_some(scene);
+        frame.scene = (frame.seq.is_multiple_of(10)).then_some(scene);
         frame.tracks.clear();
         for (seen, place, speed) in &mut self.walkers {
             for (edge, by) in place.iter_mut().zip([speed[0], speed[1], speed[0], speed[1]]) {
                 *edge += by;
             }
-            seen.coasted = self.dice.next().is_multiple_of(10);
+            seen.coasted = self.dice.throw().is_multiple_of(10);
             if !seen.coasted {
                 seen.score = (8500.0 + self.dice.normal(200.0)) as u16;
                 seen.top_score = seen.top_score.max(seen.score);

@@ -74,7 +74,7 @@ pub(super) fn replay(state_dir: &Path, camera: &Camera, span: Span) -> Result<Re
     };
     let (mut told, mut begun) = (0, false);
     let mut counts = false;
-    while let Some(record) = reader.read()? {
+    while let Some(record) = reader.next_record()? {
         let input = match record {
             Record::Begin { at, whole } => {
                 if std::mem::replace(&mut begun, true) {
