@@ -36,6 +36,11 @@ pub(super) struct Which {
 }
 
 impl Which {
+    /// Was it said after which number, 0 included?
+    pub(super) fn begins_at_a_number(&self) -> bool {
+        self.since_seq.is_some()
+    }
+
     /// As the outbox is asked.
     pub(super) fn query(&self) -> Query {
         Query {

@@ -30,7 +30,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let reader = Reader::open(&state_dir)?;
     let mut query = args.which.query();
     let mut out = std::io::stdout().lock();
-    if query.after == 0 {
+    if !args.which.begins_at_a_number() {
         let end = reader.stats().map_err(unreadable)?.last_seq;
         let before = query.before.unwrap_or(u64::MAX).min(end.saturating_add(1));
         for event in latest(&reader, Query { before: Some(before), ..query.clone() }, args.last as usize)? {
