@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::report::Fired;
-use crate::annotate::{Canvas, Rgb, colour_of};
+use crate::annotate::{Canvas, Rgb};
 use crate::config::{Anchor, Camera};
 use crate::rules::geometry;
 use crate::track_log::view_path;
@@ -100,7 +100,7 @@ fn places(canvas: &mut Canvas, camera: &Camera) {
         let (x, y) = middle(&corners);
         words(canvas, x, y, &zone.common.id, ZONE);
     }
-    for (line, number) in camera.lines.iter().zip(1000..) {
+    for line in &camera.lines {
         let (from, to) = (pixels(line.from), pixels(line.to));
         canvas.line(from, to, LINE);
         let (x, y) = middle(&[from, to]);
@@ -108,7 +108,7 @@ fn places(canvas: &mut Canvas, camera: &Camera) {
         let (right, down) = (-(to.1 - from.1), to.0 - from.0);
         let length = right.hypot(down).max(f32::MIN_POSITIVE);
         let (right, down) = (right / length * ARROW * height, down / length * ARROW * height);
-        arrow(canvas, (x, y), (x + right, y + down), colour_of(number));
+        arrow(canvas, (x, y), (x + right, y + down), LINE);
         words(canvas, x + right * 1.3, y + down * 1.3, "in", LINE);
         words(canvas, x - right * 0.6, y - down * 0.6, &line.common.id, LINE);
     }
