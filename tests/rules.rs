@@ -25,29 +25,29 @@ use watchkeeper::types::observation::{Observation, Seen};
 use watchkeeper::types::track::EndReason;
 
 /// A camera at ten frames a second.
-pub struct Street {
-    pub rules: Rules,
-    pub frame: u64,
-    pub told: Vec<Firing>,
+struct Street {
+    rules: Rules,
+    frame: u64,
+    told: Vec<Firing>,
 }
 
 impl Street {
-    pub fn new(zones: Vec<Zone>, lines: Vec<Line>) -> Self {
+    fn new(zones: Vec<Zone>, lines: Vec<Line>) -> Self {
         let mut rules = Rules::new(&places::camera(zones, lines, Vec::new()));
         rules.take(Input::Model(&places::model()), |_| {});
         Self { rules, frame: 0, told: Vec::new() }
     }
 
-    pub fn take(&mut self, frame: &Observation) {
+    fn take(&mut self, frame: &Observation) {
         self.rules.take(Input::Frame(frame), |firing| self.told.push(firing));
     }
 
     /// The next frame: these tracks are there.
-    pub fn see(&mut self, tracks: Vec<Seen>) {
+    fn see(&mut self, tracks: Vec<Seen>) {
         self.see_and_end(tracks, &[]);
     }
 
-    pub fn see_and_end(&mut self, tracks: Vec<Seen>, ended: &[(u64, EndReason)]) {
+    fn see_and_end(&mut self, tracks: Vec<Seen>, ended: &[(u64, EndReason)]) {
         let mut frame = places::frame(Duration::from_millis(self.frame * 100), tracks);
         frame.ended.extend(ended);
         self.frame += 1;
@@ -55,42 +55,42 @@ impl Street {
     }
 
     /// A track with a box 0.2 high goes through these places, a frame each.
-    pub fn walk(&mut self, number: u64, way: impl IntoIterator<Item = [f32; 2]>) {
+    fn walk(&mut self, number: u64, way: impl IntoIterator<Item = [f32; 2]>) {
         for place in way {
             self.see(vec![places::seen(number, place, 0.2)]);
         }
     }
 
-    pub fn reset(&mut self) {
+    fn reset(&mut self) {
         let frame = places::frame(Duration::from_millis(self.frame * 100), Vec::new());
         let input = Input::Reset { capture: frame.capture, arrival: frame.arrival };
         self.rules.take(input, |firing| self.told.push(firing));
     }
 
     /// Types of what was told, and of whom.
-    pub fn said(&self) -> Vec<(&'static str, Option<u64>)> {
+    fn said(&self) -> Vec<(&'static str, Option<u64>)> {
         self.told.iter().map(|firing| (firing.draft.event_type.name(), firing.track)).collect()
     }
 
     /// A fact of an event.
-    pub fn fact(&self, event: usize, key: &str) -> serde_json::Value {
+    fn fact(&self, event: usize, key: &str) -> serde_json::Value {
         self.told[event].draft.data.get(key).cloned().unwrap_or_default()
     }
 
     /// Seconds after noon of a time that is told.
-    pub fn time(&self, event: usize, key: &str) -> f64 {
+    fn time(&self, event: usize, key: &str) -> f64 {
         let time: watchkeeper::types::time::Timestamp = serde_json::from_value(self.fact(event, key)).unwrap();
         (time.0 - places::NOON) as f64 / 1e6
     }
 }
 
 /// From one place to another in so many steps, ends included.
-pub fn way(from: [f32; 2], to: [f32; 2], steps: u16) -> Vec<[f32; 2]> {
+fn way(from: [f32; 2], to: [f32; 2], steps: u16) -> Vec<[f32; 2]> {
     let part = |k: u16| f32::from(k) / f32::from(steps);
     (0..=steps).map(|k| [0, 1].map(|axis: usize| from[axis] + (to[axis] - from[axis]) * part(k))).collect()
 }
 
 /// A place, for so many frames.
-pub fn stand(place: [f32; 2], frames: usize) -> Vec<[f32; 2]> {
+fn stand(place: [f32; 2], frames: usize) -> Vec<[f32; 2]> {
     vec![place; frames]
 }

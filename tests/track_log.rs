@@ -49,9 +49,9 @@ impl From<Record<'_>> for Told {
 fn exact(told: &Told) -> String {
     let scene = match told {
         Told::Frame(Observation { scene: Some(s), .. }) => {
-            [s.mean, s.deviation, s.difference, s.sharpness, s.likeness, s.covered].map(f32::to_bits)
+            [s.mean, s.deviation, s.difference, s.sharpness, s.likeness, s.covered, s.clock_skew_s].map(f32::to_bits)
         }
-        _ => [0; 6],
+        _ => [0; 7],
     };
     format!("{told:?} {scene:x?}")
 }
@@ -212,7 +212,7 @@ fn any_frame(arrival: impl Strategy<Value = i64>) -> impl Strategy<Value = Obser
         Just(EndReason::Reset)
     ];
     let ended = proptest::collection::vec((any::<u64>(), reason), 0..4);
-    let scene = proptest::option::of(proptest::array::uniform6(any::<u32>().prop_map(f32::from_bits)));
+    let scene = proptest::option::of(proptest::array::uniform7(any::<u32>().prop_map(f32::from_bits)));
     let size = prop_oneof![3 => Just((1920, 1080)), 1 => any::<(u32, u32)>()];
     let tracks = proptest::collection::vec(any_seen(), 0..12);
     ((run(), run(), seq, size), micros(), any_capture(), arrival, tracks, ended, scene).prop_map(
@@ -226,13 +226,14 @@ fn any_frame(arrival: impl Strategy<Value = i64>) -> impl Strategy<Value = Obser
             arrival: Timestamp(arrival),
             tracks,
             ended,
-            scene: scene.map(|[mean, deviation, difference, sharpness, likeness, covered]| SceneStats {
+            scene: scene.map(|[mean, deviation, difference, sharpness, likeness, covered, clock_skew_s]| SceneStats {
                 mean,
                 deviation,
                 difference,
                 sharpness,
                 likeness,
                 covered,
+                clock_skew_s,
             }),
         },
     )

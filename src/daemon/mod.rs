@@ -307,11 +307,6 @@ impl Running {
                 in_time = false;
             }
         }
-        if let Some(media) = media {
-            media.close(deadline);
-        }
-        // Writes what waits.
-        drop(track_log);
         // A plan that is being loaded cannot be hurried.
         if !reloads.join(deadline) {
             tracing::warn!("a reload did not end in time and is left behind");
@@ -339,6 +334,12 @@ impl Running {
                 None => in_time = false,
             }
         }
+        // Events come first; pictures and what rules were told have what time is left.
+        let at_least = Instant::now() + Duration::from_millis(300);
+        if let Some(media) = media {
+            media.close(deadline.max(at_least));
+        }
+        drop(track_log);
         if let Some(web) = web {
             web.stop();
         }

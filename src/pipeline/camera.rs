@@ -33,6 +33,8 @@ use crate::types::track::{Change, Ended, Track};
 
 /// How long a silent slot is waited for before the thread looks after its tracks.
 const IDLE: Duration = Duration::from_millis(250);
+/// A camera that gives no frame for so long has no state that rules could go on with, however slow it is meant to be.
+const SILENT: Duration = Duration::from_secs(120);
 /// Pause after a panic, so that a frame that always panics does not take a whole core.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 /// Wait between attempts to make new contexts.
@@ -222,6 +224,8 @@ struct Life<'a> {
     looks: Looks,
     /// Of the camera itself.
     own_motion: OwnMotion,
+    /// No frame came for long, and rules know it.
+    silent: bool,
 }
 
 /// A new engine that has not answered yet.
@@ -275,6 +279,7 @@ impl<'a> Life<'a> {
             on_trial: Vec::new(),
             looks: Looks::new(),
             own_motion,
+            silent: false,
         }
     }
 
@@ -406,6 +411,7 @@ impl<'a> Life<'a> {
         let worker = self.worker;
         let began = Instant::now();
         self.last = Some((meta, began));
+        self.silent = false;
         worker.metrics.set_tracks(objects.tracks());
         let Kept { objects: known, watching, shots, numbering } = &mut *self.kept;
         let (run, offset) = (numbering.run, numbering.offset);
@@ -584,6 +590,11 @@ impl<'a> Life<'a> {
         let gap = self.worker.tracking.max_gap + Duration::from_secs(1);
         let silent = self.last.as_ref().is_some_and(|(_, at)| at.elapsed() > gap);
         if self.worker.live && silent && !self.kept.objects.is_empty() {
+            self.end_tracks();
+        }
+        // What rules hold open without a track does not wait for the camera to come back.
+        if self.worker.live && self.last.is_some_and(|(_, at)| at.elapsed() > gap.max(SILENT)) && !self.silent {
+            self.silent = true;
             self.end_tracks();
         }
     }

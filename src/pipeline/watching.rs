@@ -85,7 +85,8 @@ impl Watching {
             if self.measured.len() == MEASURED {
                 self.measured.pop_front();
             }
-            self.measured.push_back(((meta.run, meta.seq), stats));
+            let clock_skew_s = meta.clock_skew_s.unwrap_or(f32::NAN);
+            self.measured.push_back(((meta.run, meta.seq), SceneStats { clock_skew_s, ..stats }));
         }
         if let Some((_, view)) = self.log.as_mut().filter(|(_, view)| view.is_due(meta.arrival))
             && let Some(jpeg) = jpeg(frame)
@@ -144,6 +145,9 @@ impl Watching {
         seen.ended.clear();
         seen.ended.extend(ended.map(|ended| (ended.track.number, ended.reason)));
         self.take(Told::Frame, emit);
+        for (rule, count) in self.rules.held_back() {
+            self.metrics.held_back(rule, count);
+        }
         for zone in 0..self.zones {
             self.metrics.counts.set_inside(zone, self.rules.counts(zone));
         }

@@ -45,19 +45,26 @@ impl CaptureClock {
         });
     }
 
-    /// Capture time of a frame at `running_time`, which arrived at `arrival`.
-    pub(super) fn capture(&self, running_time: gst::ClockTime, arrival: Timestamp, facts: &StreamFacts) -> CaptureTime {
+    /// Capture time of a frame at `running_time`, which arrived at `arrival`; and how far the camera's clock is ahead of
+    /// ours, seconds.
+    pub(super) fn capture(
+        &self,
+        running_time: gst::ClockTime,
+        arrival: Timestamp,
+        facts: &StreamFacts,
+    ) -> (CaptureTime, Option<f32>) {
         let Some(origin) = *self.origin_ns.lock() else {
-            return CaptureTime { time: arrival, clock: Clock::Arrival };
+            return (CaptureTime { time: arrival, clock: Clock::Arrival }, None);
         };
         let time = Timestamp::from_nanos(origin + i128::from(running_time.nseconds()));
         let skew = time.seconds_since(arrival);
         *facts.clock_skew_ms.lock() = Some((skew * 1e3) as i64);
-        if skew.abs() <= MOST_SKEW_S {
+        let capture = if skew.abs() <= MOST_SKEW_S {
             CaptureTime { time, clock: Clock::Ntp }
         } else {
             CaptureTime { time: arrival, clock: Clock::Arrival }
-        }
+        };
+        (capture, Some(skew as f32))
     }
 }
 

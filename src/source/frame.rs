@@ -67,6 +67,7 @@ impl Frame {
             width,
             height,
             capture: CaptureTime { time: now, clock: Clock::Arrival },
+            clock_skew_s: None,
             arrival: now,
             received: std::time::Instant::now(),
             media_time: std::time::Duration::from_millis(20 * seq),

@@ -122,10 +122,10 @@ impl Intake {
             self.metrics.skipped.inc();
             return Ok(gst::FlowSuccess::Ok);
         }
-        let capture = match (self.live, running) {
+        let (capture, clock_skew_s) = match (self.live, running) {
             (true, Some(running)) => self.clock.capture(running, arrival, &self.facts),
-            (true, None) => CaptureTime { time: arrival, clock: Clock::Arrival },
-            (false, _) => CaptureTime { time: Timestamp(as_micros(media_time)), clock: Clock::Free },
+            (true, None) => (CaptureTime { time: arrival, clock: Clock::Arrival }, None),
+            (false, _) => (CaptureTime { time: Timestamp(as_micros(media_time)), clock: Clock::Free }, None),
         };
         let meta = FrameMeta {
             run: self.run,
@@ -133,6 +133,7 @@ impl Intake {
             width: info.width(),
             height: info.height(),
             capture,
+            clock_skew_s,
             arrival,
             received,
             media_time,

@@ -73,7 +73,17 @@ mod tests {
         let now = Timestamp::now();
         let capture = CaptureTime { time: now, clock: Clock::Free };
         let (received, media_time) = (Instant::now(), Duration::ZERO);
-        FrameMeta { run: 1, seq: 1, width: 5, height: 3, capture, arrival: now, received, media_time }
+        FrameMeta {
+            run: 1,
+            seq: 1,
+            width: 5,
+            height: 3,
+            capture,
+            clock_skew_s: None,
+            arrival: now,
+            received,
+            media_time,
+        }
     }
 
     /// Odd sides, and rows with something between them.

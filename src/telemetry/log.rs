@@ -54,7 +54,7 @@ pub fn init_file(log: &Log, path: &Path) -> anyhow::Result<LogGuard> {
 fn start(log: &Log, out: impl Write + Send + 'static, ansi: bool) -> anyhow::Result<LogGuard> {
     // ONNX Runtime's binding tells at "info" what only its own developers need, NATS's client what its sink tells, and at
     // "trace" the HTTP client shows requests byte by byte, tokens included.
-    let quiet = "ort=error,async_nats=off,ureq=debug,ureq_proto=debug";
+    let quiet = "ort=error,async_nats=off,ureq=warn,ureq_proto=warn";
     let filter = EnvFilter::try_new(format!("{quiet},{}", log.filter)).map_err(|error| {
         anyhow::anyhow!("log.filter {:?}: {error}; try \"info\" or \"watchkeeper=debug\"", log.filter)
     })?;

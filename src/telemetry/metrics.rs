@@ -176,6 +176,8 @@ struct Fired {
     told: u64,
     /// Nobody was told.
     shadow: u64,
+    /// Beyond what it may fire in an hour.
+    held_back: u64,
 }
 
 /// One camera.
@@ -313,6 +315,16 @@ impl CameraMetrics {
     /// Each class with the number of its tracks now, and whether there ever was one.
     pub fn each_label(&self, mut see: impl FnMut(&str, u64, bool)) {
         self.tracks().iter().for_each(|count| see(&count.label, count.now.get(), count.ever.load(Ordering::Relaxed)));
+    }
+
+    /// A rule would have fired so often more, so far.
+    pub fn held_back(&self, rule: &str, count: u64) {
+        let mut fired = self.fired.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counts) = fired.get_mut(rule) {
+            counts.held_back = count;
+        } else {
+            fired.entry(rule.to_owned()).or_default().held_back = count;
+        }
     }
 
     /// The histogram of a step.
@@ -554,6 +566,13 @@ impl Metrics {
                     let labels = format!("camera=\"{}\",rule=\"{rule}\",shadow=\"{shadow}\"", camera.id);
                     let _ = writeln!(out, "watchkeeper_rule_fired_total{{{labels}}} {count}");
                 }
+            }
+        }
+        header(out, "rule_held_back_total", "counter");
+        for camera in &cameras {
+            for (rule, fired) in camera.fired.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                let labels = format!("camera=\"{}\",rule=\"{rule}\"", camera.id);
+                let _ = writeln!(out, "watchkeeper_rule_held_back_total{{{labels}}} {}", fired.held_back);
             }
         }
         header(out, "zone_objects", "gauge");

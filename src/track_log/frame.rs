@@ -321,10 +321,10 @@ fn end_reason(code: u8) -> Result<EndReason, Damaged> {
     END_REASONS.get(usize::from(code)).copied().ok_or(Damaged)
 }
 
-fn scene_values(scene: &SceneStats) -> [f32; 6] {
+fn scene_values(scene: &SceneStats) -> [f32; 7] {
     // Taken apart by name, so that a new field cannot be forgotten.
-    let SceneStats { mean, deviation, difference, sharpness, likeness, covered } = *scene;
-    [mean, deviation, difference, sharpness, likeness, covered]
+    let SceneStats { mean, deviation, difference, sharpness, likeness, covered, clock_skew_s } = *scene;
+    [mean, deviation, difference, sharpness, likeness, covered, clock_skew_s]
 }
 
 fn take_scene(bytes: &mut Bytes<'_>) -> Result<SceneStats, Damaged> {
@@ -336,5 +336,6 @@ fn take_scene(bytes: &mut Bytes<'_>) -> Result<SceneStats, Damaged> {
         sharpness: value()?,
         likeness: value()?,
         covered: value()?,
+        clock_skew_s: value()?,
     })
 }

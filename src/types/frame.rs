@@ -19,6 +19,8 @@ pub struct FrameMeta {
     pub height: u32,
     /// When the camera took it, and how we know.
     pub capture: CaptureTime,
+    /// How far the camera's own clock is ahead of ours, seconds, however far; `None`: it does not tell the time.
+    pub clock_skew_s: Option<f32>,
     /// When it left the decoder, wall clock.
     pub arrival: Timestamp,
     /// The same moment on the clock that is never set.

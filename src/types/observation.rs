@@ -157,6 +157,8 @@ pub struct SceneStats {
     pub likeness: f32,
     /// Part of the picture whose texture is gone, where there was some in the last minutes, 0..1.
     pub covered: f32,
+    /// How far the camera's own clock is ahead of ours, seconds; NaN: it does not tell the time.
+    pub clock_skew_s: f32,
 }
 
 impl Observation {

@@ -130,3 +130,22 @@ fn only_a_clock_that_the_camera_tells_can_be_off() {
     let (_, end) = whole(&watched, EventType::SceneClock);
     assert_eq!(end.data["reason"], "unknown");
 }
+
+#[test]
+fn a_clock_that_is_too_far_off_to_be_used_is_told() {
+    use watchkeeper::types::observation::SceneStats;
+    let mut watched = Watched::new(Scene { clock_skew: Some(Duration::from_secs(3)), ..Scene::default() });
+    watched.seen.capture.clock = Clock::Arrival;
+    // What the source says of a camera that begins at 1970, as it is measured beside the picture.
+    let usual = SceneStats { mean: 90.0, deviation: 40.0, difference: 2.0, sharpness: 50.0, ..SceneStats::default() };
+    let off = SceneStats { clock_skew_s: -1.7e9, likeness: 1.0, ..usual };
+    for skew in [off, SceneStats { clock_skew_s: 0.2, ..off }] {
+        for _ in 0..40 {
+            watched.pass(0.5, 5);
+            watched.see(Some(skew));
+        }
+    }
+    let (start, end) = whole(&watched, EventType::SceneClock);
+    assert!(start.data["skew_s"].as_f64().is_some_and(|skew| skew < -1e9), "{:?}", watched.story());
+    assert_eq!(end.data["reason"], "over");
+}

@@ -98,6 +98,7 @@ impl Feed {
             width,
             height,
             capture: CaptureTime { time: now, clock: Clock::Free },
+            clock_skew_s: None,
             arrival: now,
             received: Instant::now(),
             media_time: self.nominal.mul_f64(seq as f64),

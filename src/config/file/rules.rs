@@ -224,9 +224,8 @@ pub(in crate::config) struct Scene {
     /// Fewer frames per second than this, for ten seconds: `scene.fps`. Default: nobody asks.
     #[schemars(range(min = 0.01, max = 240))]
     pub min_fps: Option<f64>,
-    /// The camera's clock is off ours by more, seconds: `scene.clock`. Only where the camera tells its time (RTCP), and up
-    /// to 10 seconds: beyond, its clock is not used at all.
-    #[schemars(range(min = 0.1, max = 9.5))]
+    /// The camera's clock is off ours by more, seconds: `scene.clock`. Only where the camera tells its time (RTCP).
+    #[schemars(range(min = 0.1, max = 86_400))]
     pub clock_skew_s: f64,
 }
 

@@ -60,7 +60,8 @@ fn camera(
     }
     let models = models(written, key, file, known, report);
     let labels = models.first().map(|index| &*known[*index].labels).filter(|labels| !labels.is_empty());
-    let (zones, lines, rules) = Reading { base: key, labels, time_zone, report }.all(written);
+    let poses = models.iter().any(|index| known[*index].task == Task::Pose);
+    let (zones, lines, rules) = Reading { base: key, labels, poses, time_zone, report }.all(written);
     let password = [&written.password_file, &written.password_env, &written.password_credential].map(Option::as_deref);
     Camera {
         id: written.id.clone().unwrap_or_default(),

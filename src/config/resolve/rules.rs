@@ -17,6 +17,8 @@ pub(super) struct Reading<'a> {
     pub(super) base: &'a str,
     /// Labels of the model that feeds the tracker; `None`: they are not known.
     pub(super) labels: Option<&'a [String]>,
+    /// It has a pose model.
+    pub(super) poses: bool,
     pub(super) time_zone: &'a TimeZone,
     pub(super) report: &'a mut Report,
 }
@@ -43,6 +45,10 @@ impl Reading<'_> {
             let section = format!("{}.{list}[{at}]", self.base);
             *at += 1;
             let Some(id) = id else { continue };
+            if id == "scene" {
+                let message = "\"scene\" is the rule of scene.* events; choose another id";
+                self.report.problem(format!("{section}.id"), message);
+            }
             if let Some(first) = seen.get(id) {
                 let message = format!("{} is the id of {first} too; give each its own", words::quoted(id));
                 self.report.problem(format!("{section}.id"), message);
@@ -186,7 +192,13 @@ impl Reading<'_> {
                 }
                 RuleKind::Speed { above_kmh }
             }
-            RuleType::Fallen => RuleKind::Fallen { after: after(5.0) },
+            RuleType::Fallen => {
+                if !self.poses {
+                    let message = "needs keypoints, and the camera has no pose model; add one to its models";
+                    self.report.problem(format!("{key}.type"), message);
+                }
+                RuleKind::Fallen { after: after(5.0) }
+            }
         };
         Some(Rule { common, zone, kind })
     }

@@ -50,6 +50,8 @@ pub(super) struct Scene {
     fps: Hold,
     rate: Rate,
     clock: Hold,
+    /// As it was told last beside the picture, seconds.
+    told_skew: Option<f64>,
     /// For how long the camera has not told the time.
     untold: Duration,
     /// What goes on, and since when.
@@ -75,6 +77,7 @@ impl Scene {
             rate: Rate::new(),
             clock: Hold::default(),
             untold: Duration::ZERO,
+            told_skew: None,
             open: Vec::with_capacity(7),
         })
     }
@@ -185,15 +188,24 @@ impl Scene {
     /// What the camera's clock shows.
     fn compare(&mut self, seen: &Observation, passed: Duration, out: &mut Out) {
         let Some(limit) = self.config.clock_skew else { return };
-        if seen.capture.clock != Clock::Ntp {
+        if let Some(stats) = &seen.scene {
+            self.told_skew = Some(f64::from(stats.clock_skew_s)).filter(|skew| skew.is_finite());
+        }
+        // A clock that is far off is not used for capture times, and is told beside the picture.
+        let told = match seen.capture.clock {
+            Clock::Ntp => Some(seen.capture.time.seconds_since(seen.arrival)),
+            Clock::Arrival => self.told_skew,
+            Clock::Free => None,
+        };
+        let Some(skew) = told else {
             self.untold = self.untold.saturating_add(passed);
             if self.untold >= UNTOLD_AFTER {
                 self.end(|what| what == EventType::SceneClock, "unknown", out);
             }
             return;
-        }
+        };
         self.untold = Duration::ZERO;
-        let (skew, limit) = (seen.capture.time.seconds_since(seen.arrival), limit.as_secs_f64());
+        let limit = limit.as_secs_f64();
         let sign = Sign::below(-skew.abs() as f32, -limit as f32, -0.9 * limit as f32);
         let change = self.clock.look(sign, passed, SKEWED_AFTER);
         self.tell(EventType::SceneClock, change, seen.media_time, out, &[("skew_s", skew), ("limit_s", limit)]);

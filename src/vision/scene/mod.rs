@@ -134,8 +134,15 @@ impl Work {
         let covered = if self.known { self.view.covered(&self.edges) } else { 0.0 };
         let likeness = if self.known { self.view.likeness(&self.edges) } else { None };
         let sharpness = numbers::sharpness(&self.now, noise);
-        let mut stats =
-            SceneStats { mean, deviation, difference, sharpness, likeness: likeness.unwrap_or(f32::NAN), covered };
+        let mut stats = SceneStats {
+            mean,
+            deviation,
+            difference,
+            sharpness,
+            likeness: likeness.unwrap_or(f32::NAN),
+            covered,
+            clock_skew_s: f32::NAN,
+        };
         if covered < COVERED && deviation >= FLAT && self.learn(likeness, passed) {
             stats.likeness = f32::NAN;
         }
