@@ -9,6 +9,7 @@ use super::report::Fired;
 use crate::annotate::{Canvas, Rgb};
 use crate::config::{Anchor, Camera};
 use crate::rules::geometry;
+use crate::rules::heat::{COLUMNS, Heat, ROWS};
 use crate::track_log::view_path;
 use crate::types::geometry::BBox;
 
@@ -30,16 +31,65 @@ pub(super) fn write(
     size: (u32, u32),
     fired: &[Fired],
 ) -> anyhow::Result<()> {
-    let view = view_path(state_dir, &camera.id);
-    let (width, height, mut pixels, note) = match read(&view) {
+    let (width, height, mut pixels, note) = ground(state_dir, camera, size);
+    let hot = fired_at((width, height), camera, fired);
+    glow(&mut pixels, &hot);
+    finish(path, camera, (width, height), pixels, note)
+}
+
+/// Draws where subjects were, all or those of one label, and writes it as JPEG.
+pub(super) fn write_heat(
+    path: &Path,
+    state_dir: &Path,
+    camera: &Camera,
+    size: (u32, u32),
+    heat: &Heat,
+    class: Option<&str>,
+) -> anyhow::Result<()> {
+    let (width, height, mut pixels, note) = ground(state_dir, camera, size);
+    let cells: Vec<f32> = heat.seconds(class).map(|seconds| seconds as f32).collect();
+    let note = if cells.iter().any(|seconds| *seconds > 0.0) { note } else { Some("nobody was seen in that time") };
+    let hot: Vec<f32> =
+        (0..width * height).map(|at| smooth(&cells, (at % width, at / width), (width, height))).collect();
+    glow(&mut pixels, &hot);
+    finish(path, camera, (width, height), pixels, note)
+}
+
+/// Between the middles of cells, in a straight line.
+fn smooth(cells: &[f32], (x, y): (usize, usize), (width, height): (usize, usize)) -> f32 {
+    let place = |at: usize, pixels: usize, cells: usize| {
+        ((at as f32 + 0.5) * cells as f32 / pixels as f32 - 0.5).clamp(0.0, (cells - 1) as f32)
+    };
+    let (x, y) = (place(x, width, COLUMNS), place(y, height, ROWS));
+    let (left, top) = (x as usize, y as usize);
+    let cell = |column: usize, row: usize| {
+        cells.get(row.min(ROWS - 1) * COLUMNS + column.min(COLUMNS - 1)).copied().unwrap_or(0.0)
+    };
+    let (right, down) = (x - left as f32, y - top as f32);
+    let above = cell(left, top) * (1.0 - right) + cell(left + 1, top) * right;
+    let below = cell(left, top + 1) * (1.0 - right) + cell(left + 1, top + 1) * right;
+    above * (1.0 - down) + below * down
+}
+
+/// The camera's latest picture, or a black one and a note.
+fn ground(state_dir: &Path, camera: &Camera, size: (u32, u32)) -> (usize, usize, Vec<u8>, Option<&'static str>) {
+    match read(&view_path(state_dir, &camera.id)) {
         Some((width, height, pixels)) => (width, height, pixels, None),
         None => {
             let height = if size.0 == 0 { WIDTH * 9 / 16 } else { WIDTH * size.1 as usize / size.0 as usize };
             let height = height.clamp(WIDTH / 8, WIDTH * 4);
             (WIDTH, height, vec![0; WIDTH * height * 3], Some("no picture of this camera was kept yet"))
         }
-    };
-    heat(&mut pixels, (width, height), camera, fired);
+    }
+}
+
+fn finish(
+    path: &Path,
+    camera: &Camera,
+    (width, height): (usize, usize),
+    pixels: Vec<u8>,
+    note: Option<&str>,
+) -> anyhow::Result<()> {
     let mut canvas = Canvas::from_rgb(width, height, pixels).context("the picture has no pixels")?;
     places(&mut canvas, camera);
     if let Some(note) = note {
@@ -55,7 +105,7 @@ fn read(path: &Path) -> Option<(usize, usize, Vec<u8>)> {
 }
 
 /// Where tracks were when it fired for them: the more often, the hotter.
-fn heat(pixels: &mut [u8], (width, height): (usize, usize), camera: &Camera, fired: &[Fired]) {
+fn fired_at((width, height): (usize, usize), camera: &Camera, fired: &[Fired]) -> Vec<f32> {
     let anchors = anchors(camera);
     let reach = (REACH * height as f32).max(3.0);
     let mut sum = vec![0.0_f32; width * height];
@@ -73,8 +123,13 @@ fn heat(pixels: &mut [u8], (width, height): (usize, usize), camera: &Camera, fir
             }
         }
     }
-    let hottest = sum.iter().copied().fold(1.0_f32, f32::max);
-    for (pixel, heat) in pixels.chunks_exact_mut(3).zip(&sum) {
+    sum
+}
+
+/// Colours pixels by their heat, row by row.
+fn glow(pixels: &mut [u8], sum: &[f32]) {
+    let hottest = sum.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    for (pixel, heat) in pixels.chunks_exact_mut(3).zip(sum) {
         // Those few are seen, too.
         let heat = (heat / hottest).sqrt();
         let (over, colour) = (heat.min(0.8), [255.0, 255.0 * heat * heat, 0.0]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::progress::Progress;
 use crate::config::Camera;
+use crate::rules::heat::Heat;
 use crate::rules::{Firing, Rules};
 use crate::track_log::{ReadError, Reader, Record, Start};
 use crate::types::observation::Input;
@@ -40,6 +41,8 @@ pub(super) struct Replayed {
     pub(super) size: (u32, u32),
     /// In the span, in order.
     pub(super) fired: Vec<Firing>,
+    /// Where subjects were in the span, and for how long.
+    pub(super) heat: Heat,
     /// By rule: firings in the span that `max_per_hour` held back.
     pub(super) held_back: BTreeMap<String, u64>,
 }
@@ -70,6 +73,7 @@ pub(super) fn replay(state_dir: &Path, camera: &Camera, span: Span) -> Result<Re
         holes: Vec::new(),
         size: (0, 0),
         fired: Vec::new(),
+        heat: Heat::default(),
         held_back: BTreeMap::new(),
     };
     let (mut told, mut begun) = (0, false);
@@ -80,12 +84,12 @@ pub(super) fn replay(state_dir: &Path, camera: &Camera, span: Span) -> Result<Re
                 if std::mem::replace(&mut begun, true) {
                     out.beginnings.push((at, whole));
                 }
-                (rules, held) = (Rules::new(camera), Held::default());
+                (rules, held) = (anew(camera, &mut rules), Held::default());
                 continue;
             }
             Record::Hole { from, until } => {
                 out.holes.push((from, until));
-                (rules, held) = (Rules::new(camera), Held::default());
+                (rules, held) = (anew(camera, &mut rules), Held::default());
                 continue;
             }
             Record::Told(input) => input,
@@ -93,7 +97,10 @@ pub(super) fn replay(state_dir: &Path, camera: &Camera, span: Span) -> Result<Re
         match input {
             Input::Frame(frame) => {
                 told += 1;
-                counts = frame.arrival >= span.from;
+                let before = std::mem::replace(&mut counts, frame.arrival >= span.from);
+                if counts && !before {
+                    rules.heat_mut().clear();
+                }
                 progress.step(told, frame.arrival);
                 if counts {
                     let gap = out.last.map_or(0.0, |last| frame.arrival.seconds_since(last));
@@ -113,7 +120,15 @@ pub(super) fn replay(state_dir: &Path, camera: &Camera, span: Span) -> Result<Re
         });
         held.note(&rules, counts.then_some(&mut out.held_back));
     }
+    out.heat = std::mem::take(rules.heat_mut());
     Ok(out)
+}
+
+/// Rules that remember nothing but where subjects were.
+fn anew(camera: &Camera, before: &mut Rules) -> Rules {
+    let mut rules = Rules::new(camera);
+    *rules.heat_mut() = std::mem::take(before.heat_mut());
+    rules
 }
 
 /// What was held back so far, by rule.

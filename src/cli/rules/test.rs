@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::replay::{Replayed, Span, replay};
+use super::replay::{Span, replay};
 use super::report::{CameraReport, Report, rules_of};
 use super::{live, picture, print, when};
 use crate::cli::exit::BadInput;
@@ -40,6 +40,12 @@ pub(super) struct Args {
     /// Draws zones, lines and where it fired on the camera's latest picture; several cameras: a file each, with their ids
     #[arg(long, value_name = "FILE.jpg")]
     snapshot: Option<PathBuf>,
+    /// Draws where subjects were, and for how long, on the camera's latest picture; several cameras: a file each
+    #[arg(long, value_name = "FILE.jpg")]
+    heat: Option<PathBuf>,
+    /// Of these alone, with --heat: a label such as person
+    #[arg(long, value_name = "LABEL", requires = "heat")]
+    class: Option<String>,
     /// Compares with what was told live in that time, by the outbox
     #[arg(long)]
     against_live: bool,
@@ -66,7 +72,12 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for camera in &cameras {
         let replayed = replay(&config.runtime.state_dir, camera, span).map_err(|error| no_log(error, &config))?;
-        let Replayed { size, .. } = replayed;
+        let size = replayed.size;
+        if let Some(path) = &args.heat {
+            let path = if cameras.len() == 1 { path.clone() } else { named(path, &camera.id) };
+            let class = args.class.as_deref();
+            picture::write_heat(&path, &config.runtime.state_dir, camera, size, &replayed.heat, class)?;
+        }
         let mut found = CameraReport::new(camera, replayed, args.rule.as_deref());
         if let Some(path) = &args.snapshot {
             let path = if cameras.len() == 1 { path.clone() } else { named(path, &camera.id) };
@@ -114,7 +125,7 @@ fn cameras(args: &Args, config: &Config) -> anyhow::Result<Vec<Arc<Camera>>> {
 
 fn check_rule(rule: &str, cameras: &[Arc<Camera>]) -> Result<(), BadInput> {
     let all = || cameras.iter().flat_map(|camera| rules_of(camera)).map(|(id, _)| id);
-    if all().any(|id| id == rule) {
+    if rule == "scene" || all().any(|id| id == rule) {
         return Ok(());
     }
     let there = all().collect::<Vec<_>>().join(", ");
