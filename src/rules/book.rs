@@ -69,7 +69,9 @@ impl<T: Note> Book<T> {
         }
         for page in &mut self.pages {
             let inherited = page.note.told_as().filter(|number| *number != page.seen.number);
-            if inherited.is_some_and(|number| view.seen.tracks.iter().any(|track| track.number == number)) {
+            // A predicted one is not back: nobody has seen it.
+            let is_back = |number| view.seen.tracks.iter().any(|track| track.number == number && !track.coasted);
+            if inherited.is_some_and(is_back) {
                 close(page);
             }
         }

@@ -142,6 +142,20 @@ fn another_number_after_a_moment_without_a_track_is_the_same_stop() {
 }
 
 #[test]
+fn a_track_that_has_an_heir_and_is_still_predicted_is_not_back() {
+    let mut watched = Watched::new(stopped());
+    assert_eq!(told(&watched.run(12.0, |_| vec![car(1, 0.5)])), [START]);
+    let predicted = Seen { coasted: true, ..car(1, 0.5) };
+    let fired = watched.run(0.4, |_| vec![predicted, car(2, 0.5)]);
+    assert!(fired.is_empty(), "{:?}", told(&fired));
+    watched.ends(1);
+    let fired = watched.run(20.0, |_| vec![car(2, 0.5)]);
+    assert!(fired.is_empty(), "{:?}", told(&fired));
+    let end = watched.reset().remove(0);
+    assert_eq!(end.draft.track.unwrap().id, "gate:3:1");
+}
+
+#[test]
 fn what_stands_outside_the_zone_is_nobodys_matter() {
     let mut watched = Watched::new(stopped());
     assert!(watched.run(30.0, |_| vec![person(1, [0.5, 0.9])]).is_empty());
