@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Watch;
 use super::gate::Gate;
+use super::held::Pace;
 use super::out::Out;
 use super::place::Place;
 use super::spell::Spell;
@@ -12,14 +13,14 @@ use crate::config;
 use crate::types::event::EventType;
 
 /// `zone.absence`, start and end. The clock begins with the first frame, so a place that is empty from the start is
-/// told of too. A track that is only predicted is there.
+/// told of too, and stands still while there are no frames. A track that is only predicted is there.
 pub(super) struct Absence {
     gate: Gate,
     place: Place,
     after: Duration,
     /// Since when nobody is there.
     since: Option<Moment>,
-    now: Option<Moment>,
+    pace: Pace,
     spell: Spell,
 }
 
@@ -30,7 +31,7 @@ impl Absence {
             place: Place::new(camera, rule),
             after,
             since: None,
-            now: None,
+            pace: Pace::default(),
             spell: Spell::Untold,
         }
     }
@@ -45,7 +46,10 @@ impl Absence {
 impl Watch for Absence {
     fn see(&mut self, view: &View<'_>, _: &mut [u64], out: &mut Out) {
         let now = view.now();
-        self.now = Some(now);
+        if let (Some(gap), Some(since)) = (self.pace.see(now), &mut self.since) {
+            let watched = gap.last.since(*since).min(self.after.saturating_sub(gap.settle));
+            *since = now.earlier(watched);
+        }
         let since = *self.since.get_or_insert(now);
         if self.place.those(view).next().is_some() {
             self.end(now, "present", out);
@@ -57,7 +61,7 @@ impl Watch for Absence {
     }
 
     fn reset(&mut self, out: &mut Out) {
-        if let Some(now) = self.now.take() {
+        if let Some(now) = self.pace.end() {
             self.end(now, "reset", out);
         }
         self.since = None;

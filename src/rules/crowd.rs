@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Watch;
 use super::gate::Gate;
-use super::held::{Held, lapse};
+use super::held::{Held, Pace, lapse};
 use super::out::Out;
 use super::place::Place;
 use super::spell::Spell;
@@ -29,8 +29,8 @@ pub(super) struct Crowd {
     peak: u32,
     /// In this frame, by class.
     counts: Vec<u32>,
-    /// When the latest frame was taken, and how many were there.
-    now: Option<Moment>,
+    pace: Pace,
+    /// How many were there in the latest frame.
     count: u32,
     spell: Spell,
 }
@@ -48,7 +48,7 @@ impl Crowd {
             began: None,
             peak: 0,
             counts: Vec::with_capacity(128),
-            now: None,
+            pace: Pace::default(),
             count: 0,
             spell: Spell::Untold,
         }
@@ -81,7 +81,10 @@ impl Crowd {
 impl Watch for Crowd {
     fn see(&mut self, view: &View<'_>, _: &mut [u64], out: &mut Out) {
         let now = view.now();
-        self.now = Some(now);
+        if self.pace.see(now).is_some() {
+            self.many.clear();
+            self.few.clear();
+        }
         let count = self.count_all(view);
         self.count = count;
         self.many.see(count >= self.from, now, lapse(self.hold));
@@ -99,7 +102,7 @@ impl Watch for Crowd {
     }
 
     fn reset(&mut self, out: &mut Out) {
-        if let Some(now) = self.now.take() {
+        if let Some(now) = self.pace.end() {
             self.end(self.count, (now, "reset"), out);
         }
     }

@@ -1,4 +1,4 @@
-//! Has it been so for long enough?
+//! Has it been so for long enough, and did anybody look?
 
 use std::time::Duration;
 
@@ -35,6 +35,42 @@ impl Held {
     /// It is not so.
     pub(super) fn clear(&mut self) {
         self.since = None;
+    }
+}
+
+/// Longer from a frame to the next and nobody looked in between, at any usual pace.
+const GAP: Duration = Duration::from_secs(2);
+/// The same where frames are rarer than that: in steps as long as the one before.
+const STEPS: u32 = 4;
+
+/// When frames come, and where they stay away.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    latest: Option<Moment>,
+    step: Duration,
+}
+
+/// Nobody looked for a while: what was so before may have ended long ago.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unseen {
+    /// The last frame before it.
+    pub(super) last: Moment,
+    /// Frames of so long tell what is so now: tracks begin anew.
+    pub(super) settle: Duration,
+}
+
+impl Pace {
+    /// A frame; tells of the gap before it.
+    pub(super) fn see(&mut self, now: Moment) -> Option<Unseen> {
+        let last = self.latest.replace(now)?;
+        let settle = GAP.max(self.step.saturating_mul(STEPS));
+        self.step = now.since(last);
+        (self.step > settle).then_some(Unseen { last, settle })
+    }
+
+    /// There are no more; tells when the last one was.
+    pub(super) fn end(&mut self) -> Option<Moment> {
+        std::mem::take(self).latest
     }
 }
 

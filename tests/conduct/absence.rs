@@ -49,6 +49,43 @@ fn somebody_whose_detection_is_missing_for_a_while_is_there() {
 }
 
 #[test]
+fn time_without_frames_is_not_time_without_anybody() {
+    let mut watched = Watched::new(absence());
+    assert!(watched.run(20.0, |_| vec![person(1, [0.5, 0.5])]).is_empty());
+    watched.ends(1);
+    watched.skip(60.0);
+    // A tracker takes a moment to be sure of him.
+    let fired = watched.run(20.0, |t| if t < 0.5 { vec![] } else { vec![person(2, [0.5, 0.5])] });
+    assert!(fired.is_empty(), "{:?}", told(&fired));
+
+    // Who came while nobody looked is found as well.
+    assert!(watched.run(9.8, |_| vec![]).is_empty());
+    watched.skip(60.0);
+    assert!(watched.run(1.0, |t| if t < 0.5 { vec![] } else { vec![person(3, [0.5, 0.5])] }).is_empty());
+    let fired = watched.run(20.0, |_| vec![]);
+    near(number(&watched.reset()[0], "duration_s"), 19.9, 0.11);
+    assert_eq!(told(&fired), [START]);
+}
+
+#[test]
+fn a_camera_that_stalls_often_or_sends_few_frames_tells_of_an_empty_place() {
+    let mut watched = Watched::new(absence());
+    let fired: Vec<_> = (0..4)
+        .flat_map(|_| {
+            watched.skip(4.0);
+            watched.run(4.0, |_| vec![])
+        })
+        .collect();
+    near(one(&fired).0, 20.0 + 2.0, 1.0);
+
+    let mut watched = Watched::new(absence());
+    watched.fps = 0.05;
+    let (at, firing) = (watched.run(120.0, |_| vec![]), START);
+    assert_eq!(told(&at), [firing]);
+    assert!(one(&at).0 <= 60.0);
+}
+
+#[test]
 fn its_end_is_told_after_the_schedule_has_closed_and_when_all_is_over() {
     let mut rule = absence();
     rule.common.active = Some(Schedule::parse("mon-fri 08:00-12:00", jiff::tz::TimeZone::UTC).unwrap());

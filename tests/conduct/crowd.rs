@@ -62,6 +62,17 @@ fn it_ends_once_few_have_been_left_for_as_long_and_says_how_many_and_how_long() 
 }
 
 #[test]
+fn it_does_not_end_while_nobody_looks() {
+    let mut watched = Watched::new(crowd());
+    assert_eq!(told(&watched.run(10.0, |_| people(6))), [START]);
+    // Hidden for an instant, then no frames; the tracker is sure of nobody at first.
+    assert!(watched.run(0.2, |_| people(3)).is_empty());
+    watched.skip(60.0);
+    assert!(watched.run(0.3, |_| people(0)).is_empty());
+    assert!(watched.run(10.0, |_| people(6)).is_empty());
+}
+
+#[test]
 fn to_and_fro_between_the_two_numbers_changes_nothing() {
     let mut watched = Watched::new(crowd());
     let fired = watched.run(120.0, |t| people(if t < 10.0 || t % 4.0 < 2.0 { 5 } else { 4 }));
