@@ -19,8 +19,9 @@ const HOLD: Duration = Duration::from_secs(2);
 const HOLD_LEAVING: Duration = Duration::from_millis(500);
 /// Time since its first sight in which a track can be an heir: at first there may be little to see of it.
 const FRESH: Duration = Duration::from_millis(500);
-/// Time without a sight after which a track is over, should nobody say so.
-const SILENT: Duration = Duration::from_secs(30);
+/// Time without a sight after which a track is over, should nobody say so. Longer than trackers wait at most, which is
+/// twice an hour: until they say so it is where it was.
+const SILENT: Duration = Duration::from_secs(3 * 3600);
 /// Distance from the place where it was, or would be by now, in heights of the box: at once, and more per second.
 const NEAR: (f32, f32) = (0.3, 0.5);
 /// The same for one that was leaving the picture: people come in where others go out.

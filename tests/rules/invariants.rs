@@ -136,7 +136,7 @@ fn tracks_that_come_and_never_end_are_forgotten() {
         let inside: u32 = rules.counts(0).iter().sum();
         assert!(inside <= 1024, "{inside}");
     }
-    rules.take(Input::Frame(&places::frame(Duration::from_secs(400), Vec::new())), |firing| fired.push(firing));
+    rules.take(Input::Frame(&places::frame(Duration::from_secs(4 * 3600), Vec::new())), |firing| fired.push(firing));
     assert_eq!(rules.counts(0), [0, 0, 0]);
     assert_eq!(count(&fired, "zone.enter"), count(&fired, "zone.exit"));
 }

@@ -39,6 +39,18 @@ fn an_id_switch_on_the_way_is_followed_where_the_way_leads() {
 }
 
 #[test]
+fn who_is_hidden_for_long_is_where_he_was_until_his_tracker_gives_him_up() {
+    let mut street = both();
+    street.walk(1, stand([0.6, 0.45], 10));
+    (0..400).for_each(|_| street.see(Vec::new()));
+    street.walk(1, way([0.6, 0.48], [0.6, 0.7], 20));
+    assert_eq!(street.said(), [("zone.enter", Some(1)), ("line.crossed", Some(1))]);
+    street.see_and_end(Vec::new(), &[(1, EndReason::NotSeen)]);
+    (0..25).for_each(|_| street.see(Vec::new()));
+    assert_eq!(street.said()[2..], [("zone.exit", Some(1))]);
+}
+
+#[test]
 fn somebody_else_far_off_is_somebody_else() {
     let mut street = both();
     street.walk(1, stand([0.45, 0.7], 10));
