@@ -6,7 +6,8 @@
 //! What crosses is the way of the anchor from one place to the next, and what it must cross is the line itself: who goes
 //! round its end does not. A crossing counts once the track was seen clearly on one side in `frames` frames and
 //! then clearly on the other in as many, clearly meaning by more than a detector's boxes tremble: whoever stands on the
-//! line does not cross it. Predicted places are a part of the way, and prove nothing.
+//! line does not cross it. Predicted places are a part of the way, and prove nothing. Whoever does not count when that is
+//! known crosses once he does, unless he is back by then.
 //!
 //! An event comes with the frame in which that is certain; `data.crossed_at` says when it happened, where that was
 //! earlier. Within a track's cool-down nothing is told of it; if it is on the other side when that is over, it is then.

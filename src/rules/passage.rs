@@ -123,7 +123,11 @@ impl Passage {
             return;
         }
         let has_crossed = self.is_settled() && self.settled != self.side && self.through.signum() == self.side;
-        if has_crossed && counts {
+        if has_crossed {
+            // A score or a height that is off its limit in this very frame is asked again in the next.
+            if !counts {
+                return;
+            }
             let at = self.crossed.map_or(self.at, |(first, last)| last.settled(first));
             (self.due, self.due_since) = (self.due.saturating_add(self.side), at);
         }

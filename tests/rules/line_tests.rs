@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use watchkeeper::config::{Directions, Line};
-use watchkeeper::types::observation::Seen;
+use watchkeeper::types::observation::{Seen, fixed_score};
 
 use crate::places::{line, seen};
 use crate::{Street, stand, way};
@@ -155,6 +155,32 @@ fn within_a_cool_down_there_and_back_is_nothing_and_there_is_told_when_it_is_ove
     assert_eq!(street.rules.crossed(0), [1, 1], "in the end it is where it was");
     street.walk(2, way([0.3, 0.4], [0.3, 0.6], 5));
     assert_eq!(street.rules.crossed(0), [2, 1], "others have their own");
+}
+
+#[test]
+fn who_does_not_count_in_the_frame_that_settles_it_crosses_when_he_does() {
+    let picky = || {
+        let mut line = door();
+        line.common.min_score = 0.5;
+        street(line)
+    };
+    let faint = |y| Seen { median_score: fixed_score(0.45), ..seen(1, [0.5, y], 0.2) };
+    let mut street = picky();
+    street.walk(1, way([0.5, 0.4], [0.5, 0.48], 4));
+    (0..10).for_each(|k| street.see(vec![faint(0.52 + 0.01 * f32::from(k as u8))]));
+    assert_eq!(street.said(), []);
+    street.walk(1, stand([0.5, 0.62], 5));
+    assert_eq!(street.rules.crossed(0), [1, 0]);
+    assert!((street.time(0, "crossed_at") - 0.45).abs() < 0.06);
+
+    let mut street = picky();
+    street.walk(1, way([0.5, 0.4], [0.5, 0.48], 4));
+    (0..10).for_each(|_| street.see(vec![faint(0.56)]));
+    street.walk(1, stand([0.5, 0.44], 5));
+    assert_eq!(street.rules.crossed(0), [0, 0], "back before he counted");
+    (0..10).for_each(|_| street.see(vec![faint(0.56)]));
+    street.reset();
+    assert_eq!(street.rules.crossed(0), [0, 0], "gone before he counted");
 }
 
 #[test]
