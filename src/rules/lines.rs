@@ -54,7 +54,7 @@ impl Line {
     /// A frame.
     pub(super) fn see(&mut self, view: &View<'_>, out: &mut Out) {
         for heir in view.heirs {
-            self.hand_over(heir.of, heir.number);
+            self.hand_over(heir.of, heir.number, out);
         }
         let segment = Segment::new(self.config.from, self.config.to, view.aspect());
         for track in &view.seen.tracks {
@@ -95,11 +95,15 @@ impl Line {
     }
 
     /// A way goes on under another number.
-    fn hand_over(&mut self, from: u64, to: u64) {
+    fn hand_over(&mut self, from: u64, to: u64, out: &mut Out) {
         let Ok(at) = self.find(from) else { return };
+        let heir = self.find(to).ok().map(|at| self.passages[at]).filter(Passage::is_settled);
+        if heir.is_some_and(|heir| !heir.crossed_since(self.passages[at].due_since)) {
+            self.end(at, out);
+        }
         let passage = self.passages.remove(at).becomes(to);
         match self.find(to) {
-            // It has been on its own way for some time.
+            // It has been on its own way for some time. What the other one still had to tell is told, or it is the same.
             Ok(at) if self.passages[at].is_settled() => {}
             Ok(at) => self.passages[at] = passage,
             Err(at) => self.passages.insert(at, passage),

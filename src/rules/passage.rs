@@ -139,6 +139,11 @@ impl Passage {
         self.due != 0 && self.told.is_none_or(|told| self.at.media.saturating_sub(told) >= cooldown)
     }
 
+    /// Did it cross since a moment, told or not?
+    pub(super) fn crossed_since(&self, then: Moment) -> bool {
+        self.due != 0 || self.told.is_some_and(|told| told >= then.media)
+    }
+
     /// A crossing was told, or is not worth it.
     pub(super) fn done(&mut self, was_told: bool) {
         self.due -= self.due.signum();

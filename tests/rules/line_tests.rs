@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use watchkeeper::config::{Directions, Line};
 use watchkeeper::types::observation::{Seen, fixed_score};
+use watchkeeper::types::track::EndReason;
 
 use crate::places::{line, seen};
 use crate::{Street, stand, way};
@@ -155,6 +156,37 @@ fn within_a_cool_down_there_and_back_is_nothing_and_there_is_told_when_it_is_ove
     assert_eq!(street.rules.crossed(0), [1, 1], "in the end it is where it was");
     street.walk(2, way([0.3, 0.4], [0.3, 0.6], 5));
     assert_eq!(street.rules.crossed(0), [2, 1], "others have their own");
+}
+
+#[test]
+fn a_crossing_that_waits_for_its_cool_down_is_told_where_its_track_proves_to_be_another() {
+    let mut line = door();
+    line.common.cooldown = Duration::from_secs(60);
+    let mut street = street(line);
+    street.walk(1, way([0.5, 0.4], [0.5, 0.6], 5));
+    street.walk(1, way([0.5, 0.6], [0.5, 0.4], 5));
+    assert_eq!(street.rules.crossed(0), [1, 0], "out waits");
+    // Two tracks of one subject for a while; then the first is over.
+    (0..10).for_each(|_| street.see(vec![seen(1, [0.5, 0.4], 0.2), seen(2, [0.5, 0.4], 0.2)]));
+    street.see_and_end(vec![seen(2, [0.5, 0.4], 0.2)], &[(1, EndReason::Duplicate)]);
+    street.walk(2, stand([0.5, 0.4], 5));
+    assert_eq!(street.rules.crossed(0), [1, 1]);
+}
+
+#[test]
+fn two_tracks_of_one_subject_that_cross_and_prove_to_be_one_cross_once() {
+    let mut line = door();
+    line.common.cooldown = Duration::from_secs(60);
+    let mut street = street(line);
+    street.walk(1, way([0.5, 0.4], [0.5, 0.6], 5));
+    street.walk(1, stand([0.5, 0.6], 5));
+    for [x, y] in [stand([0.5, 0.6], 5), way([0.5, 0.6], [0.5, 0.4], 5), stand([0.5, 0.4], 5)].concat() {
+        street.see(vec![seen(1, [x, y], 0.2), seen(2, [x, y], 0.2)]);
+    }
+    assert_eq!(street.rules.crossed(0), [1, 1], "the one without a cool-down");
+    street.see_and_end(vec![seen(2, [0.5, 0.4], 0.2)], &[(1, EndReason::Duplicate)]);
+    street.walk(2, stand([0.5, 0.4], 5));
+    assert_eq!(street.rules.crossed(0), [1, 1]);
 }
 
 #[test]
