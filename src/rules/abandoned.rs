@@ -183,6 +183,7 @@ impl Watch for Abandoned {
         self.find(view);
         let watches = WATCHES.min(self.after / 2);
         let (gate, place) = (&mut self.gate, &self.place);
+        out.hand_over(gate, view.heirs);
         for at in 0..self.spots.len() {
             let Some(spot) = self.spots.get_mut(at) else { break };
             if spot.look_around(view, (&self.owners, self.near), watches) {

@@ -84,6 +84,7 @@ impl Watch for Fallen {
     fn see(&mut self, view: &View<'_>, _: &mut [u64], out: &mut Out) {
         let now = view.now();
         let (gate, place) = (&mut self.gate, &self.place);
+        out.hand_over(gate, view.heirs);
         self.book.hand_over(view, |page| end(page, page.at, "ended", (gate, place), out));
         for track in view.seen.tracks.iter().filter(|track| !track.coasted) {
             let inside = place.of(track).is_some();

@@ -116,6 +116,11 @@ impl Gate {
         Answer::Open
     }
 
+    /// What it fired for `from` was for `to`.
+    pub(super) fn hand_over(&mut self, from: u64, to: u64) {
+        self.fired.iter_mut().filter(|(whom, _)| *whom == from).for_each(|(whom, _)| *whom = to);
+    }
+
     fn cools_down(&mut self, about: u64, now: Duration) -> bool {
         while self.fired.front().is_some_and(|(_, at)| now.saturating_sub(*at) >= self.common.cooldown) {
             self.fired.pop_front();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::gate::{Answer, Gate};
+use super::succession::Heir;
 use super::{Firing, Model};
 use crate::config;
 use crate::types::event::{EventDraft, EventTrack, EventType, Phase};
@@ -62,8 +63,7 @@ impl Out {
     /// May the rule fire now about a track (by number; 0: the place; `None`: cool-downs do not matter)? Where the
     /// answer is [`Answer::Open`] it must be [told](Self::tell); what is held back is counted.
     pub(super) fn asks(&mut self, gate: &mut Gate, about: Option<u64>) -> Answer {
-        // Numbers begin anew with each run.
-        let about = about.map(|number| if number == 0 { 0 } else { (u64::from(self.run) << 40) ^ number });
+        let about = about.map(|number| self.whom(number));
         let answer = gate.opens(about, self.now, self.media_time);
         if answer == Answer::HeldBack {
             let id = &gate.common().id;
@@ -73,6 +73,18 @@ impl Out {
             }
         }
         answer
+    }
+
+    /// A track's number as gates know it: numbers begin anew with each run. 0: the place.
+    fn whom(&self, number: u64) -> u64 {
+        if number == 0 { 0 } else { (u64::from(self.run) << 40) ^ number }
+    }
+
+    /// The cool-downs of tracks that were lost are their heirs' now.
+    pub(super) fn hand_over(&self, gate: &mut Gate, heirs: &[Heir]) {
+        for heir in heirs {
+            gate.hand_over(self.whom(heir.of), self.whom(heir.number));
+        }
     }
 
     /// When the frame was taken, with its clock.

@@ -64,6 +64,7 @@ impl Watch for Speed {
     fn see(&mut self, view: &View<'_>, _: &mut [u64], out: &mut Out) {
         let Some(ground) = &self.ground else { return };
         let (now, limit) = (view.now(), f64::from(self.above_kmh));
+        out.hand_over(&mut self.gate, view.heirs);
         self.book.hand_over(view, |_| ());
         for (track, at) in self.place.those(view).filter(|(track, _)| !track.coasted) {
             let begin = || {

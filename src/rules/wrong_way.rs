@@ -63,6 +63,7 @@ impl Watch for WrongWay {
     fn see(&mut self, view: &View<'_>, _: &mut [u64], out: &mut Out) {
         let (now, aspect) = (view.now(), view.aspect());
         let against = [self.against[0] * aspect, self.against[1]];
+        out.hand_over(&mut self.gate, view.heirs);
         self.book.hand_over(view, |_| ());
         for (track, [x, y]) in self.place.those(view).filter(|(track, _)| !track.coasted) {
             let begin = || Some((Trail::new(), Once::Untold));

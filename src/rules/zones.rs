@@ -69,6 +69,7 @@ impl Zone {
 
     /// A frame; says of each of its tracks whether it is inside.
     pub(super) fn see(&mut self, view: &View<'_>, inside: &mut [u64], out: &mut Out) {
+        out.hand_over(&mut self.gate, view.heirs);
         for heir in view.heirs {
             self.hand_over(heir.of, heir.number, out);
         }

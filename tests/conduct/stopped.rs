@@ -158,6 +158,18 @@ fn a_track_that_has_an_heir_and_is_still_predicted_is_not_back() {
 }
 
 #[test]
+fn a_cool_down_is_its_heirs_too() {
+    let mut rule = stopped();
+    rule.common.cooldown = s(60);
+    let mut watched = Watched::new(rule);
+    let place = |t: f64| 0.3 + 0.02 * (t as f32 - 15.0).clamp(0.0, 10.0);
+    let fired = watched.run(60.0, |t| vec![car(if t < 20.0 { 1 } else { 2 }, place(t))]);
+    assert_eq!(told(&fired), [START, END]);
+    let fired = watched.run(20.0, |_| vec![car(2, place(60.0))]);
+    near(one(&fired).0, 70.0, 0.2);
+}
+
+#[test]
 fn what_stands_outside_the_zone_is_nobodys_matter() {
     let mut watched = Watched::new(stopped());
     assert!(watched.run(30.0, |_| vec![person(1, [0.5, 0.9])]).is_empty());
