@@ -121,12 +121,17 @@ impl Out {
         });
     }
 
+    /// A track's name in events.
+    pub(super) fn track_id(&self, number: u64) -> String {
+        format!("{}:{}:{number}", self.camera, self.run)
+    }
+
     /// A track as it stands in events.
     fn track(&self, track: &Seen) -> EventTrack {
         let bbox = track.bbox();
         let score = |fixed: u16| f32::from(fixed) / SCORE_UNIT;
         EventTrack {
-            id: format!("{}:{}:{}", self.camera, self.run, track.number),
+            id: self.track_id(track.number),
             label: self.model.labels.get(usize::from(track.class)).cloned().unwrap_or_default(),
             score: score(track.score),
             top_score: score(track.top_score),

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
+use super::out::Out;
 use super::view::Moment;
 use crate::config;
 use crate::types::observation::Seen;
@@ -54,7 +57,8 @@ pub(super) enum Stage {
 pub(super) enum Enter {
     /// It was not time.
     Untold,
-    Told,
+    /// Of a track with this number.
+    Told(u64),
     /// There were too many in this hour.
     HeldBack,
 }
@@ -100,6 +104,15 @@ impl Visit {
     /// It goes on as another track.
     pub(super) fn becomes(self, number: u64) -> Self {
         Self { number, ..self }
+    }
+
+    /// Says as whom it came in, where that is not its number any more.
+    pub(super) fn link(&self, data: &mut Map<String, Value>, out: &Out) {
+        if let Enter::Told(number) = self.enter
+            && number != self.track.number
+        {
+            data.insert("entered_as".to_owned(), out.track_id(number).into());
+        }
     }
 
     pub(super) fn is_inside(&self) -> bool {

@@ -7,6 +7,8 @@
 //! ([`succession`](super::succession)), and it matters only at the entrance who counts: a label that changes its mind
 //! makes nobody come or go.
 //!
+//! Where the track has another number by then than in `zone.enter`, `data.entered_as` is its id there.
+//!
 //! Whoever is inside when the zone's hours begin comes in then, with `data.since` before that.
 
 use serde_json::{Map, Value};
@@ -151,18 +153,21 @@ impl Zone {
                 out.tell(gate, EventType::ZoneEnter, Phase::Start, Some(&visit.track), data);
             }
             visit.enter = match answer {
-                Answer::Open => Enter::Told,
+                Answer::Open => Enter::Told(visit.number),
                 Answer::Closed => Enter::Untold,
                 Answer::HeldBack => Enter::HeldBack,
             };
         }
         let dwelt = now.since(visit.dwells_since);
-        if !visit.dwell_told && self.config.dwell.is_some_and(|dwell| dwelt >= dwell) {
+        // Of whom they were not told that he came, they are not told that he stays.
+        if !visit.dwell_told && visit.enter != Enter::HeldBack && self.config.dwell.is_some_and(|dwell| dwelt >= dwell)
+        {
             let answer = out.asks(gate, Some(visit.number));
             if answer == Answer::Open {
                 let mut data = Map::new();
                 data.insert("since".to_owned(), visit.dwells_since.capture.to_string().into());
                 data.insert("dwell_s".to_owned(), seconds(dwelt).into());
+                visit.link(&mut data, out);
                 out.tell(gate, EventType::ZoneDwell, Phase::Update, Some(&visit.track), data);
             }
             visit.dwell_told = answer != Answer::Closed;
@@ -178,7 +183,7 @@ impl Zone {
 
     /// Tells that somebody went out, where it was told that he came in.
     fn tell_end(&self, visit: &Visit, reason: &str, out: &mut Out) {
-        if visit.enter != Enter::Told {
+        if !matches!(visit.enter, Enter::Told(_)) {
             return;
         }
         let until = visit.until();
@@ -187,6 +192,7 @@ impl Zone {
         data.insert("since".to_owned(), visit.since.capture.to_string().into());
         data.insert("until".to_owned(), until.capture.to_string().into());
         data.insert("dwell_s".to_owned(), seconds(until.since(visit.since)).into());
+        visit.link(&mut data, out);
         out.tell(&self.gate, EventType::ZoneExit, Phase::End, Some(&visit.track), data);
     }
 

@@ -77,6 +77,20 @@ fn an_exit_is_told_only_where_its_entrance_was() {
 }
 
 #[test]
+fn a_dwell_is_told_only_where_the_entrance_was_not_held_back() {
+    let mut zone = yard();
+    zone.dwell = Some(Duration::from_secs(2));
+    zone.common.max_per_hour = Some(2);
+    let mut street = Street::new(vec![zone], Vec::new());
+    street.walk(1, stand([0.5, 0.6], 30));
+    street.see(vec![seen(1, [0.5, 0.6], 0.2), seen(2, [0.7, 0.6], 0.2)]);
+    // The hour slides meanwhile.
+    street.frame = 36_100;
+    (0..30).for_each(|_| street.see(vec![seen(1, [0.5, 0.6], 0.2), seen(2, [0.7, 0.6], 0.2)]));
+    assert_eq!(street.said(), [("zone.enter", Some(1)), ("zone.dwell", Some(1))]);
+}
+
+#[test]
 fn a_clock_that_is_set_back_blocks_nothing() {
     let mut zone = yard();
     zone.dwell = Some(Duration::from_secs(1));

@@ -27,6 +27,20 @@ fn an_id_switch_inside_is_one_visit_and_goes_on_under_the_new_number() {
     street.walk(2, way([0.61, 0.7], [0.95, 0.7], 20));
     assert_eq!(street.said(), [("zone.enter", Some(1)), ("zone.exit", Some(2))]);
     assert_eq!(street.time(1, "since"), 0.0, "since the first one came");
+    assert_eq!(street.fact(1, "entered_as"), "gate:1:1");
+}
+
+#[test]
+fn a_dwell_after_an_id_switch_says_who_came_in_and_who_kept_his_number_needs_no_other() {
+    let mut street = Street::new(vec![Zone { dwell: Some(std::time::Duration::from_secs(2)), ..yard() }], Vec::new());
+    street.walk(1, stand([0.6, 0.7], 10));
+    street.walk(2, stand([0.6, 0.7], 20));
+    street.walk(3, stand([0.45, 0.4], 30));
+    street.walk(3, way([0.45, 0.4], [0.2, 0.4], 10));
+    let told = [("zone.enter", 1), ("zone.dwell", 2), ("zone.enter", 3), ("zone.dwell", 3), ("zone.exit", 3)];
+    assert_eq!(street.said(), told.map(|(what, number)| (what, Some(number))));
+    let entered_as = [1, 3, 4].map(|event| street.fact(event, "entered_as"));
+    assert_eq!(entered_as, ["gate:1:1".into(), serde_json::Value::Null, serde_json::Value::Null]);
 }
 
 #[test]
