@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::gate::Gate;
 use super::out::Out;
@@ -20,7 +20,15 @@ pub(super) struct Tally {
     stretch: Vec<Range>,
     /// Number of the stretch, and frames in it so far.
     at: (i64, u64),
+    /// When it began; after its number's beginning where a part of it was told before.
+    from: Timestamp,
+    /// The number of a stretch of which a part was told.
+    told: Option<i64>,
 }
+
+/// Capture times that step back by less stay in their stretch, microseconds: clocks settle when a camera begins to tell
+/// its own.
+const SETTLES: i64 = 15_000_000;
 
 #[derive(Clone, Copy, Default)]
 struct Range {
@@ -33,7 +41,8 @@ struct Range {
 impl Tally {
     pub(super) fn new(every: Option<Duration>) -> Self {
         let every = every.and_then(|every| i64::try_from(every.as_micros()).ok()).filter(|every| *every > 0);
-        Self { every, labels: Vec::new(), now: Vec::new(), stretch: Vec::new(), at: (0, 0) }
+        let (now, stretch) = (Vec::new(), Vec::new());
+        Self { every, labels: Vec::new(), now, stretch, at: (i64::MIN, 0), from: Timestamp(0), told: None }
     }
 
     /// By class.
@@ -62,15 +71,18 @@ impl Tally {
     /// A frame; tells of the stretch that ended with the frame before it. `always`: labels that are told of even where
     /// there were none.
     pub(super) fn see(&mut self, always: &[String], gate: &Gate, out: &mut Out) {
-        let (Some(every), CaptureTime { time, clock }) = (self.every, out.capture()) else { return };
-        let number = time.0.div_euclid(every);
-        if self.at.1 > 0 && self.at.0 != number {
-            let from = Timestamp(self.at.0.saturating_mul(every));
-            if gate.is_active(CaptureTime { time: from, clock }) {
-                let data = self.tell(from, every, always);
-                out.tell(gate, EventType::ZoneCount, Phase::Instant, None, data);
-            }
-            self.at.1 = 0;
+        let (Some(every), CaptureTime { time, .. }) = (self.every, out.capture()) else { return };
+        let begins = |number: i64| Timestamp(number.saturating_mul(every));
+        let mut number = time.0.div_euclid(every);
+        if number < self.at.0 && begins(self.at.0).0.saturating_sub(time.0) <= SETTLES {
+            number = self.at.0;
+        }
+        if self.at.0 != number {
+            self.tell(begins(self.at.0.saturating_add(1)), always, gate, out);
+        }
+        if self.at.1 == 0 {
+            let in_part = self.told.take() == Some(number);
+            self.from = if in_part { time.max(begins(number)) } else { begins(number) };
         }
         let is_first = self.at.1 == 0;
         self.at = (number, self.at.1 + 1);
@@ -84,8 +96,21 @@ impl Tally {
         }
     }
 
-    fn tell(&self, from: Timestamp, every: i64, always: &[String]) -> Map<String, Value> {
-        let frames = self.at.1;
+    /// There are no more frames for now: tells of the stretch so far.
+    pub(super) fn end(&mut self, always: &[String], gate: &Gate, out: &mut Out) {
+        let (Some(every), true) = (self.every, self.at.1 > 0) else { return };
+        let last = Timestamp(self.at.0.saturating_add(1).saturating_mul(every));
+        self.told = Some(self.at.0);
+        self.tell(out.now().clamp(self.from.min(last), last), always, gate, out);
+    }
+
+    /// Tells of the stretch, where there is one.
+    fn tell(&mut self, until: Timestamp, always: &[String], gate: &Gate, out: &mut Out) {
+        let frames = std::mem::take(&mut self.at.1);
+        let CaptureTime { clock, .. } = out.capture();
+        if frames == 0 || !gate.is_active(CaptureTime { time: self.from, clock }) {
+            return;
+        }
         let mut labels = Map::new();
         for (label, range) in self.labels.iter().zip(&self.stretch) {
             if range.max > 0 || always.contains(label) {
@@ -95,10 +120,10 @@ impl Tally {
             }
         }
         let mut data = Map::new();
-        data.insert("from".to_owned(), from.to_string().into());
-        data.insert("until".to_owned(), Timestamp(from.0.saturating_add(every)).to_string().into());
+        data.insert("from".to_owned(), self.from.to_string().into());
+        data.insert("until".to_owned(), until.to_string().into());
         data.insert("frames".to_owned(), frames.into());
         data.insert("labels".to_owned(), labels.into());
-        data
+        out.tell(gate, EventType::ZoneCount, Phase::Instant, None, data);
     }
 }

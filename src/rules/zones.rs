@@ -100,6 +100,7 @@ impl Zone {
         self.visits.iter().for_each(|visit| self.end(visit, "ended", out));
         self.visits.clear();
         self.count();
+        self.tally.end(&self.config.common.classes, &self.gate, out);
     }
 
     fn find(&self, number: u64) -> Result<usize, usize> {

@@ -201,6 +201,42 @@ fn numbers_are_told_by_label_for_whole_stretches_of_the_clock() {
     assert_eq!(street.fact(at, "labels"), serde_json::json!({"person": {"min": 0, "max": 3, "mean": 0.83, "last": 3}}));
 }
 
+fn counts(street: &Street) -> Vec<(f64, f64, serde_json::Value)> {
+    let counts = (0..street.told.len()).filter(|at| street.told[*at].draft.event_type.name() == "zone.count");
+    counts.map(|at| (street.time(at, "from"), street.time(at, "until"), street.fact(at, "frames"))).collect()
+}
+
+#[test]
+fn a_capture_time_that_steps_back_a_little_tells_no_stretch_twice() {
+    let mut street = Street::new(vec![Zone { count_every: Some(for_seconds(60.0)), ..yard() }], Vec::new());
+    for k in 0..1500_u64 {
+        let mut frame = places::frame(Duration::from_millis(k * 100), Vec::new());
+        // The camera begins to tell its own time just beyond the border.
+        frame.capture.time.0 -= if k >= 605 { 10_000_000 } else { 0 };
+        street.take(&frame);
+    }
+    assert_eq!(counts(&street), [(0.0, 60.0, 600.into()), (60.0, 120.0, 700.into())]);
+    // A clock that is set back by more is another time.
+    let mut frame = places::frame(Duration::from_secs(150), Vec::new());
+    frame.capture.time.0 -= 100_000_000;
+    street.take(&frame);
+    assert_eq!(counts(&street).len(), 3);
+}
+
+#[test]
+fn the_stretch_that_is_open_at_the_end_is_told_with_its_real_end_and_the_next_begins_there() {
+    let mut street = Street::new(vec![Zone { count_every: Some(for_seconds(60.0)), ..yard() }], Vec::new());
+    street.walk(1, stand([0.6, 0.6], 900));
+    street.reset();
+    assert_eq!(counts(&street)[1..], [(60.0, 90.0, 300.into())]);
+    let last = street.told.last().unwrap();
+    assert_eq!(last.draft.data["labels"]["person"]["min"], 1, "as long as there were frames");
+    street.reset();
+    street.frame += 50;
+    street.walk(2, stand([0.6, 0.6], 900));
+    assert_eq!(counts(&street)[2..], [(95.0, 120.0, 250.into()), (120.0, 180.0, 600.into())]);
+}
+
 #[test]
 fn when_all_tracks_are_over_everybody_goes_out() {
     let mut street = Street::new(vec![yard()], Vec::new());
