@@ -89,6 +89,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<Exit> {
         delivery: Delivery::Newest,
         slot: Arc::clone(&slot),
         metrics: Arc::clone(&metrics),
+        ring: None,
         stage: Progress::default().stage("source"),
         notify: Arc::new(move |notice| {
             let _ = notices.try_send(notice);

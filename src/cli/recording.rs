@@ -69,6 +69,7 @@ impl Player {
             reports,
             publish: self.publish,
             media: None,
+            clips: None,
             track_log: None,
         };
         let pipeline = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;

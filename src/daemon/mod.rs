@@ -21,7 +21,7 @@ use crate::config::{self, Config};
 use crate::inference::{Admission, ModelManager, Notice};
 use crate::media::{self, Media};
 use crate::outbox::{Closed, Outbox};
-use crate::pipeline::{self, CameraPipeline, Environment, Hub, Observer, Publish};
+use crate::pipeline::{self, CameraPipeline, Clips, Environment, Hub, Observer, Publish};
 use crate::source::{self, Delivery};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::progress::Progress;
@@ -145,6 +145,7 @@ struct Running {
     _admissions: Vec<Admission>,
     hub: Hub,
     media: Option<Media>,
+    clips: Option<Clips>,
     track_log: Option<Arc<TrackLog>>,
     metrics: Arc<Metrics>,
     progress: Arc<Progress>,
@@ -166,6 +167,8 @@ impl Running {
         tripped.resume(&models);
         let outbox = Outbox::open(&Arc::new(config.clone()), &metrics)?;
         let media = config.media.as_ref().map(|media| Media::start(media, &metrics, &progress)).transpose()?;
+        let desk = media.as_ref().and_then(Media::desk);
+        let clips = desk.as_ref().map(|desk| Clips::start(desk, &metrics, &progress)).transpose()?.flatten();
         let track_log = track_log(config, &metrics)?;
         let (reports, incoming) = pipeline::channel();
         let identities = identities::start(config, &models, &metrics, &progress, reports.clone())?;
@@ -191,7 +194,8 @@ impl Running {
             progress: &progress,
             reports: reports.clone(),
             publish,
-            media: media.as_ref().and_then(Media::desk),
+            media: desk,
+            clips: clips.as_ref().map(Clips::desk),
             track_log: track_log.clone(),
         };
         let mut cameras = Vec::with_capacity(config.cameras.len());
@@ -220,6 +224,7 @@ impl Running {
             _admissions: admissions,
             hub,
             media,
+            clips,
             track_log,
             metrics,
             progress,
@@ -290,7 +295,7 @@ impl Running {
     /// Stops upstream; later stages end when their input does. True where all was written in time.
     fn drain(self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
-        let Self { models, tripped, cameras, hub, media, track_log, metrics, web, reloads, reports, .. } = self;
+        let Self { models, tripped, cameras, hub, media, clips, track_log, metrics, web, reloads, reports, .. } = self;
         for camera in &cameras {
             camera.stop();
         }
@@ -336,6 +341,10 @@ impl Running {
         }
         // Events come first; pictures and what rules were told have what time is left.
         let at_least = Instant::now() + Duration::from_millis(300);
+        if let Some(clips) = clips {
+            // What comes after the last events is not waited for.
+            clips.close(deadline.max(at_least));
+        }
         if let Some(media) = media {
             media.close(deadline.max(at_least));
         }

@@ -1,4 +1,5 @@
-//! Pictures of events: copied on the camera thread, made into JPEG and kept by a thread of their own.
+//! Pictures of events: copied on the camera thread, made into JPEG and kept by a thread of their own. Clips are written
+//! elsewhere; their files are kept here with the others.
 //!
 //! ```text
 //! camera thread --(Job: pixels, an id; bounded, dropped when full)--> media thread --> <dir>/<day>/<id>-snapshot.jpg
@@ -17,7 +18,7 @@ mod worker;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
@@ -32,6 +33,8 @@ use worker::Worker;
 
 /// Jobs that may wait, all cameras together: each holds a picture.
 const QUEUE: usize = 32;
+/// The media thread is waited for so long by whoever has told of a file.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Pixels, and what is to be made of them.
 #[derive(Debug)]
@@ -48,6 +51,13 @@ pub struct Job {
     pub hide: Vec<BBox>,
 }
 
+/// What the media thread is told.
+enum Order {
+    Job(Job),
+    /// A file of this kind and size was written by somebody else, where [`path`] says.
+    Written(ulid::Ulid, Kind, u64),
+}
+
 /// What became of jobs.
 #[derive(Debug, Default)]
 struct Counts {
@@ -62,7 +72,7 @@ struct Counts {
 #[derive(Clone, Debug)]
 pub struct Desk {
     settings: Arc<config::Media>,
-    jobs: Sender<Job>,
+    orders: Sender<Order>,
     /// Memory that can be used again.
     free: Receiver<Vec<u8>>,
     counts: Arc<Counts>,
@@ -84,13 +94,29 @@ impl Desk {
     /// True where the job will be done; else it is dropped and counted: too many wait, or nobody works any more.
     #[must_use]
     pub fn take(&self, job: Job) -> bool {
-        match self.jobs.try_send(job) {
+        match self.orders.try_send(Order::Job(job)) {
             Ok(()) => true,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.counts.dropped.inc();
                 false
             }
         }
+    }
+
+    /// A file was written where [`path`] says: from now on it is kept, and counted, with the others. Waits where much is
+    /// to be done. A file that nobody is told of is found at the next start.
+    pub fn wrote(&self, id: ulid::Ulid, kind: Kind, bytes: u64) {
+        let _ = self.orders.send_timeout(Order::Written(id, kind, bytes), PATIENCE);
+    }
+
+    /// Something else that an event could have had was left out: too much waits.
+    pub fn dropped(&self) {
+        self.counts.dropped.inc();
+    }
+
+    /// Something else could not be written.
+    pub fn failed(&self) {
+        self.counts.failed.inc();
     }
 }
 
@@ -112,13 +138,13 @@ impl Media {
         };
         std::fs::create_dir_all(&settings.dir).map_err(named)?;
         let (settings, counts) = (Arc::new(settings.clone()), Arc::new(Counts::default()));
-        let ((jobs, incoming), (give_back, free)) = (bounded(QUEUE), bounded(QUEUE));
+        let ((orders, incoming), (give_back, free)) = (bounded(QUEUE), bounded(QUEUE));
         let worker = Worker::new(Arc::clone(&settings), incoming, give_back, Arc::clone(&counts));
         let stage = progress.stage("media");
         let thread = std::thread::Builder::new().name("media".to_owned()).spawn(move || worker.run(&stage))?;
         let shown = Arc::clone(&counts);
         metrics.also(move |out| render(&shown, out));
-        Ok(Self { desk: Some(Desk { settings, jobs, free, counts }), thread })
+        Ok(Self { desk: Some(Desk { settings, orders, free, counts }), thread })
     }
 
     /// Where camera threads hand in their jobs.
@@ -131,7 +157,7 @@ impl Media {
     pub fn close(mut self, deadline: Instant) {
         self.desk = None;
         while !self.thread.is_finished() && Instant::now() < deadline {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
         if !self.thread.is_finished() {
             tracing::warn!("pictures of the last events were not written in time");

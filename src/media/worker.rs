@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use image::RgbImage;
 
 use super::retention::Kept;
-use super::{Counts, Job, Kind, jpeg, mosaic, path};
+use super::{Counts, Job, Kind, Order, jpeg, mosaic, path};
 use crate::config;
 use crate::telemetry::progress::Stage;
 use crate::types::geometry::BBox;
@@ -25,7 +25,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 
 pub(super) struct Worker {
     settings: Arc<config::Media>,
-    jobs: Receiver<Job>,
+    orders: Receiver<Order>,
     give_back: Sender<Vec<u8>>,
     counts: Arc<Counts>,
     kept: Kept,
@@ -35,13 +35,13 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         settings: Arc<config::Media>,
-        jobs: Receiver<Job>,
+        orders: Receiver<Order>,
         give_back: Sender<Vec<u8>>,
         counts: Arc<Counts>,
     ) -> Self {
         let kept = Kept::scan(&settings.dir);
         counts.bytes.set(kept.bytes());
-        Self { settings, jobs, give_back, counts, kept, told: None }
+        Self { settings, orders, give_back, counts, kept, told: None }
     }
 
     /// Until nobody can hand in jobs any more.
@@ -49,10 +49,13 @@ impl Worker {
         let mut pruned = None::<Instant>;
         loop {
             stage.idle();
-            match self.jobs.recv_timeout(PRUNE_EVERY) {
-                Ok(job) => {
+            match self.orders.recv_timeout(PRUNE_EVERY) {
+                Ok(order) => {
                     stage.busy();
-                    self.work(job);
+                    match order {
+                        Order::Job(job) => self.work(job),
+                        Order::Written(id, kind, bytes) => self.keep(id, kind, bytes),
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => stage.busy(),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -91,6 +94,12 @@ impl Worker {
         }
     }
 
+    fn keep(&mut self, id: ulid::Ulid, kind: Kind, bytes: u64) {
+        self.counts.written.inc();
+        self.kept.add(id.timestamp_ms(), bytes, path(&self.settings.dir, id, kind));
+        self.counts.bytes.set(self.kept.bytes());
+    }
+
     fn file(&mut self, id: ulid::Ulid, kind: Kind, image: RgbImage, longest: u32) {
         let at = path(&self.settings.dir, id, kind);
         let written = jpeg::encode(image, longest, self.settings.jpeg_quality)
@@ -98,9 +107,7 @@ impl Worker {
             .and_then(|bytes| write(&at, &bytes).map(|()| bytes.len() as u64));
         match written {
             Ok(bytes) => {
-                self.counts.written.inc();
-                self.kept.add(id.timestamp_ms(), bytes, at);
-                self.counts.bytes.set(self.kept.bytes());
+                self.keep(id, kind, bytes);
             }
             Err(error) => {
                 self.counts.failed.inc();

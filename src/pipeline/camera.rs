@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::analysis::{Analysed, Analysis};
 use super::camera_motion::OwnMotion;
+use super::clips::ClipDesk;
 use super::extras::{Extras, Kind};
 use super::handover::{FAILURES, Handover, Parcel, Part, Returned};
 use super::looks::Looks;
@@ -19,8 +20,8 @@ use super::{FrameResult, Publish, Report};
 use crate::config::{Camera, Task, Tracking};
 use crate::inference::{FrameRef, InferenceError, LoadedModel, ModelManager};
 use crate::media::Desk;
-use crate::source::Frame;
 use crate::source::slot::{FrameSlot, Take};
+use crate::source::{Frame, Ring};
 use crate::telemetry::metrics::{CameraMetrics, Stage};
 use crate::telemetry::progress;
 use crate::track_log::TrackLog;
@@ -62,6 +63,8 @@ pub(super) struct Worker {
     pub(super) reports: Sender<Report>,
     /// Where pictures of events go.
     pub(super) media: Option<Desk>,
+    /// Where clips of events are asked for, and what they are cut from.
+    pub(super) clips: Option<(ClipDesk, Arc<Ring>)>,
     /// Where what rules are told is kept.
     pub(super) track_log: Option<Arc<TrackLog>>,
     /// What somebody reads of every frame.
@@ -144,7 +147,7 @@ impl Worker {
     fn run(&self, mut analysis: Option<(Analysis, Extras)>) {
         let objects = Objects::new(&self.id, &self.handover.using());
         let watching = Watching::new(&self.camera, &objects, &self.metrics, self.track_log.as_deref());
-        let mut shots = Shots::new(self.media.clone());
+        let mut shots = Shots::new(self.media.clone(), self.clips.clone());
         shots.heed(objects.labels());
         let mut kept = Kept { objects, watching, shots, numbering: Numbering::default() };
         loop {
@@ -421,7 +424,7 @@ impl<'a> Life<'a> {
         let ended = self.tracker.ended();
         let (pixels, tracks) = (frame.as_ref(), objects.tracks());
         watching.see(&meta, run, &objects, ended.iter().map(&mut of_run), |about, draft| {
-            tell(EventDraft { media: shots.fired(pixels, tracks, about), ..draft });
+            tell(EventDraft { media: shots.fired(&meta, pixels, tracks, (about, draft.event_type)), ..draft });
         });
         if let Some(frame) = pixels {
             shots.see(frame, tracks);

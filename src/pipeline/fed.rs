@@ -27,7 +27,7 @@ impl FedCamera {
         camera: &Arc<config::Camera>,
         slot: &Arc<FrameSlot>,
     ) -> anyhow::Result<Self> {
-        let (thread, metrics, _) = start_worker(environment, camera, slot, 1, true)?;
+        let (thread, metrics, _) = start_worker(environment, camera, slot, (1, true), None)?;
         Ok(Self { slot: Arc::clone(slot), thread, metrics })
     }
 

@@ -11,6 +11,7 @@
 mod analysis;
 mod camera;
 mod camera_motion;
+mod clips;
 mod crops;
 mod extras;
 mod fed;
@@ -38,7 +39,7 @@ use crate::inference::ModelManager;
 use crate::inference::budget::Filter;
 use crate::media::Desk;
 use crate::source::slot::FrameSlot;
-use crate::source::{Delivery, Frame, Setup, Source, StreamFacts};
+use crate::source::{Delivery, Frame, Ring, Setup, Source, StreamFacts};
 use crate::telemetry::metrics::{CameraMetrics, Metrics};
 use crate::telemetry::progress::Progress;
 use crate::track_log::TrackLog;
@@ -50,6 +51,7 @@ use crate::types::tensor::ModelIo;
 use crate::types::track::{Change, Ended};
 use crate::vision::heads::{Decoder, Embedder};
 
+pub use clips::{ClipDesk, Clips};
 pub use fed::FedCamera;
 pub use handover::{EngineFor, Handover, Proof, Setback};
 pub use hub::{Hub, Observer};
@@ -147,6 +149,8 @@ pub struct Environment<'a> {
     pub publish: Publish,
     /// Where pictures of events go; `None`: nowhere.
     pub media: Option<Desk>,
+    /// Where clips of events are asked for; `None`: there are none.
+    pub clips: Option<ClipDesk>,
     /// Where what rules are told is kept; `None`: nowhere.
     pub track_log: Option<Arc<TrackLog>>,
 }
@@ -174,7 +178,10 @@ impl CameraPipeline {
         let slot = Arc::new(FrameSlot::new(delivery));
         let every = delivery == Delivery::Every;
         let depth = if every { DEPTH_EVERY } else { 1 };
-        let (thread, metrics, handover) = start_worker(environment, camera, &slot, depth, !every)?;
+        let clips = environment.clips.clone().filter(|_| !every);
+        let clips = clips.map(|desk| (desk.clone(), desk.ring(&camera.id)));
+        let ring = clips.as_ref().map(|(_, ring)| Arc::clone(ring));
+        let (thread, metrics, handover) = start_worker(environment, camera, &slot, (depth, !every), clips)?;
         let events = environment.reports.clone();
         let id = camera.id.clone();
         let source = match Source::start(Setup {
@@ -184,6 +191,7 @@ impl CameraPipeline {
             slot: Arc::clone(&slot),
             metrics: Arc::clone(&metrics),
             stage: environment.progress.stage(format!("source {}", camera.id)),
+            ring,
             notify: Arc::new(move |notice| {
                 if let Some(draft) = objects::camera_event(&id, &notice) {
                     // Fails only when the hub has ended, at the very end of the process.
@@ -251,13 +259,14 @@ impl CameraPipeline {
     }
 }
 
-/// Starts a camera thread that takes its frames from `slot`, up to `depth` of them in flight.
+/// Starts a camera thread that takes its frames from `slot`, up to `depth` of them in flight, at their own pace where they
+/// are `live`.
 fn start_worker(
     environment: &Environment<'_>,
     camera: &Arc<config::Camera>,
     slot: &Arc<FrameSlot>,
-    depth: usize,
-    live: bool,
+    (depth, live): (usize, bool),
+    clips: Option<(ClipDesk, Arc<Ring>)>,
 ) -> anyhow::Result<(JoinHandle<()>, Arc<CameraMetrics>, Arc<Handover>)> {
     let metrics = environment.metrics.camera(&camera.id);
     let camera_models: Vec<_> = camera.models.iter().filter_map(|index| environment.models.model(*index)).collect();
@@ -278,6 +287,7 @@ fn start_worker(
         live,
         reports: environment.reports.clone(),
         media: environment.media.clone(),
+        clips,
         track_log: environment.track_log.clone(),
         publish: environment.publish,
         metrics: Arc::clone(&metrics),

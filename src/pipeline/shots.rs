@@ -1,12 +1,16 @@
-//! Pictures of events: of the frame in which a rule fired, and the best view of a track at its end.
+//! Pictures of events: of the frame in which a rule fired, and the best view of a track at its end; and who asks for a
+//! rule's clip.
+
+use std::sync::Arc;
 
 use ulid::Ulid;
 
+use super::clips::ClipDesk;
 use super::quality::quality;
 use crate::media::{Desk, Job, Pixels};
-use crate::source::Frame;
-use crate::types::event::EventMedia;
-use crate::types::frame::{Picture, Planes};
+use crate::source::{Frame, Ring};
+use crate::types::event::{EventMedia, EventType};
+use crate::types::frame::{FrameMeta, Picture, Planes};
 use crate::types::geometry::BBox;
 use crate::types::track::Track;
 
@@ -26,6 +30,7 @@ const SHARP: f32 = 150.0;
 /// Takes pictures for the events of one camera.
 pub(super) struct Shots {
     desk: Option<Desk>,
+    clips: Option<(ClipDesk, Arc<Ring>)>,
     /// Label of people, who may be hidden, as a class.
     people: Option<u16>,
     views: Vec<View>,
@@ -43,8 +48,8 @@ struct View {
 }
 
 impl Shots {
-    pub(super) fn new(desk: Option<Desk>) -> Self {
-        Self { desk, people: None, views: Vec::new() }
+    pub(super) fn new(desk: Option<Desk>, clips: Option<(ClipDesk, Arc<Ring>)>) -> Self {
+        Self { desk, clips, people: None, views: Vec::new() }
     }
 
     /// Does it need frames?
@@ -110,8 +115,24 @@ impl Shots {
         tracks.iter().filter(of).map(|track| track.bbox)
     }
 
-    /// A rule fired for a track, or for a place: the frame is its picture.
-    pub(super) fn fired(&self, frame: Option<&Frame>, tracks: &[Track], about: Option<u64>) -> Option<EventMedia> {
+    /// A rule fired for a track, or for a place: the frame is its picture, and the time around it its clip.
+    pub(super) fn fired(
+        &self,
+        meta: &FrameMeta,
+        frame: Option<&Frame>,
+        tracks: &[Track],
+        (about, what): (Option<u64>, EventType),
+    ) -> Option<EventMedia> {
+        let id = Ulid::generate();
+        let (snapshot, crop) = self.shown(id, frame, tracks, about).unwrap_or_default();
+        // Counts come every so often, whether there is something to see or not.
+        let clips = self.clips.as_ref().filter(|_| what != EventType::ZoneCount);
+        let clip = clips.is_some_and(|(clips, ring)| clips.ask(ring, id, meta));
+        (snapshot || crop || clip).then_some(EventMedia { id, snapshot, crop, clip })
+    }
+
+    /// Takes the picture; answers whether there will be a snapshot, and a crop.
+    fn shown(&self, id: Ulid, frame: Option<&Frame>, tracks: &[Track], about: Option<u64>) -> Option<(bool, bool)> {
         let desk = self.desk.as_ref().filter(|_| self.is_on())?;
         let picture = frame?.picture()?;
         let settings = desk.settings();
@@ -120,10 +141,9 @@ impl Shots {
         let subject = tracks.iter().find(|track| Some(track.number) == about).filter(|_| settings.crops);
         let crop = subject.map(|track| within(&grown(&track.bbox, MARGIN)));
         let hide = self.hidden(tracks, about).map(|bbox| within(&bbox)).collect();
-        let media =
-            EventMedia { id: Ulid::generate(), snapshot: settings.snapshots, crop: crop.is_some(), clip: false };
-        let job = Job { id: media.id, pixels, snapshot: media.snapshot, crop, hide };
-        ((media.snapshot || media.crop) && desk.take(job)).then_some(media)
+        let (snapshot, cropped) = (settings.snapshots, crop.is_some());
+        let job = Job { id, pixels, snapshot, crop, hide };
+        ((snapshot || cropped) && desk.take(job)).then_some((snapshot, cropped))
     }
 
     /// A track is over: its best view is its picture.

@@ -12,6 +12,7 @@ use super::fault::{Fault, FaultClass};
 use super::gate::Gate;
 use super::intake::Intake;
 use super::liveness::{Liveness, Step, StreamFacts};
+use super::ring::Feed;
 use crate::config::{Camera, Credentials, Policy, SourceKind, Transport};
 use crate::telemetry::metrics::CameraMetrics;
 
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub(super) quarantined: BTreeSet<String>,
     /// First failure found on a streaming thread; more exact than what the bus will say of it.
     pub(super) fault: Arc<Mutex<Option<Fault>>>,
+    /// Where coded video goes besides.
+    pub(super) feed: Option<Feed>,
 }
 
 impl Shared {
@@ -260,7 +263,12 @@ fn rtsp_branch(pipeline: &gst::Pipeline, shared: &Shared, intake: Intake, pad: &
     gst::Element::link_many(&chain).map_err(internal)?;
     let first = static_pad(&depayloader, "sink")?;
     count_packets(&first, shared);
-    watch_pictures(pipeline, &static_pad(&decoder, "sink")?, shared, choice.name() == "nvv4l2decoder");
+    let coded = static_pad(&decoder, "sink")?;
+    if let Some(feed) = &shared.feed {
+        // Before the gate: a clip has also what the decoder had no time for.
+        feed.listen(&coded);
+    }
+    watch_pictures(pipeline, &coded, shared, choice.name() == "nvv4l2decoder");
     for element in chain.iter().rev() {
         element.sync_state_with_parent().map_err(internal)?;
     }
@@ -446,7 +454,11 @@ fn decoded(
             tuning.decoder_chosen(factory.name().to_string(), decoder::is_hardware(&factory));
             let shared = tuning.clone();
             let kinds = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER;
-            element.static_pad("sink")?.add_probe(kinds, move |pad, info| {
+            let coded = element.static_pad("sink")?;
+            if let Some(feed) = &shared.feed {
+                feed.listen(&coded);
+            }
+            coded.add_probe(kinds, move |pad, info| {
                 if let Some(gst::PadProbeData::Buffer(_)) = &info.data {
                     shared.metrics.coded.inc();
                 } else if let Some(gst::PadProbeData::Event(event)) = &info.data

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::capture::CaptureClock;
 use super::liveness::{Liveness, Step, StreamFacts};
+use super::ring::Feed;
 use super::slot::{FrameSlot, Put};
 use super::{Delivery, Frame, Notice, Notify};
 use crate::telemetry::metrics::CameraMetrics;
@@ -50,6 +51,8 @@ pub(super) struct Intake {
     pub(super) timeline: Arc<Mutex<Timeline>>,
     /// False once the session is over: a pipeline that was left behind must not deliver.
     pub(super) open: Arc<AtomicBool>,
+    /// Has to know how running time and the time line belong together.
+    pub(super) feed: Option<Feed>,
     pub(super) due: Due,
     pub(super) seq: u64,
     /// Running time of the first frame and the run's place on the time line.
@@ -157,6 +160,9 @@ impl Intake {
             (None, Some(first)) => {
                 let start = timeline.begin_run();
                 self.base = Some((first, start));
+                if let Some(feed) = &self.feed {
+                    feed.began(Duration::from_nanos(first.nseconds()), start);
+                }
                 start
             }
             // No time stamp: a recording must not depend on how fast it is read.

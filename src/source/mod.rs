@@ -5,6 +5,7 @@
 //!   session (run_once: one pipeline from birth to teardown)
 //!     branch: source element -> depayloader -> parser -> gate -> decoder -> appsink
 //!       appsink callback: due? -> Frame -> slot
+//!       coded video in front of the decoder -> ring, where clips are wanted
 //! ```
 //!
 //! A stage further on takes frames from the [`slot::FrameSlot`]; nothing in here waits for it, except
@@ -12,6 +13,7 @@
 
 mod branch;
 mod capture;
+mod clip;
 mod decoder;
 mod fault;
 mod frame;
@@ -21,6 +23,7 @@ mod liveness;
 mod proof;
 mod reach;
 mod redirect;
+mod ring;
 mod session;
 pub mod slot;
 mod still;
@@ -32,11 +35,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use clip::{ClipFacts, write_clip};
 pub use decoder::surfaces;
 pub use fault::{Fault, FaultClass};
 pub use frame::Frame;
 pub use liveness::{Step, StreamFacts};
 pub use proof::{DecoderIdentity, DecoderProof, prove_decoders};
+pub use ring::{Cut, Limits, Ring, Ripe, Span};
 use slot::FrameSlot;
 pub use still::Still;
 
@@ -95,6 +100,8 @@ pub struct Setup {
     pub metrics: Arc<CameraMetrics>,
     /// Progress of the supervisor thread.
     pub stage: Arc<Stage>,
+    /// Where coded video is held for clips; `None`: nowhere.
+    pub ring: Option<Arc<Ring>>,
     /// Called from the supervisor's and the decoder's thread; must not block for long.
     pub notify: Notify,
 }

@@ -13,6 +13,7 @@ use super::fault::{Fault, FaultClass, classify};
 use super::intake::{Due, Intake, Timeline};
 use super::liveness::{Liveness, Step, StreamFacts};
 use super::redirect::Hops;
+use super::ring::Feed;
 use super::teardown::Teardowns;
 use super::{Delivery, Setup};
 use crate::config::{Camera, SourceKind, Transport};
@@ -71,6 +72,7 @@ pub(super) fn run_once(context: &Context<'_>, run: u32, online: &mut dyn FnMut()
     if let Err(fault) = readable(&setup.camera) {
         return report(End::Failed(fault));
     }
+    let feed = setup.ring.as_ref().map(|ring| ring.begin(run));
     let shared = Shared {
         camera: Arc::clone(&setup.camera),
         policy: setup.policy,
@@ -80,6 +82,7 @@ pub(super) fn run_once(context: &Context<'_>, run: u32, online: &mut dyn FnMut()
         liveness: Arc::clone(&liveness),
         quarantined: context.quarantined.clone(),
         fault: Arc::clone(&fault),
+        feed: feed.clone(),
     };
     let intake = Intake {
         run,
@@ -93,6 +96,7 @@ pub(super) fn run_once(context: &Context<'_>, run: u32, online: &mut dyn FnMut()
         notify: Arc::clone(&setup.notify),
         timeline: Arc::clone(context.timeline),
         open: Arc::clone(&open),
+        feed: feed.clone(),
         due: Due::new(setup.camera.detect_fps),
         seq: 0,
         base: None,
@@ -102,7 +106,8 @@ pub(super) fn run_once(context: &Context<'_>, run: u32, online: &mut dyn FnMut()
     let Some(bus) = pipeline.bus() else {
         return report(End::Failed(Fault::new(FaultClass::Internal, "a pipeline without a bus")));
     };
-    let mut ending = Ending { context, open: Arc::clone(&open), pipeline: Some((pipeline.clone(), bus.clone())) };
+    let pipeline_and_bus = Some((pipeline.clone(), bus.clone()));
+    let mut ending = Ending { context, open: Arc::clone(&open), feed, pipeline: pipeline_and_bus };
     let hops = Arc::new(Hops::default());
     let mut first_frame: Option<Duration> = None;
     let end = match branch::build(&pipeline, &shared, intake) {
@@ -138,12 +143,14 @@ pub(super) fn run_once(context: &Context<'_>, run: u32, online: &mut dyn FnMut()
 struct Ending<'a> {
     context: &'a Context<'a>,
     open: Arc<AtomicBool>,
+    feed: Option<Feed>,
     pipeline: Option<(gst::Pipeline, gst::Bus)>,
 }
 
 impl Ending<'_> {
     fn teardown(&mut self) {
         self.open.store(false, Ordering::Release);
+        self.feed.iter().for_each(Feed::end);
         let Some((pipeline, bus)) = self.pipeline.take() else { return };
         if !self.context.teardowns.run(pipeline, bus) {
             self.context.setup.metrics.slow_teardowns.inc();

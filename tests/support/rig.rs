@@ -61,6 +61,7 @@ impl Rig {
             delivery: Delivery::Newest,
             slot: Arc::clone(&slot),
             metrics: Arc::clone(&metrics),
+            ring: None,
             stage: Progress::default().stage("test"),
             notify: Arc::new(move |notice| told.lock().unwrap().push((began.elapsed(), notice))),
         })

@@ -58,6 +58,7 @@ impl Cells<'_> {
             reports,
             publish: Publish::Objects,
             media: None,
+            clips: None,
             track_log: None,
         };
         let (mut fed, mut numbers) = (Cameras(Vec::with_capacity(count)), BTreeMap::new());

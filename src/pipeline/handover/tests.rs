@@ -73,6 +73,7 @@ impl Site {
         let worker = Worker {
             camera: Arc::clone(&site.config.cameras[0]),
             media: None,
+            clips: None,
             track_log: None,
             id: Arc::from("gate"),
             slot: Arc::clone(&site.slot),

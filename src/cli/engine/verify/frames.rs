@@ -31,6 +31,7 @@ pub(super) fn each(path: &Path, mut see: impl FnMut(&Frame) -> anyhow::Result<bo
         delivery: Delivery::Every,
         slot: Arc::clone(&slot),
         metrics: Arc::clone(&metrics),
+        ring: None,
         stage: progress.stage("pictures"),
         notify: Arc::new(|_| {}),
     })?;
