@@ -45,6 +45,9 @@ impl Exit {
     /// The code of an error.
     pub(super) fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
+            if let Some(OutboxError::ForNow { .. }) = cause.downcast_ref() {
+                return Self::TryAgain;
+            }
             if cause.is::<Problems>() || cause.is::<Problem>() || cause.is::<OutboxError>() || cause.is::<ListenError>()
             {
                 return Self::Config;

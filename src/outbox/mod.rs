@@ -107,6 +107,14 @@ pub enum OutboxError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The disk that the folder is on is full or fails: later it may go.
+    #[error("runtime.state_dir {path}: {reason}")]
+    ForNow {
+        /// The folder.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A sink cannot begin.
     #[error("sink {name}: {reason}")]
     Sink {
@@ -136,10 +144,6 @@ impl Outbox {
         open: impl Fn(&Opening<'_>) -> Result<Box<dyn Target>, OutboxError>,
     ) -> Result<Self, OutboxError> {
         let state_dir = &config.runtime.state_dir;
-        let refuse = |error: &rusqlite::Error| OutboxError::State {
-            path: state_dir.display().to_string(),
-            reason: store::advice(error),
-        };
         let numbers = Numbers::open(state_dir)?;
         let mut store = Store::open(state_dir, numbers.bound(), config.outbox.max_bytes)?;
         let mut targets = Vec::with_capacity(config.sinks.len());
@@ -147,9 +151,12 @@ impl Outbox {
             targets.push(open(&Opening { sink, config, metrics })?);
         }
         let ids: Vec<String> = config.sinks.iter().map(|sink| sink.id.clone()).collect();
-        let cursors = store.begin_cursors(&ids).map_err(|error| refuse(&error))?;
-        for sink in store.forget_cursors(&ids).map_err(|error| refuse(&error))? {
-            tracing::info!(sink, "the sink has not been in the configuration for a week: its cursor is forgotten");
+        let refuse = |error| store::refusal(state_dir, &error);
+        let (cursors, saved) = store.begin_cursors(&ids).map_err(refuse)?;
+        if saved {
+            for sink in store.forget_cursors(&ids).map_err(refuse)? {
+                tracing::info!(sink, "the sink has not been in the configuration for a week: its cursor is forgotten");
+            }
         }
         let last = store.head().last;
         let committed = Arc::new(Committed::new(last));
@@ -183,7 +190,7 @@ impl Outbox {
             metrics: Arc::clone(metrics),
             commit_every: config.outbox.commit_every,
             max_bytes: config.outbox.max_bytes,
-            saved: (followers.iter().map(|follower| follower.cursor()).collect(), Instant::now()),
+            saved: (followers.iter().map(|it| if saved { it.cursor() } else { u64::MAX }).collect(), Instant::now()),
         };
         writer.show();
         let (unwritten, written) = bounded(1);

@@ -73,6 +73,20 @@ impl World {
         Daemon::start(&self.config)
     }
 
+    /// All brokers stand still.
+    pub fn freeze(&self) {
+        self.mosquitto.freeze();
+        self.nats.freeze();
+        self.redis.freeze();
+    }
+
+    /// They go on.
+    pub fn thaw(&self) {
+        self.mosquitto.thaw();
+        self.nats.thaw();
+        self.redis.thaw();
+    }
+
     pub fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }

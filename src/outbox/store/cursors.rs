@@ -11,9 +11,9 @@ use crate::types::time::Timestamp;
 const KEPT: Duration = Duration::from_secs(7 * 86_400);
 
 pub(super) fn save(transaction: &Transaction<'_>, cursors: &[(String, u64)], now: Timestamp) -> rusqlite::Result<()> {
-    let mut save = transaction.prepare_cached("UPDATE cursors SET seq = ?, seen_us = ? WHERE sink = ?")?;
+    let mut save = transaction.prepare_cached("INSERT OR REPLACE INTO cursors (sink, seq, seen_us) VALUES (?,?,?)")?;
     for (sink, seq) in cursors {
-        save.execute(params![number(*seq), now.0, sink])?;
+        save.execute(params![sink, number(*seq), now.0])?;
     }
     Ok(())
 }

@@ -79,9 +79,9 @@ impl Store {
         let refuse = |reason: String| OutboxError::State { path: state_dir.display().to_string(), reason };
         let mut store = Self::open_file(&state_dir.join(FILE), begin, max_bytes).map_err(|error| match error {
             Refused::Version(text) => refuse(text),
-            Refused::Sqlite(error) => refuse(advice(&error)),
+            Refused::Sqlite(error) => refusal(state_dir, &error),
         })?;
-        store.look_at_oldest().map_err(|error| refuse(advice(&error)))?;
+        store.look_at_oldest().map_err(|error| refusal(state_dir, &error))?;
         Ok(store)
     }
 
@@ -145,15 +145,18 @@ impl Store {
         })
     }
 
-    /// The cursors of these sinks; one that is new begins after the last event.
+    /// The cursors of these sinks; one that is new begins after the last event. False where the disk is full, and they
+    /// are still to be saved: events wait in memory then, which is better than no daemon.
     ///
     /// # Errors
     /// As SQLite has it.
-    pub fn begin_cursors(&mut self, sinks: &[String]) -> rusqlite::Result<Vec<u64>> {
+    pub fn begin_cursors(&mut self, sinks: &[String]) -> rusqlite::Result<(Vec<u64>, bool)> {
         let transaction = self.connection.transaction()?;
         let cursors = cursors::begin(&transaction, sinks, self.head.last, Timestamp::now())?;
-        transaction.commit()?;
-        Ok(cursors)
+        match transaction.commit() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => Ok((cursors, false)),
+            result => result.map(|()| (cursors, true)),
+        }
     }
 
     /// Forgets sinks that are none of these and have not been for long; answers whom.
@@ -234,6 +237,21 @@ pub(super) fn advice(error: &rusqlite::Error) -> String {
         _ => "",
     };
     format!("{FILE}: {}{what_to_do}", text(error))
+}
+
+/// Why it cannot be opened.
+pub(super) fn refusal(state_dir: &Path, error: &rusqlite::Error) -> OutboxError {
+    let (path, reason) = (state_dir.display().to_string(), advice(error));
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory,
+        ) => OutboxError::ForNow { path, reason },
+        _ => OutboxError::State { path, reason },
+    }
 }
 
 /// SQLite's own words, without the ones of the library around it.
