@@ -143,8 +143,32 @@ fn two_outboxes_do_not_share_a_state_folder() {
     let dir = tempfile::tempdir().unwrap();
     let _first = Rig::open(config(dir.path(), Vec::new()));
     let second = Outbox::open(&Arc::new(config(dir.path(), Vec::new())), &Arc::default());
-    let error = second.err().unwrap().to_string();
+    let error = second.err().unwrap();
+    assert!(error.passes(), "the first may be ending");
+    let error = error.to_string();
     assert!(error.contains("in use by another watchkeeper; give each its own runtime.state_dir"), "{error}");
+}
+
+#[test]
+fn what_keeps_it_from_opening_and_may_pass_is_told_from_what_is_wrong_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let refused = |state: &Path, sinks: Vec<Sink>| {
+        Outbox::open(&Arc::new(config(state, sinks)), &Arc::default()).err().unwrap().passes()
+    };
+    // A disk that is not there yet.
+    let missing = dir.path().join("not/mounted/events.jsonl");
+    assert!(refused(&dir.path().join("state"), vec![jsonl("a", &missing)]));
+    assert!(!refused(&dir.path().join("state"), vec![jsonl("a", &file.join("events.jsonl"))]));
+    assert!(!refused(&file.join("state"), Vec::new()));
+    assert!(!refused(&file, Vec::new()));
+    // Somebody else is at work on it.
+    let rig = Rig::open(config(&dir.path().join("busy"), Vec::new()));
+    rig.close();
+    let other = rusqlite::Connection::open(dir.path().join("busy/events.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE; UPDATE meta SET events = events").unwrap();
+    assert!(refused(&dir.path().join("busy"), vec![jsonl("a", &file)]));
 }
 
 #[test]
@@ -154,7 +178,9 @@ fn a_damaged_data_base_and_one_of_a_newer_version_are_refused_and_left_alone() {
     let refused = || {
         let before = std::fs::read(&database).unwrap();
         let opened = Outbox::open(&Arc::new(config(dir.path(), Vec::new())), &Arc::default());
-        let error = opened.err().unwrap().to_string();
+        let error = opened.err().unwrap();
+        assert!(!error.passes());
+        let error = error.to_string();
         assert!(before == std::fs::read(&database).unwrap(), "it was written to");
         error
     };

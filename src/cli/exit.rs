@@ -45,12 +45,11 @@ impl Exit {
     /// The code of an error.
     pub(super) fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
-            if let Some(OutboxError::ForNow { .. }) = cause.downcast_ref() {
-                return Self::TryAgain;
-            }
-            if cause.is::<Problems>() || cause.is::<Problem>() || cause.is::<OutboxError>() || cause.is::<ListenError>()
-            {
+            if cause.is::<Problems>() || cause.is::<Problem>() || cause.is::<ListenError>() {
                 return Self::Config;
+            }
+            if let Some(error) = cause.downcast_ref::<OutboxError>() {
+                return if error.passes() { Self::TryAgain } else { Self::Config };
             }
             if let Some(error) = cause.downcast_ref::<InferenceError>() {
                 return match error {

@@ -37,6 +37,7 @@ pub mod sinks;
 mod store;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -46,6 +47,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 pub use committed::Committed;
 pub use filter::Filter;
 pub use reader::Reader;
+use rusqlite::ErrorCode;
 
 use crate::config::Config;
 use crate::telemetry::metrics::Metrics;
@@ -106,14 +108,8 @@ pub enum OutboxError {
         path: String,
         /// Why, and what to do.
         reason: String,
-    },
-    /// The disk that the folder is on is full or fails: later it may go.
-    #[error("runtime.state_dir {path}: {reason}")]
-    ForNow {
-        /// The folder.
-        path: String,
-        /// Why, and what to do.
-        reason: String,
+        /// It may be otherwise in a while, without anybody's help.
+        passes: bool,
     },
     /// A sink cannot begin.
     #[error("sink {name}: {reason}")]
@@ -122,7 +118,30 @@ pub enum OutboxError {
         name: String,
         /// Why.
         reason: String,
+        /// It may be otherwise in a while, without anybody's help.
+        passes: bool,
     },
+}
+
+impl OutboxError {
+    /// True where another attempt is worth its while: the disk is full, not mounted yet, or somebody else uses the folder.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::State { passes, .. } | Self::Sink { passes, .. } => *passes,
+        }
+    }
+
+    fn of_store(state_dir: &Path, error: &rusqlite::Error) -> Self {
+        let passes = !matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+        Self::State { path: state_dir.display().to_string(), reason: store::advice(error), passes }
+    }
+}
+
+/// Whether an error of the file system may be gone in a while. A path that leads through a file is simply wrong.
+fn passes(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory};
+    !matches!(error.kind(), AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory)
 }
 
 impl Outbox {
@@ -151,7 +170,7 @@ impl Outbox {
             targets.push(open(&Opening { sink, config, metrics })?);
         }
         let ids: Vec<String> = config.sinks.iter().map(|sink| sink.id.clone()).collect();
-        let refuse = |error| store::refusal(state_dir, &error);
+        let refuse = |error| OutboxError::of_store(state_dir, &error);
         let (cursors, saved) = store.begin_cursors(&ids).map_err(refuse)?;
         if saved {
             for sink in store.forget_cursors(&ids).map_err(refuse)? {
@@ -205,6 +224,7 @@ impl Outbox {
         let writer = thread.map_err(|error| OutboxError::State {
             path: state_dir.display().to_string(),
             reason: format!("no thread: {error}"),
+            passes: true,
         })?;
         let end = End(Arc::clone(&queue), Arc::clone(&committed));
         let sinks = followers

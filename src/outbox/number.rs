@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::OutboxError;
+use super::{OutboxError, passes};
 
 /// Numbers reserved at once.
 const AHEAD: u64 = 1000;
@@ -40,27 +40,39 @@ impl Numbers {
     /// # Errors
     /// Where the folder cannot be made or written, another daemon uses it, or the file is not a number.
     pub fn open(state_dir: &Path) -> Result<Self, OutboxError> {
-        let state = |reason: String| OutboxError::State { path: state_dir.display().to_string(), reason };
-        std::fs::create_dir_all(state_dir)
-            .map_err(|error| state(format!("{error}; create it, or name another folder with runtime.state_dir")))?;
+        let state = |reason: String, passes: bool| OutboxError::State {
+            path: state_dir.display().to_string(),
+            reason,
+            passes,
+        };
+        let seq = |error: io::Error| state(format!("seq: {error}"), passes(&error));
+        std::fs::create_dir_all(state_dir).map_err(|error| {
+            let passes = passes(&error);
+            state(format!("{error}; create it, or name another folder with runtime.state_dir"), passes)
+        })?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(state_dir.join("seq"))
-            .map_err(|error| state(format!("seq: {error}")))?;
+            .map_err(seq)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(state("in use by another watchkeeper; give each its own runtime.state_dir".to_owned()));
+                // The one before may still be ending.
+                let reason = "in use by another watchkeeper; give each its own runtime.state_dir";
+                return Err(state(reason.to_owned(), true));
             }
-            Err(std::fs::TryLockError::Error(error)) => return Err(state(format!("seq cannot be locked: {error}"))),
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(state(format!("seq cannot be locked: {error}"), true));
+            }
         }
         let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|error| state(format!("seq: {error}")))?;
-        let found = found(text.trim())
-            .ok_or_else(|| state(format!("seq holds {:?}, not a number; write the last seq into it", text.trim())))?;
+        file.read_to_string(&mut text).map_err(seq)?;
+        let found = found(text.trim()).ok_or_else(|| {
+            state(format!("seq holds {:?}, not a number; write the last seq into it", text.trim()), false)
+        })?;
         Ok(Self { file, found, bound: 0 })
     }
 

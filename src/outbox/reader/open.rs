@@ -6,12 +6,13 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::OutboxError;
-use super::super::store::{FILE, Refused, advice, read_head};
+use super::super::store::{FILE, Refused, read_head};
 
 const BUSY: Duration = Duration::from_secs(2);
 
 pub(super) fn connection(state_dir: &Path) -> Result<Connection, OutboxError> {
-    let refuse = |reason: String| OutboxError::State { path: state_dir.display().to_string(), reason };
+    let refuse =
+        |reason: String| OutboxError::State { path: state_dir.display().to_string(), reason, passes: false };
     let path = state_dir.join(FILE);
     if !path.exists() {
         return Err(refuse(format!("{FILE} is not there: no watchkeeper has run with this folder yet")));
@@ -23,11 +24,10 @@ pub(super) fn connection(state_dir: &Path) -> Result<Connection, OutboxError> {
         refused => Err(refused),
     });
     opened.map_err(|refused| match refused {
-        Refused::Version(text) => refuse(text),
         Refused::Sqlite(error) if is_about_access(&error) => {
             refuse(format!("{FILE} cannot be read ({error}); run this as the user that the daemon runs as"))
         }
-        Refused::Sqlite(error) => refuse(advice(&error)),
+        refused => refused.into_error(state_dir),
     })
 }
 

@@ -25,10 +25,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 pub use target::{Failure, FailureKind, Opening, Stored, Target};
 
-use super::OutboxError;
 use super::committed::Committed;
 use super::follower::Follower;
 use super::reader::Reader;
+use super::{OutboxError, passes};
 use crate::config::SinkKind;
 use worker::Worker;
 
@@ -54,7 +54,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, OutboxError> {
                 Err(error) => {
                     let name = format!("jsonl {}", path.display());
                     let reason = format!("{error}; check that the folder exists and can be written");
-                    return Err(OutboxError::Sink { name, reason });
+                    return Err(OutboxError::Sink { name, reason, passes: passes(&error) });
                 }
             }
         }
@@ -63,7 +63,8 @@ pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, OutboxError> {
         SinkKind::Nats(_) => nats::open(opening),
         SinkKind::Redis(_) => redis::open(opening),
     };
-    opened.map_err(|failure| OutboxError::Sink { name: opening.sink.id.clone(), reason: failure.reason })
+    let name = || opening.sink.id.clone();
+    opened.map_err(|failure| OutboxError::Sink { name: name(), reason: failure.reason, passes: false })
 }
 
 /// Starts a sink's thread.
@@ -81,7 +82,11 @@ pub(super) fn start(
             worker.run();
             let _ = end.send(());
         })
-        .map_err(|error| OutboxError::Sink { name: follower.id.clone(), reason: format!("no thread: {error}") })?;
+        .map_err(|error| OutboxError::Sink {
+            name: follower.id.clone(),
+            reason: format!("no thread: {error}"),
+            passes: true,
+        })?;
     Ok(SinkHandle { follower: Arc::clone(follower), thread, ended })
 }
 

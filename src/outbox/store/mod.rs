@@ -76,12 +76,9 @@ impl Store {
     /// # Errors
     /// What is wrong with it, and what to do.
     pub fn open(state_dir: &Path, begin: u64, max_bytes: u64) -> Result<Self, OutboxError> {
-        let refuse = |reason: String| OutboxError::State { path: state_dir.display().to_string(), reason };
-        let mut store = Self::open_file(&state_dir.join(FILE), begin, max_bytes).map_err(|error| match error {
-            Refused::Version(text) => refuse(text),
-            Refused::Sqlite(error) => refusal(state_dir, &error),
-        })?;
-        store.look_at_oldest().map_err(|error| refusal(state_dir, &error))?;
+        let opened = Self::open_file(&state_dir.join(FILE), begin, max_bytes);
+        let mut store = opened.map_err(|refused| refused.into_error(state_dir))?;
+        store.look_at_oldest().map_err(|error| OutboxError::of_store(state_dir, &error))?;
         Ok(store)
     }
 
@@ -237,21 +234,6 @@ pub(super) fn advice(error: &rusqlite::Error) -> String {
         _ => "",
     };
     format!("{FILE}: {}{what_to_do}", text(error))
-}
-
-/// Why it cannot be opened.
-pub(super) fn refusal(state_dir: &Path, error: &rusqlite::Error) -> OutboxError {
-    let (path, reason) = (state_dir.display().to_string(), advice(error));
-    match error.sqlite_error_code() {
-        Some(
-            ErrorCode::DiskFull
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::OutOfMemory,
-        ) => OutboxError::ForNow { path, reason },
-        _ => OutboxError::State { path, reason },
-    }
 }
 
 /// SQLite's own words, without the ones of the library around it.

@@ -4,11 +4,13 @@
 //! end and pruned at its left, which costs a writer least, and a page of it holds some eighty events, so that a
 //! search through a million of them reads some fifty megabytes and no body.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use rusqlite::{Connection, Transaction, params};
 
+use super::super::OutboxError;
 use super::{FILE, Head, number, unsigned};
 
 const VERSION: i64 = 1;
@@ -54,6 +56,18 @@ pub(in crate::outbox) enum Refused {
 impl From<rusqlite::Error> for Refused {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl Refused {
+    /// What it says to people.
+    pub fn into_error(self, state_dir: &Path) -> OutboxError {
+        match self {
+            Self::Version(reason) => {
+                OutboxError::State { path: state_dir.display().to_string(), reason, passes: false }
+            }
+            Self::Sqlite(error) => OutboxError::of_store(state_dir, &error),
+        }
     }
 }
 
