@@ -6,6 +6,7 @@ use super::{Failure, FailureKind, Stored, Target};
 use crate::config::Dialect;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Lines of events in a dialect: usually one of each.
@@ -158,9 +159,16 @@ fn failure(error: &io::Error) -> Failure {
 }
 
 impl Jsonl {
+    /// True where the path is not that of the file that is written to.
+    fn is_elsewhere(&self) -> bool {
+        let which = |meta: &std::fs::Metadata| (meta.dev(), meta.ino());
+        let named = std::fs::metadata(&self.path).map(|meta| which(&meta)).ok();
+        named.is_none() || named != self.file.metadata().map(|meta| which(&meta)).ok()
+    }
+
     fn write(&mut self, events: &[Stored]) -> (usize, io::Result<()>) {
-        // The folder may be moved away by a log rotation of the system's: then a new file is begun.
-        if !self.path.exists() {
+        // The file may be moved away by a log rotation of the system's, which may have begun another one in its place.
+        if self.is_elsewhere() {
             match open_at_last_line(&self.path) {
                 Ok((file, length)) => (self.file, self.length) = (file, length),
                 Err(error) => return (0, Err(error)),
@@ -196,7 +204,10 @@ fn numbered(path: &Path, n: u32) -> PathBuf {
 
 /// Opens for appending, and cuts off a last line that has no end.
 fn open_at_last_line(path: &Path) -> io::Result<(File, u64)> {
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut options = OpenOptions::new();
+    // Who was where is nobody's business but the owner's and his group's.
+    options.read(true).write(true).create(true).truncate(false).mode(0o640);
+    let mut file = options.open(path)?;
     let length = file.metadata()?.len();
     if !file.metadata()?.is_file() {
         return Ok((file, 0));
@@ -299,6 +310,27 @@ mod tests {
         std::fs::rename(&path, dir.path().join("old")).unwrap();
         sink.write(&lines(&["b"])).1.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
+    }
+
+    #[test]
+    fn a_file_moved_away_and_made_anew_by_somebody_else_is_the_one_that_is_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("events.jsonl"), dir.path().join("old"));
+        let mut sink = Jsonl::open(&path, 1000, 1, Dialect::Native).unwrap();
+        sink.write(&lines(&["a"])).1.unwrap();
+        std::fs::rename(&path, &old).unwrap();
+        File::create(&path).unwrap();
+        sink.write(&lines(&["b"])).1.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "a\n");
+    }
+
+    #[test]
+    fn strangers_may_not_read_what_it_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("events.jsonl");
+        Jsonl::open(&path, 1000, 1, Dialect::Native).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o037, 0);
     }
 
     #[test]
