@@ -187,6 +187,7 @@ impl Bench {
             publish: Publish::Objects,
             media: None,
             track_log: None,
+            clips: None,
         };
         let camera = CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Every)?;
         drop(environment);

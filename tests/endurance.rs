@@ -112,6 +112,7 @@ impl House {
             publish: Publish::Events,
             media: None,
             track_log: None,
+            clips: None,
         };
         CameraPipeline::start(&environment, &Arc::new(camera), Delivery::Newest).unwrap()
     }
