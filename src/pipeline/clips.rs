@@ -37,13 +37,16 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Trouble that goes on is told this often.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
+/// By camera.
+type Rings = Arc<Mutex<Vec<(String, Weak<Ring>)>>>;
+
 /// Takes requests from camera threads.
 #[derive(Clone)]
 pub struct ClipDesk {
     settings: Arc<config::Media>,
     media: Desk,
     requests: Sender<Request>,
-    rings: Arc<Mutex<Vec<(String, Weak<Ring>)>>>,
+    rings: Rings,
 }
 
 /// A clip that an event promises.

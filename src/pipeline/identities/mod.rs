@@ -44,6 +44,7 @@ pub struct Identities {
     counts: Arc<Counts>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "nearly all are frames, and none is to be allocated")]
 enum Work {
     Frame(FrameResult),
     Ended(TrackKey),
