@@ -326,7 +326,8 @@ impl Running {
             in_time = false;
         }
         drop(reports);
-        while !hub.is_finished() && (in_time || Instant::now() < deadline + Duration::from_secs(1)) {
+        let patience = deadline.max(Instant::now()) + Duration::from_secs(1);
+        while !hub.is_finished() && Instant::now() < patience {
             std::thread::sleep(Duration::from_millis(5));
         }
         let mut closed = Closed::default();
@@ -338,6 +339,9 @@ impl Running {
                 }
                 None => in_time = false,
             }
+        } else {
+            tracing::warn!("the hub did not end in time and is left behind");
+            in_time = false;
         }
         // Events come first; pictures and what rules were told have what time is left.
         let at_least = Instant::now() + Duration::from_millis(300);
