@@ -192,8 +192,12 @@ impl Worker {
                     _ => self.fails(&failure),
                 },
             };
-            if next == Next::End {
+            if next == Next::End || self.is_overdue() {
                 return Next::End;
+            }
+            // A far end that takes its time for each of them must not get them all again after a crash.
+            if self.flushed.elapsed() >= self.flush_every {
+                self.flush();
             }
             // Nothing said, nothing done: that must not spin.
             if rest.first().is_some_and(|now| now.seq == first.seq) && self.failing.is_none() {
@@ -201,6 +205,11 @@ impl Worker {
             }
         }
         Next::GoOn
+    }
+
+    /// The time to deliver is over.
+    fn is_overdue(&self) -> bool {
+        self.committed.closing().is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     fn refuse(&mut self, event: &Stored, failure: &Failure) {
