@@ -351,6 +351,28 @@ fn what_is_waiting_at_the_end_is_delivered_after_the_next_start() {
 }
 
 #[test]
+fn a_far_end_that_takes_its_time_is_not_asked_to_take_a_page_again_and_ends_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let arrived = Arrived::default();
+    let mut take = taking(&arrived);
+    let slow = Box::new(move |events: &[watchkeeper::outbox::sinks::Stored]| {
+        std::thread::sleep(Duration::from_millis(50));
+        take(&events[..1])
+    });
+    let rig = Rig::scripted(config(dir.path(), vec![jsonl("a", dir.path())]), vec![("a", slow)]);
+    rig.publish(0..200);
+    rig.committed(200);
+    let cursor = || Reader::open(dir.path()).unwrap().cursors().unwrap()[0].seq;
+    assert!(wait_for(SOON, || cursor() > 0));
+    assert!(arrived.lock().unwrap().len() < 150, "only at the end of the page");
+    let began = Instant::now();
+    let closed = rig.outbox.close(Duration::from_millis(300));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let there = arrived.lock().unwrap().len() as u64;
+    assert_eq!((closed.lost, closed.waiting, cursor()), (0, 200 - there, there));
+}
+
+#[test]
 fn a_far_end_that_knows_what_it_has_gets_nothing_twice() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("events.jsonl");
@@ -444,6 +466,7 @@ fn events_go_when_they_are_too_old_and_their_numbers_do_not_come_again() {
     let connection = rusqlite::Connection::open(dir.path().join("events.db")).unwrap();
     let day = 86_400 * 1_000_000_i64;
     connection.execute("UPDATE events SET emit_us = emit_us - 31 * ? WHERE seq <= 600", [day]).unwrap();
+    connection.execute("UPDATE events SET emit_us = emit_us - ? / 12 WHERE seq BETWEEN 611 AND 700", [day]).unwrap();
     // From before the clock was set: as old as what came next.
     connection.execute("UPDATE events SET emit_us = 5000000 WHERE seq <= 20 OR seq BETWEEN 590 AND 610", []).unwrap();
     drop(connection);
@@ -460,6 +483,53 @@ fn events_go_when_they_are_too_old_and_their_numbers_do_not_come_again() {
     rig.publish(0..1);
     rig.committed(1001);
     rig.close();
+}
+
+#[test]
+fn a_device_that_starts_with_a_clock_far_ahead_deletes_nothing_and_forgets_no_sink() {
+    let dir = tempfile::tempdir().unwrap();
+    let sinks = vec![jsonl("a", &dir.path().join("a"))];
+    let rig = Rig::open(config(dir.path(), sinks));
+    rig.publish(0..100);
+    rig.close();
+    let change = |sql: &str| {
+        let connection = rusqlite::Connection::open(dir.path().join("events.db")).unwrap();
+        connection.execute(sql, [365 * 86_400 * 1_000_000_i64]).unwrap();
+    };
+    // As if everything had been a year ago.
+    change("UPDATE events SET emit_us = emit_us - ?");
+    change("UPDATE cursors SET seen_us = seen_us - ?");
+    let run = |n: u64| {
+        let rig = Rig::open(config(dir.path(), Vec::new()));
+        rig.publish(n..n + 1);
+        rig.committed(n + 1);
+        std::thread::sleep(Duration::from_millis(700));
+        assert_eq!(rig.metric("outbox_pruned_total"), Some(0.0));
+        rig.close();
+        assert_eq!(Reader::open(dir.path()).unwrap().cursors().unwrap().len(), 1);
+    };
+    run(100);
+    // The events of that run do not make the clock right.
+    run(101);
+    assert_eq!(kept(dir.path()).len(), 102);
+}
+
+#[test]
+fn events_numbered_while_the_clock_was_ahead_do_not_keep_those_behind_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = Rig::open(config(dir.path(), Vec::new()));
+    rig.publish(0..1000);
+    rig.close();
+    let connection = rusqlite::Connection::open(dir.path().join("events.db")).unwrap();
+    let day = 86_400 * 1_000_000_i64;
+    connection.execute("UPDATE events SET emit_us = emit_us + 365 * ? WHERE seq <= 200", [day]).unwrap();
+    connection.execute("UPDATE events SET emit_us = emit_us - 31 * ? WHERE seq BETWEEN 201 AND 700", [day]).unwrap();
+    connection.execute("UPDATE events SET emit_us = emit_us - ? WHERE seq BETWEEN 701 AND 800", [day]).unwrap();
+    drop(connection);
+    let rig = Rig::open(config(dir.path(), Vec::new()));
+    assert!(wait_for(SOON, || rig.metric("outbox_pruned_total") == Some(700.0)), "{}", rig.metrics.render());
+    rig.close();
+    assert_eq!(kept(dir.path()).first().map(|event| event.seq), Some(701));
 }
 
 // ------------------------------------------------------------------------------------------------ reading

@@ -172,7 +172,14 @@ impl Outbox {
         let ids: Vec<String> = config.sinks.iter().map(|sink| sink.id.clone()).collect();
         let refuse = |error| OutboxError::of_store(state_dir, &error);
         let (cursors, saved) = store.begin_cursors(&ids).map_err(refuse)?;
-        if saved {
+        let newest = store.newest().map_err(refuse)?;
+        let retention = Retention::new(config.outbox.keep, Instant::now(), Timestamp::now(), newest);
+        if retention.doubts() {
+            tracing::warn!(
+                last_event = %newest.unwrap_or(Timestamp(0)),
+                "the clock is far ahead of the last event; nothing is deleted for its age before it has been so for an hour"
+            );
+        } else if saved {
             for sink in store.forget_cursors(&ids).map_err(refuse)? {
                 tracing::info!(sink, "the sink has not been in the configuration for a week: its cursor is forgotten");
             }
@@ -204,7 +211,7 @@ impl Outbox {
             store,
             numbers,
             envelope: Envelope::new(&config.runtime.device),
-            retention: Retention::new(config.outbox.keep, Instant::now(), Timestamp::now()),
+            retention,
             followers: followers.clone(),
             metrics: Arc::clone(metrics),
             commit_every: config.outbox.commit_every,

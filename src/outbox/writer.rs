@@ -255,10 +255,12 @@ impl Writer {
 
     /// One step.
     fn prune(&mut self) -> Pruned {
-        let cut = self.retention.cut(Instant::now(), Timestamp::now());
-        // A sink that reads just now would take what is counted as gone.
-        let guards: Vec<_> = self.followers.iter().map(|follower| (follower, follower.taken())).collect();
-        let pruned = self.store.prune(cut, self.max_bytes, |event| {
+        let ages = self.retention.ages(Instant::now(), Timestamp::now());
+        // A sink that reads just now would take what is counted as gone. Where nothing goes, it is left in peace.
+        let ripe = self.store.is_ripe(ages, self.max_bytes).unwrap_or(true);
+        let followers = if ripe { &self.followers[..] } else { &[] };
+        let guards: Vec<_> = followers.iter().map(|follower| (follower, follower.taken())).collect();
+        let pruned = self.store.prune(ages, self.max_bytes, |event| {
             for (follower, taken) in &guards {
                 if **taken < event.seq {
                     follower.count_pruned(event.facts(), event.seq);

@@ -16,7 +16,7 @@ pub(super) use prune::Pruned;
 pub(super) use schema::{Refused, read_head};
 
 use super::OutboxError;
-use super::retention::NO_CLOCK;
+use super::retention::{BELIEVED_AFTER, NO_CLOCK};
 use super::sinks::Stored;
 use crate::types::time::Timestamp;
 
@@ -51,8 +51,10 @@ pub(super) struct Head {
 pub(super) struct Store {
     connection: Connection,
     head: Head,
-    /// When the oldest event was numbered that knows its time.
-    oldest: Option<Timestamp>,
+    /// The oldest event that knows its time, and that time; `None`: there is none.
+    oldest: Option<(u64, Timestamp)>,
+    /// Who says a later time does not know it, as of the last look for the oldest.
+    now: Timestamp,
 }
 
 /// Why a commit failed.
@@ -78,7 +80,7 @@ impl Store {
     pub fn open(state_dir: &Path, begin: u64, max_bytes: u64) -> Result<Self, OutboxError> {
         let opened = Self::open_file(&state_dir.join(FILE), begin, max_bytes);
         let mut store = opened.map_err(|refused| refused.into_error(state_dir))?;
-        store.look_at_oldest().map_err(|error| OutboxError::of_store(state_dir, &error))?;
+        store.look_at_oldest(Timestamp::now(), 0).map_err(|error| OutboxError::of_store(state_dir, &error))?;
         Ok(store)
     }
 
@@ -103,7 +105,7 @@ impl Store {
              PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY"
         ))?;
         let head = schema::begin(&mut connection, begin)?;
-        Ok(Self { connection, head, oldest: None })
+        Ok(Self { connection, head, oldest: None, now: NO_CLOCK })
     }
 
     /// What it holds.
@@ -113,7 +115,23 @@ impl Store {
 
     /// When the oldest event was numbered that knows its time.
     pub fn oldest(&self) -> Option<Timestamp> {
-        self.oldest
+        self.oldest.map(|(_, emit)| emit)
+    }
+
+    /// When the last event was numbered that knows its time, or rather an hour before that: times that only the events
+    /// of less than an hour know may be those of a clock that was wrong, where the one before is far from them.
+    ///
+    /// # Errors
+    /// As SQLite has it.
+    pub fn newest(&self) -> rusqlite::Result<Option<Timestamp>> {
+        let before = |end: i64| {
+            let sql = "SELECT emit_us FROM events INDEXED BY scan WHERE emit_us >= ? AND emit_us <= ? \
+                       ORDER BY seq DESC LIMIT 1";
+            self.connection.query_row(sql, [NO_CLOCK.0, end], |row| row.get::<_, i64>(0)).optional()
+        };
+        let Some(last) = before(i64::MAX)? else { return Ok(None) };
+        let hour = i64::try_from(BELIEVED_AFTER.as_micros()).unwrap_or(i64::MAX);
+        Ok(Some(Timestamp(before(last - hour)?.unwrap_or(last))))
     }
 
     /// Makes events durable, and the cursors of sinks with them; the last number given is then `last`.
@@ -129,7 +147,10 @@ impl Store {
         cursors::save(&transaction, cursors, Timestamp::now())?;
         transaction.commit()?;
         self.head = head;
-        self.oldest = self.oldest.or_else(|| entries.iter().map(|entry| entry.emit).find(|emit| *emit >= NO_CLOCK));
+        self.oldest = self.oldest.or_else(|| {
+            let times = entries.iter().map(|entry| (entry.stored.seq, entry.emit));
+            times.into_iter().find(|(_, emit)| *emit >= NO_CLOCK)
+        });
         Ok(())
     }
 
@@ -172,13 +193,10 @@ impl Store {
         result
     }
 
-    fn look_at_oldest(&mut self) -> rusqlite::Result<()> {
-        self.oldest = self
-            .connection
-            .prepare_cached("SELECT emit_us FROM events INDEXED BY scan WHERE emit_us >= ? ORDER BY seq LIMIT 1")?
-            .query_row([NO_CLOCK.0], |row| row.get(0))
-            .optional()?
-            .map(Timestamp);
+    /// Searches for the oldest from `from` on.
+    fn look_at_oldest(&mut self, now: Timestamp, from: u64) -> rusqlite::Result<()> {
+        self.oldest = prune::first_known(&self.connection, now, from)?;
+        self.now = now;
         Ok(())
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::filter::Facts;
-use super::super::retention::NO_CLOCK;
+use super::super::retention::{Ages, NO_CLOCK};
 use super::{Store, number, schema, unsigned};
 use crate::types::time::Timestamp;
 
@@ -15,6 +15,11 @@ const CHUNK: u32 = 32;
 const STEP: Duration = Duration::from_millis(10);
 /// Free pages given back to the file system in one step.
 const VACUUM_PAGES: u64 = 64;
+
+/// Who says a time so much later than now does not know it, microseconds.
+const AHEAD_US: i64 = 60 * 1_000_000;
+/// Microseconds.
+const DAY: u64 = 86_400 * 1_000_000;
 
 /// An event that went.
 pub(in crate::outbox) struct Candidate {
@@ -51,31 +56,27 @@ impl Store {
         used(&self.connection)
     }
 
-    /// One small step: deletes the oldest while nearly `max_bytes` are in use, or they are from before `cut`. Each
-    /// that went is shown to `gone`.
+    /// One small step: deletes the oldest while nearly `max_bytes` are in use, or they are too old. Each that went is
+    /// shown to `gone`.
     ///
     /// # Errors
     /// Then nothing was deleted.
-    pub fn prune(
-        &mut self,
-        cut: Timestamp,
-        max_bytes: u64,
-        mut gone: impl FnMut(&Candidate),
-    ) -> rusqlite::Result<Pruned> {
-        // A commit may make it larger before the next step.
-        let target = max_bytes - max_bytes / 20;
+    pub fn prune(&mut self, ages: Ages, max_bytes: u64, mut gone: impl FnMut(&Candidate)) -> rusqlite::Result<Pruned> {
         let mut pruned = Pruned::default();
-        let old = self.oldest.is_some_and(|oldest| oldest < cut);
-        if self.head.events > 0 && (old || self.used_bytes()? > target) {
+        if self.is_ripe(ages, max_bytes)? {
             let began = Instant::now();
-            let mut shown = Vec::new();
+            let (mut shown, mut oldest) = (Vec::new(), self.oldest);
             self.lazily(|store| {
                 let mut head = store.head;
                 let transaction = store.connection.transaction()?;
                 loop {
-                    let chunk = oldest(&transaction)?;
-                    let too_many = used(&transaction)? > target;
-                    let count = if too_many { chunk.len() } else { count_older(&chunk, cut, store.oldest) };
+                    let chunk = chunk(&transaction)?;
+                    let too_many = used(&transaction)? > target(max_bytes);
+                    let first = chunk.first().map_or(0, |event| event.seq);
+                    if oldest.is_some_and(|(seq, _)| seq < first) {
+                        oldest = first_known(&transaction, ages.now, first)?;
+                    }
+                    let count = if too_many { chunk.len() } else { count_older(&chunk, ages, oldest) };
                     let Some(last) = count.checked_sub(1).map(|at| chunk[at].seq) else { break };
                     transaction.prepare_cached("DELETE FROM events WHERE seq <= ?")?.execute(params![number(last)])?;
                     head.events -= count as u64;
@@ -93,12 +94,31 @@ impl Store {
                 Ok(())
             })?;
             shown.iter().for_each(&mut gone);
-            self.look_at_oldest()?;
+            let last = shown.last().map_or(0, |event: &Candidate| event.seq);
+            // None knows its time: that is so until one comes that does, and looking costs a search through all.
+            if oldest.is_some_and(|(seq, _)| seq <= last) {
+                self.look_at_oldest(ages.now, last + 1)?;
+            } else {
+                self.oldest = oldest;
+            }
         }
         if !pruned.more {
             pruned.more = self.give_back(max_bytes)?;
         }
         Ok(pruned)
+    }
+
+    /// Whether a step would delete an event.
+    ///
+    /// # Errors
+    /// As SQLite has it.
+    pub fn is_ripe(&mut self, ages: Ages, max_bytes: u64) -> rusqlite::Result<bool> {
+        // What was ahead is so no longer, or the clock was set.
+        if ages.now.0.abs_diff(self.now.0) > DAY {
+            self.look_at_oldest(ages.now, 0)?;
+        }
+        let old = self.oldest.is_some_and(|(_, oldest)| oldest < ages.cut);
+        Ok(self.head.events > 0 && (old || self.used_bytes()? > target(max_bytes)))
     }
 
     /// Free pages are used again; only where the file is larger than it may be, some go back to the file system.
@@ -120,17 +140,41 @@ impl Store {
     }
 }
 
-/// How many of these, from the first on, are from before `cut`. One that does not know its time is as old as the next
-/// that does; `first` is the first of all that does.
-fn count_older(chunk: &[Candidate], cut: Timestamp, first: Option<Timestamp>) -> usize {
-    let known = |event: &&Candidate| event.emit >= NO_CLOCK;
-    let next = |at: usize| chunk[at..].iter().find(known).map(|event| event.emit);
-    let none_knows = !chunk.iter().any(|event| known(&event));
-    let emit = |at: usize| next(at).or(first.filter(|_| none_knows));
-    (0..chunk.len()).take_while(|at| emit(*at).is_some_and(|emit| emit < cut)).count()
+/// A commit may make it larger before the next step.
+fn target(max_bytes: u64) -> u64 {
+    max_bytes - max_bytes / 20
 }
 
-fn oldest(connection: &Connection) -> rusqlite::Result<Vec<Candidate>> {
+/// How many of these, from the first on, are too old. One is at least as old as any later one that knows its time;
+/// `first` is the first of all that does.
+fn count_older(chunk: &[Candidate], ages: Ages, first: Option<(u64, Timestamp)>) -> usize {
+    let old = |event: &Candidate| event.emit >= NO_CLOCK && event.emit < ages.cut;
+    match chunk.iter().rposition(old) {
+        Some(at) => at + 1,
+        // It lies behind all of these, which do not know their time.
+        None if first.is_some_and(|(seq, emit)| chunk.last().is_some_and(|last| last.seq < seq) && emit < ages.cut) => {
+            chunk.len()
+        }
+        None => 0,
+    }
+}
+
+/// The first event from `from` on that knows its time.
+pub(super) fn first_known(
+    connection: &Connection,
+    now: Timestamp,
+    from: u64,
+) -> rusqlite::Result<Option<(u64, Timestamp)>> {
+    let sql = "SELECT seq, emit_us FROM events INDEXED BY scan WHERE seq >= ? AND emit_us >= ? AND emit_us <= ? \
+               ORDER BY seq LIMIT 1";
+    let latest = now.0.saturating_add(AHEAD_US);
+    connection
+        .prepare_cached(sql)?
+        .query_row([number(from), NO_CLOCK.0, latest], |row| Ok((unsigned(row, 0)?, Timestamp(row.get(1)?))))
+        .optional()
+}
+
+fn chunk(connection: &Connection) -> rusqlite::Result<Vec<Candidate>> {
     let sql = "SELECT seq, type, camera, rule, label, emit_us, octet_length(body) FROM events ORDER BY seq LIMIT ?";
     let mut select = connection.prepare_cached(sql)?;
     let rows = select.query_map([CHUNK], |row| {
