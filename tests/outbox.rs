@@ -12,15 +12,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use support::{Arrived, Rig, SOON, config, draft, is_whole, jsonl, kept, read_jsonl, seqs, taking, wait_for};
 use watchkeeper::config::{Outbox as Kept, Sink};
 use watchkeeper::outbox::reader::{Order, Query, Reader};
-use watchkeeper::outbox::sinks::Failure;
+use watchkeeper::outbox::sinks::{Failure, Stored};
 use watchkeeper::outbox::{Filter, Outbox};
 use watchkeeper::types::time::Timestamp;
 
 fn one_to(last: u64) -> Vec<u64> {
     (1..=last).collect()
+}
+
+/// What `system.events_lost` says.
+fn told(event: &Stored) -> Value {
+    assert_eq!(event.event_type, "system.events_lost");
+    serde_json::from_str::<Value>(&event.body).unwrap()["data"].clone()
 }
 
 fn numbers(arrived: &Arrived) -> Vec<u64> {
@@ -83,9 +90,11 @@ fn numbers_go_on_from_the_file_of_an_earlier_version() {
     std::fs::write(dir.path().join("seq"), "00000000000000000041\n").unwrap();
     let rig = Rig::open(config(dir.path(), Vec::new()));
     rig.publish(0..2);
-    rig.committed(43);
+    rig.committed(44);
     rig.close();
-    assert_eq!(kept(dir.path()).iter().map(|event| event.seq).collect::<Vec<_>>(), [42, 43]);
+    let kept = kept(dir.path());
+    assert_eq!(kept.iter().map(|event| event.seq).collect::<Vec<_>>(), [42, 43, 44]);
+    assert_eq!(told(&kept[0]), json!({ "reason": "missing", "up_to_seq": 41 }));
 }
 
 #[test]
@@ -110,9 +119,10 @@ fn a_data_base_that_was_moved_away_makes_no_number_be_given_twice() {
     }
     let rig = Rig::open(config(dir.path(), Vec::new()));
     rig.publish(0..1);
-    rig.committed(101);
+    rig.committed(102);
     rig.close();
     assert_eq!(kept(dir.path())[0].seq, 101);
+    assert_eq!(told(&kept(dir.path())[0]), json!({ "reason": "missing", "up_to_seq": 100 }));
 }
 
 #[test]
@@ -136,6 +146,58 @@ fn an_old_copy_of_the_data_base_is_found_out_and_what_is_missing_is_told() {
     assert_eq!((kept[10].seq, &lost["type"]), (31, &"system.events_lost".into()));
     assert_eq!((&lost["data"]["first_seq"], &lost["data"]["last_seq"]), (&11.into(), &30.into()));
     assert_eq!(kept[11].seq, 32);
+}
+
+#[test]
+fn an_old_copy_is_found_out_after_a_crash_too_and_so_is_one_without_its_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let crashed = |dir: &Path| {
+        let copy = tempfile::tempdir().unwrap();
+        for name in ["seq", "events.db", "events.db-wal"] {
+            std::fs::copy(dir.join(name), copy.path().join(name)).unwrap();
+        }
+        copy
+    };
+    let rig = Rig::open(config(dir.path(), Vec::new()));
+    rig.publish(0..10);
+    rig.committed(10);
+    let first = crashed(dir.path());
+    rig.close();
+    let rig = Rig::open(config(dir.path(), Vec::new()));
+    rig.publish(10..30);
+    rig.committed(30);
+    let second = crashed(dir.path());
+    let (without_log, old) = (crashed(dir.path()), crashed(dir.path()));
+    rig.close();
+    let next = |dir: &Path| {
+        let rig = Rig::open(config(dir, Vec::new()));
+        rig.publish(30..31);
+        assert!(wait_for(SOON, || rig.metric("outbox_commit_seconds_count") >= Some(1.0)));
+        rig.close();
+        kept(dir).iter().map(|event| event.seq).find(|seq| *seq > 30).unwrap()
+    };
+    // What a kill leaves goes on without a gap.
+    assert_eq!(next(second.path()), 31);
+    std::fs::remove_file(without_log.path().join("events.db-wal")).unwrap();
+    assert!(next(without_log.path()) > 1000);
+    for name in ["events.db", "events.db-wal"] {
+        std::fs::copy(first.path().join(name), old.path().join(name)).unwrap();
+    }
+    assert!(next(old.path()) > 1000);
+}
+
+#[test]
+fn strangers_may_not_read_what_is_kept() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let rig = Rig::open(config(dir.path(), Vec::new()));
+    rig.publish(0..1);
+    rig.committed(1);
+    for name in ["seq", "events.db", "events.db-wal", "events.db-shm"] {
+        let mode = std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    rig.close();
 }
 
 #[test]
@@ -172,7 +234,7 @@ fn what_keeps_it_from_opening_and_may_pass_is_told_from_what_is_wrong_for_good()
 }
 
 #[test]
-fn a_damaged_data_base_and_one_of_a_newer_version_are_refused_and_left_alone() {
+fn what_is_no_data_base_of_ours_or_of_a_newer_version_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("events.db");
     let refused = || {
@@ -180,29 +242,18 @@ fn a_damaged_data_base_and_one_of_a_newer_version_are_refused_and_left_alone() {
         let opened = Outbox::open(&Arc::new(config(dir.path(), Vec::new())), &Arc::default());
         let error = opened.err().unwrap();
         assert!(!error.passes());
-        let error = error.to_string();
         assert!(before == std::fs::read(&database).unwrap(), "it was written to");
-        error
+        error.to_string()
     };
     std::fs::write(&database, "this is no data base, but it is long enough to be read as one".repeat(100)).unwrap();
     let error = refused();
-    assert!(error.contains("move events.db, events.db-wal and events.db-shm away"), "{error}");
+    assert!(error.contains("file is not a database; the file is damaged"), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
     std::fs::remove_file(&database).unwrap();
 
     let rig = Rig::open(config(dir.path(), Vec::new()));
-    rig.publish(0..2000);
+    rig.publish(0..10);
     rig.close();
-    let whole = std::fs::read(&database).unwrap();
-    // Damage in the middle: pages of nothing but ones.
-    let mut damaged = whole.clone();
-    let middle = whole.len() / 2 / 4096 * 4096;
-    damaged[middle..middle + 8192].fill(0xff);
-    std::fs::write(&database, damaged).unwrap();
-    let error = refused();
-    assert!(error.contains("the file is damaged: move events.db"), "{error}");
-
-    std::fs::write(&database, whole).unwrap();
     let connection = rusqlite::Connection::open(&database).unwrap();
     connection.execute("UPDATE meta SET version = 2", []).unwrap();
     drop(connection);
@@ -210,6 +261,74 @@ fn a_damaged_data_base_and_one_of_a_newer_version_are_refused_and_left_alone() {
     assert!(error.contains("written by a newer watchkeeper (version 2 of its tables; this one knows 1)"), "{error}");
     let error = Reader::open(dir.path()).err().unwrap().to_string();
     assert!(error.contains("written by a newer watchkeeper"), "{error}");
+}
+
+fn set_aside(dir: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("events.db.corrupt-") && !name.ends_with("-wal")).collect()
+}
+
+#[test]
+fn a_damaged_data_base_is_set_aside_and_the_new_one_goes_on_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("events.db");
+    let arrived = Arrived::default();
+    let open = || Rig::scripted(config(dir.path(), vec![jsonl("a", dir.path())]), vec![("a", taking(&arrived))]);
+    let rig = open();
+    rig.publish(0..2000);
+    rig.close();
+    arrived.lock().unwrap().clear();
+    let mut damaged = std::fs::read(&database).unwrap();
+    // Damage in the middle: pages of nothing but ones.
+    let middle = damaged.len() / 2 / 4096 * 4096;
+    damaged[middle..middle + 8192].fill(0xff);
+    std::fs::write(&database, &damaged).unwrap();
+    let rig = open();
+    rig.publish(2000..2010);
+    rig.committed(2011);
+    assert_eq!(rig.close(), Default::default());
+    let aside = set_aside(dir.path());
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert!(std::fs::read(dir.path().join(&aside[0])).unwrap() == damaged);
+    assert_eq!(numbers(&arrived), (2001..=2011).collect::<Vec<_>>());
+    let first = arrived.lock().unwrap()[0].clone();
+    assert_eq!(told(&first), json!({ "reason": "corrupt", "up_to_seq": 2000, "kept": aside[0] }));
+    // Also again and again, but not so that they fill the disk.
+    for _ in 0..3 {
+        std::fs::write(&database, "this is no data base".repeat(100)).unwrap();
+        open().close();
+    }
+    assert_eq!(set_aside(dir.path()).len(), 2);
+}
+
+#[test]
+fn damage_found_at_work_ends_the_outbox_and_the_next_start_begins_another_data_base() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = Rig::open(config(dir.path(), Vec::new()));
+    rig.publish(0..100);
+    rig.committed(100);
+    let other = rusqlite::Connection::open(dir.path().join("events.db")).unwrap();
+    other
+        .execute_batch(
+            "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql = 'no table' WHERE name = 'events';
+             PRAGMA schema_version=1000",
+        )
+        .unwrap();
+    drop(other);
+    assert!(!rig.outbox.is_broken());
+    rig.publish(100..110);
+    assert!(wait_for(SOON, || rig.outbox.is_broken()));
+    rig.publish(110..120);
+    assert_eq!(rig.close().lost, 20);
+    let rig = Rig::open(config(dir.path(), Vec::new()));
+    rig.publish(120..121);
+    rig.committed(122);
+    assert!(!rig.outbox.is_broken());
+    rig.close();
+    let kept = kept(dir.path());
+    assert_eq!(kept.iter().map(|event| event.seq).collect::<Vec<_>>(), [121, 122]);
+    let aside = set_aside(dir.path());
+    assert_eq!(told(&kept[0]), json!({ "reason": "corrupt", "up_to_seq": 120, "kept": aside[0] }));
 }
 
 // ------------------------------------------------------------------------------------------------ sinks

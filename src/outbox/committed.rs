@@ -1,5 +1,6 @@
 //! What is durable so far, for whoever waits for more.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 pub struct Committed {
     state: Mutex<State>,
     changed: Condvar,
+    /// Somebody found the data base damaged.
+    damaged: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +22,7 @@ struct State {
 
 impl Committed {
     pub(super) fn new(last: u64) -> Self {
-        Self { state: Mutex::new(State { last, closing: None }), changed: Condvar::new() }
+        Self { state: Mutex::new(State { last, closing: None }), changed: Condvar::new(), damaged: AtomicBool::new(false) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -51,6 +54,15 @@ impl Committed {
     /// Since when no more events come.
     pub(super) fn closing_since(&self) -> Option<Instant> {
         self.state().closing.map(|(since, _)| since)
+    }
+
+    /// Nothing can be written or read any more before another start; false where that was known.
+    pub(super) fn damage(&self) -> bool {
+        !self.damaged.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Acquire)
     }
 
     pub(super) fn advance(&self, last: u64) {

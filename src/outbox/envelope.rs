@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::damage::Lost;
 use super::sinks::Stored;
 use super::store::Entry;
 use crate::types::event::{Event, EventDraft, EventTime, EventType, Phase};
@@ -62,6 +63,19 @@ pub(super) fn lost(count: u64, first_seq: u64, since: Timestamp, until: Timestam
         "since": since.to_string(),
         "until": until.to_string(),
     });
+    told(data, until)
+}
+
+/// Says that nobody knows any more what was delivered of the events up to this number.
+pub(super) fn forgotten(lost: &Lost, up_to: u64, now: Timestamp) -> EventDraft {
+    let data = match lost {
+        Lost::Corrupt(kept) => json!({ "reason": "corrupt", "up_to_seq": up_to, "kept": kept }),
+        Lost::Missing => json!({ "reason": "missing", "up_to_seq": up_to }),
+    };
+    told(data, now)
+}
+
+fn told(data: Value, until: Timestamp) -> EventDraft {
     EventDraft {
         event_type: EventType::SystemEventsLost,
         phase: Phase::Instant,

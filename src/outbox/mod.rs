@@ -26,6 +26,7 @@
 //! be lost, and the folder against a second daemon.
 
 mod committed;
+mod damage;
 mod envelope;
 mod filter;
 mod follower;
@@ -55,7 +56,7 @@ use crate::types::event::EventDraft;
 use crate::types::time::Timestamp;
 use envelope::Envelope;
 use follower::Follower;
-use number::Numbers;
+use number::{LastWord, Numbers, Seen};
 use queue::Queue;
 use retention::Retention;
 use sinks::{Opening, SinkHandle, Target};
@@ -74,6 +75,7 @@ pub struct Outbox {
     writer: JoinHandle<()>,
     /// How many events were not written, once the writer has written what it can.
     written: Receiver<u64>,
+    last_word: Option<LastWord>,
     /// Its end lets the writer end.
     ending: Sender<()>,
     _end: End,
@@ -163,14 +165,31 @@ impl Outbox {
         open: impl Fn(&Opening<'_>) -> Result<Box<dyn Target>, OutboxError>,
     ) -> Result<Self, OutboxError> {
         let state_dir = &config.runtime.state_dir;
-        let numbers = Numbers::open(state_dir)?;
-        let mut store = Store::open(state_dir, numbers.bound(), config.outbox.max_bytes)?;
+        let refuse = |error| {
+            if damage::is_damage(&error) {
+                damage::mark(state_dir);
+            }
+            OutboxError::of_store(state_dir, &error)
+        };
+        let mut numbers = Numbers::open(state_dir)?;
+        let log = Store::has_log(state_dir);
+        let (mut store, forgotten) = damage::open(state_dir, &numbers, config.outbox.max_bytes)?;
+        let run = store.run().map_err(refuse)?;
+        let seen = Seen { last: store.head().last, run, log };
+        let gone = numbers.gone(seen);
+        let run = numbers.begin_run(seen);
+        // Should this start come to nothing, the next one finds no log.
+        numbers.settle(seen.last + gone);
+        match store.begin_run(run) {
+            // Better without than no daemon: the next start then takes the data base for a copy, and leaves numbers out.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {}
+            result => result.map_err(refuse)?,
+        }
         let mut targets = Vec::with_capacity(config.sinks.len());
         for sink in &config.sinks {
             targets.push(open(&Opening { sink, config, metrics })?);
         }
         let ids: Vec<String> = config.sinks.iter().map(|sink| sink.id.clone()).collect();
-        let refuse = |error| OutboxError::of_store(state_dir, &error);
         let (cursors, saved) = store.begin_cursors(&ids).map_err(refuse)?;
         let newest = store.newest().map_err(refuse)?;
         let retention = Retention::new(config.outbox.keep, Instant::now(), Timestamp::now(), newest);
@@ -187,7 +206,17 @@ impl Outbox {
         let last = store.head().last;
         let committed = Arc::new(Committed::new(last));
         let queue = Arc::new(Queue::default());
-        let gone = numbers.gone(last);
+        if let Some(lost) = forgotten {
+            let kept = match &lost {
+                damage::Lost::Corrupt(kept) => kept,
+                damage::Lost::Missing => "",
+            };
+            tracing::error!(
+                up_to = last, kept,
+                "events.db was damaged or is gone, and another one is begun: events up to this number that were not delivered are lost"
+            );
+            queue.push(envelope::forgotten(&lost, last, Timestamp::now()));
+        }
         if gone > 0 {
             tracing::error!(
                 events = gone,
@@ -205,7 +234,9 @@ impl Outbox {
             followers.push(Arc::new(Follower::new(id, filter, counts, cursor)));
             readers.push(reader);
         }
+        let last_word = numbers.last_word().ok();
         let mut writer = Writer {
+            state_dir: state_dir.clone(),
             queue: Arc::clone(&queue),
             committed: Arc::clone(&committed),
             store,
@@ -240,7 +271,7 @@ impl Outbox {
             .zip(readers)
             .map(|((follower, target), reader)| sinks::start(follower, target, reader, &committed))
             .collect::<Result<_, _>>()?;
-        Ok(Self { queue, committed, sinks, metrics: Arc::clone(metrics), writer, written, ending, _end: end })
+        Ok(Self { queue, committed, sinks, metrics: Arc::clone(metrics), writer, written, last_word, ending, _end: end })
     }
 
     /// Takes one event. It never waits: what cannot be kept is counted, and told of by `system.events_lost`.
@@ -263,7 +294,7 @@ impl Outbox {
     /// True where a thread of it is gone that should not be.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.writer.is_finished() || self.sinks.iter().any(SinkHandle::is_broken)
+        self.committed.is_damaged() || self.writer.is_finished() || self.sinks.iter().any(SinkHandle::is_broken)
     }
 
     /// Makes everything durable and lets the sinks deliver what they can, up to `deadline`.
@@ -276,7 +307,22 @@ impl Outbox {
             self.written.recv_timeout(LAST_WORDS)
         });
         // A writer that is stuck in the disk knows no better than this.
-        let lost = written.unwrap_or_else(|_| self.queue.waiting());
+        let lost = written.unwrap_or_else(|_| {
+            let waiting = self.queue.waiting();
+            let (last, (done, written)) = (self.committed.last() + waiting, bounded::<()>(1));
+            if let Some(word) = self.last_word.filter(|_| waiting > 0) {
+                // It may be stuck as well.
+                let wrote = std::thread::Builder::new().name("last word".to_owned()).spawn(move || {
+                    if word.settle(last).is_ok() {
+                        let _ = done.send(());
+                    }
+                });
+                if wrote.is_err() || written.recv_timeout(LAST_WORDS).is_err() {
+                    tracing::warn!("the next start will not tell of the events that are lost");
+                }
+            }
+            waiting
+        });
         if lost > 0 {
             tracing::error!(events = lost, "events lost: not written before the end");
         }

@@ -2,11 +2,13 @@
 //!
 //! The data base knows the last number itself. This file is for the day when the data base is gone, damaged or an old
 //! copy: no number is ever given twice. It holds one number. With `reserved` behind it: numbers up to this one may have
-//! been given (written ahead, a thousand at a time, so that it is seldom written). Alone: this one was the last, as at
-//! the end of a daemon that was asked to end.
+//! been given (written ahead, a thousand at a time, so that it is seldom written), by the run of the daemon that the third
+//! word tells, as does the data base's `user_version`. Alone: this one was the last, as at the end of a daemon that was
+//! asked to end.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::{OutboxError, passes};
@@ -24,6 +26,8 @@ pub(super) struct Numbers {
     found: Found,
     /// Numbers up to this one may be given.
     bound: u64,
+    /// Which run of the daemon this is.
+    run: u32,
 }
 
 /// What an earlier daemon left.
@@ -31,7 +35,19 @@ pub(super) struct Numbers {
 enum Found {
     Nothing,
     Last(u64),
-    Reserved(u64),
+    /// By the run of that number, where it is known.
+    Reserved(u64, Option<u32>),
+}
+
+/// What the data base looks like at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The last number in it.
+    pub last: u64,
+    /// The run that wrote it last.
+    pub run: u32,
+    /// Its log lay beside it.
+    pub log: bool,
 }
 
 impl Numbers {
@@ -55,6 +71,7 @@ impl Numbers {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(state_dir.join("seq"))
             .map_err(seq)?;
         match file.try_lock() {
@@ -73,25 +90,45 @@ impl Numbers {
         let found = found(text.trim()).ok_or_else(|| {
             state(format!("seq holds {:?}, not a number; write the last seq into it", text.trim()), false)
         })?;
-        Ok(Self { file, found, bound: 0 })
+        Ok(Self { file, found, bound: 0, run: 0 })
     }
 
     /// The last number that may have been given to anything: where a new data base begins.
     pub fn bound(&self) -> u64 {
         match self.found {
             Found::Nothing => 0,
-            Found::Last(number) | Found::Reserved(number) => number,
+            Found::Last(number) | Found::Reserved(number, _) => number,
         }
     }
 
-    /// How many numbers after `last`, the last one in the data base, were given, too, and must not be given again.
-    pub fn gone(&self, last: u64) -> u64 {
+    /// True where a data base was here before.
+    pub fn had_any(&self) -> bool {
+        self.bound() > 0
+    }
+
+    /// How many numbers after the last one in the data base were given, too, and must not be given again.
+    pub fn gone(&self, seen: Seen) -> u64 {
         match self.found {
-            Found::Last(bound) => bound.saturating_sub(last),
-            // More than is ever reserved ahead: the data base is an old copy.
-            Found::Reserved(bound) if bound > last + WINDOW => bound - last,
-            Found::Reserved(_) | Found::Nothing => 0,
+            Found::Last(bound) => bound.saturating_sub(seen.last),
+            Found::Reserved(bound, run) => {
+                // More than is ever reserved ahead, of an earlier run, or without the log that a daemon that was killed
+                // leaves: it is an old copy.
+                let old = bound > seen.last + WINDOW || run.is_some_and(|run| seen.run < run) || !seen.log;
+                if old { bound.saturating_sub(seen.last) } else { 0 }
+            }
+            Found::Nothing => 0,
         }
+    }
+
+    /// Begins a run; answers its number, which the data base must know before any number is reserved.
+    pub fn begin_run(&mut self, seen: Seen) -> u32 {
+        let before = match self.found {
+            Found::Reserved(_, Some(run)) => run.max(seen.run),
+            _ => seen.run,
+        };
+        // SQLite keeps it in 32 bits with a sign.
+        self.run = before.saturating_add(1).min(i32::MAX as u32);
+        self.run
     }
 
     /// Before numbers up to `last` are given away.
@@ -102,41 +139,69 @@ impl Numbers {
         if last <= self.bound {
             return Ok(());
         }
-        self.write(last + AHEAD, RESERVED)?;
+        write(&self.file, last + AHEAD, &format!("{RESERVED} {:010}", self.run))?;
         self.bound = last + AHEAD;
         Ok(())
     }
 
     /// `last` was the last number, and there will be no more.
     pub fn settle(&mut self, last: u64) {
-        if let Err(error) = self.write(last, "") {
+        if let Err(error) = write(&self.file, last, "") {
             tracing::warn!("the last event number cannot be kept in the file seq: {error}");
         }
     }
 
-    fn write(&mut self, number: u64, word: &str) -> io::Result<()> {
-        // Fixed width: it is overwritten in place, which needs no space on the disk.
-        let line = format!("{number:020} {word:8}\n");
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(line.as_bytes())?;
-        self.file.sync_data()
+    /// For whoever must leave while the writer is stuck.
+    ///
+    /// # Errors
+    /// There are too many open files.
+    pub fn last_word(&self) -> io::Result<LastWord> {
+        Ok(LastWord(self.file.try_clone()?))
     }
 }
 
+/// See [`Numbers::last_word`].
+#[derive(Debug)]
+pub(super) struct LastWord(File);
+
+impl LastWord {
+    /// Numbers up to `last` are taken: the next start tells which of them are missing.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn settle(&self, last: u64) -> io::Result<()> {
+        write(&self.0, last, "")
+    }
+}
+
+fn write(file: &File, number: u64, word: &str) -> io::Result<()> {
+    // Fixed width: it is overwritten in place, which needs no space on the disk.
+    let line = format!("{number:020} {word:19}\n");
+    file.write_all_at(line.as_bytes(), 0)?;
+    file.sync_data()
+}
+
 fn found(text: &str) -> Option<Found> {
-    if text.is_empty() {
-        return Some(Found::Nothing);
-    }
-    match text.split_once(' ') {
-        None => text.parse().ok().map(Found::Last),
-        Some((number, word)) => (word.trim() == RESERVED).then(|| number.parse().ok().map(Found::Reserved))?,
-    }
+    let mut words = text.split_whitespace();
+    let Some(number) = words.next() else { return Some(Found::Nothing) };
+    let number = number.parse().ok()?;
+    let found = match (words.next(), words.next()) {
+        (None, _) => Found::Last(number),
+        (Some(RESERVED), None) => Found::Reserved(number, None),
+        (Some(RESERVED), Some(run)) => Found::Reserved(number, Some(run.parse().ok()?)),
+        _ => return None,
+    };
+    words.next().is_none().then_some(found)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn seen(last: u64) -> Seen {
+        Seen { last, run: 7, log: true }
+    }
 
     fn again(dir: &Path) -> Numbers {
         Numbers::open(dir).unwrap()
@@ -146,15 +211,15 @@ mod tests {
     fn numbers_go_on_where_the_data_base_says() {
         let dir = tempfile::tempdir().unwrap();
         let mut numbers = again(dir.path());
-        assert_eq!((numbers.bound(), numbers.gone(0)), (0, 0));
+        assert_eq!((numbers.bound(), numbers.gone(seen(0))), (0, 0));
         numbers.reserve(5).unwrap();
         drop(numbers);
-        assert_eq!(again(dir.path()).gone(5), 0);
+        assert_eq!(again(dir.path()).gone(seen(5)), 0);
         // A commit of many that came to nothing.
         let mut numbers = again(dir.path());
         numbers.reserve(1005 + super::super::writer::BATCH as u64).unwrap();
         drop(numbers);
-        assert_eq!(again(dir.path()).gone(1005), 0);
+        assert_eq!(again(dir.path()).gone(seen(1005)), 0);
     }
 
     #[test]
@@ -165,12 +230,40 @@ mod tests {
         drop(numbers);
         let numbers = again(dir.path());
         assert!((5000..6000).contains(&numbers.bound()), "{numbers:?}");
-        assert_eq!(200 + numbers.gone(200), numbers.bound());
+        assert_eq!(200 + numbers.gone(seen(200)), numbers.bound());
         drop(numbers);
         // After an orderly end, nothing is passed over.
         again(dir.path()).settle(5000);
         let numbers = again(dir.path());
-        assert_eq!((numbers.bound(), numbers.gone(5000), numbers.gone(4990)), (5000, 0, 10));
+        assert_eq!((numbers.bound(), numbers.gone(seen(5000)), numbers.gone(seen(4990))), (5000, 0, 10));
+    }
+
+    #[test]
+    fn a_copy_of_an_earlier_run_or_without_its_log_is_not_taken_for_what_a_kill_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut numbers = again(dir.path());
+        let run = numbers.begin_run(Seen { last: 0, run: 3, log: false });
+        numbers.reserve(100).unwrap();
+        drop(numbers);
+        let numbers = again(dir.path());
+        let bound = numbers.bound();
+        assert_eq!(numbers.gone(Seen { last: 100, run, log: true }), 0);
+        assert_eq!(numbers.gone(Seen { last: 90, run: run - 1, log: true }), bound - 90);
+        assert_eq!(numbers.gone(Seen { last: 90, run, log: false }), bound - 90);
+        // Killed between the data base's word and the file's.
+        assert_eq!(numbers.gone(Seen { last: 100, run: run + 1, log: true }), 0);
+    }
+
+    #[test]
+    fn who_leaves_while_the_writer_is_stuck_says_which_numbers_are_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut numbers = again(dir.path());
+        numbers.reserve(100).unwrap();
+        numbers.last_word().unwrap().settle(130).unwrap();
+        drop(numbers);
+        // What the writer brought to its end after all is none of them.
+        let numbers = again(dir.path());
+        assert_eq!((numbers.gone(seen(100)), numbers.gone(seen(120))), (30, 10));
     }
 
     #[test]

@@ -6,10 +6,12 @@
 //!
 //! While commits fail, events wait in memory (see `queue`): nobody upstream notices.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::committed::Committed;
+use super::damage;
 use super::envelope::{Envelope, lost};
 use super::filter::Facts;
 use super::follower::Follower;
@@ -33,8 +35,11 @@ const PRUNE_EVERY: Duration = Duration::from_millis(500);
 const PRUNE_PAUSE: Duration = Duration::from_millis(5);
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Trouble that lasts is told again so often.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 pub(super) struct Writer {
+    pub state_dir: PathBuf,
     pub queue: Arc<Queue>,
     pub committed: Arc<Committed>,
     pub store: Store,
@@ -59,6 +64,7 @@ struct Sealed {
 /// Since when commits fail.
 struct Failing {
     since: Instant,
+    told: Instant,
     dropped: u64,
     wait: Duration,
 }
@@ -81,7 +87,7 @@ impl Writer {
                 let more = self.make_room(written);
                 prune_at = prune_at.min(Instant::now() + if more { PRUNE_PAUSE } else { PRUNE_EVERY });
             }
-            if waited.abandoned || (waited.closed && batch.is_empty()) {
+            if self.committed.is_damaged() || waited.abandoned || (waited.closed && batch.is_empty()) {
                 break;
             }
             if Instant::now() >= cursors_at {
@@ -93,8 +99,19 @@ impl Writer {
                 prune_at = Instant::now() + if more { PRUNE_PAUSE } else { PRUNE_EVERY };
             }
         }
+        if self.committed.is_damaged() {
+            tracing::error!("events.db is damaged; the daemon ends so that the next start begins another one");
+            damage::mark(&self.state_dir);
+            while !self.is_over(&mut batch) {}
+        }
         self.queue.take_all(&mut batch);
         batch.iter().map(Item::events).sum()
+    }
+
+    /// Waits a little for the end, and takes what comes until then.
+    fn is_over(&self, batch: &mut Vec<Item>) -> bool {
+        let waited = self.queue.fill(batch, usize::MAX, SEEN_EVERY, Instant::now() + RETRY_MIN);
+        waited.closed || waited.abandoned
     }
 
     /// Sinks have ended: their cursors, and the last number. Numbers of events that were not written are taken, so that
@@ -122,11 +139,22 @@ impl Writer {
                 Err(CommitError::Failed(error)) => error,
             };
             self.metrics.outbox.failed_commits.inc();
+            if damage::is_damage(&error) {
+                tracing::error!("cannot write events: {}", advice(&error));
+                self.committed.damage();
+                return false;
+            }
             let dropped = self.metrics.outbox.dropped.get();
             let failing = failing.get_or_insert_with(|| {
                 tracing::error!("cannot write events: {}; they wait in memory", advice(&error));
-                Failing { since: Instant::now(), dropped, wait: RETRY_MIN }
+                Failing { since: Instant::now(), told: Instant::now(), dropped, wait: RETRY_MIN }
             });
+            if failing.told.elapsed() >= TELL_EVERY {
+                failing.told = Instant::now();
+                let (for_s, waiting) = (failing.since.elapsed().as_secs(), self.queue.waiting());
+                let dropped = dropped - failing.dropped;
+                tracing::error!(for_s, waiting, dropped, "still cannot write events: {}", advice(&error));
+            }
             if self.queue.pause(failing.wait) {
                 return false;
             }
@@ -278,6 +306,9 @@ impl Writer {
             }
             // A full disk, most likely: then commits say so.
             Err(error) => {
+                if damage::is_damage(&error) {
+                    self.committed.damage();
+                }
                 tracing::debug!("old events are not deleted: {error}");
                 Pruned::default()
             }

@@ -17,6 +17,7 @@ pub use query::{Order, Page, Query};
 pub use stats::{Cursor, Stats, Tally};
 
 use super::OutboxError;
+use super::damage::is_damage;
 use super::filter::Filter;
 use super::sinks::Stored;
 use super::store::{advice, number, unsigned};
@@ -34,6 +35,13 @@ pub struct Reader {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", advice(.0))]
 pub struct ReadError(#[from] rusqlite::Error);
+
+impl ReadError {
+    /// True where the file is to blame.
+    pub(super) fn is_damage(&self) -> bool {
+        is_damage(&self.0)
+    }
+}
 
 impl Reader {
     /// Opens the outbox in a state folder.

@@ -19,6 +19,8 @@ const IDLE_EVERY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(20);
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(10);
+/// Trouble that lasts is told again so often.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// A far end that fails when the daemon ends is tried for so long: nothing is lost by leaving.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
 
@@ -38,6 +40,7 @@ pub(super) struct Worker {
 
 struct Failing {
     since: Instant,
+    told: Instant,
     wait: Duration,
     /// Of the back-off's jitter.
     state: u64,
@@ -129,7 +132,12 @@ impl Worker {
         self.query.after = self.at;
         self.query.before = Some(last.saturating_add(1));
         let mut taken = self.follower.taken();
-        let mut page = self.reader.page(&self.query).map_err(|error| error.to_string())?;
+        let mut page = self.reader.page(&self.query).map_err(|error| {
+            if error.is_damage() {
+                self.committed.damage();
+            }
+            error.to_string()
+        })?;
         if !page.more {
             // Also where the last of them are not kept any more.
             page.reached = last;
@@ -231,8 +239,13 @@ impl Worker {
         let (sink, waiting) = (&self.follower.id, self.follower.metrics.waiting());
         let failing = self.failing.get_or_insert_with(|| {
             tracing::error!(sink, waiting, "cannot write events: {failure}");
-            Failing { since: Instant::now(), wait: RETRY_MIN, state: self.at ^ waiting.rotate_left(32) | 1 }
+            Failing { since: Instant::now(), told: Instant::now(), wait: RETRY_MIN, state: self.at ^ waiting.rotate_left(32) | 1 }
         });
+        if failing.told.elapsed() >= TELL_EVERY {
+            failing.told = Instant::now();
+            let for_s = failing.since.elapsed().as_secs();
+            tracing::error!(sink, for_s, waiting, "still cannot write events: {failure}");
+        }
         match self.committed.closing() {
             None => {
                 // Half of it and more: many sinks of one far end do not come back at the same moment.

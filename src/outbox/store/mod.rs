@@ -7,6 +7,9 @@ mod cursors;
 mod prune;
 mod schema;
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +18,6 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Transaction, 
 pub(super) use prune::Pruned;
 pub(super) use schema::{Refused, read_head};
 
-use super::OutboxError;
 use super::retention::{BELIEVED_AFTER, NO_CLOCK};
 use super::sinks::Stored;
 use crate::types::time::Timestamp;
@@ -55,6 +57,8 @@ pub(super) struct Store {
     oldest: Option<(u64, Timestamp)>,
     /// Who says a later time does not know it, as of the last look for the oldest.
     now: Timestamp,
+    /// Commits need not be on disk when they return.
+    lazy: bool,
 }
 
 /// Why a commit failed.
@@ -77,11 +81,39 @@ impl Store {
     ///
     /// # Errors
     /// What is wrong with it, and what to do.
-    pub fn open(state_dir: &Path, begin: u64, max_bytes: u64) -> Result<Self, OutboxError> {
-        let opened = Self::open_file(&state_dir.join(FILE), begin, max_bytes);
-        let mut store = opened.map_err(|refused| refused.into_error(state_dir))?;
-        store.look_at_oldest(Timestamp::now(), 0).map_err(|error| OutboxError::of_store(state_dir, &error))?;
+    pub fn open(state_dir: &Path, begin: u64, max_bytes: u64) -> Result<Self, Refused> {
+        let path = state_dir.join(FILE);
+        // SQLite gives its log the same mode. An empty file is an empty data base.
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                tracing::debug!("{FILE} cannot be made: {error}");
+            }
+            _ => {}
+        }
+        let mut store = Self::open_file(&path, begin, max_bytes)?;
+        store.look_at_oldest(Timestamp::now(), 0)?;
         Ok(store)
+    }
+
+    /// True where the log of a daemon lies in the folder that is at work, or was killed.
+    pub fn has_log(state_dir: &Path) -> bool {
+        state_dir.join(format!("{FILE}-wal")).exists()
+    }
+
+    /// The number of the run that wrote it last; 0: of none.
+    ///
+    /// # Errors
+    /// As SQLite has it.
+    pub fn run(&self) -> rusqlite::Result<u32> {
+        self.connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0)).map(i32::unsigned_abs)
+    }
+
+    /// This run writes it now.
+    ///
+    /// # Errors
+    /// As SQLite has it.
+    pub fn begin_run(&self, run: u32) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "user_version", run)
     }
 
     fn open_file(path: &Path, begin: u64, max_bytes: u64) -> Result<Self, Refused> {
@@ -105,7 +137,7 @@ impl Store {
              PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY"
         ))?;
         let head = schema::begin(&mut connection, begin)?;
-        Ok(Self { connection, head, oldest: None, now: NO_CLOCK })
+        Ok(Self { connection, head, oldest: None, now: NO_CLOCK, lazy: false })
     }
 
     /// What it holds.
@@ -139,6 +171,7 @@ impl Store {
     /// # Errors
     /// Then nothing of it is in the data base.
     pub fn commit(&mut self, entries: &[Entry], last: u64, cursors: &[(String, u64)]) -> Result<(), CommitError> {
+        self.diligently()?;
         let mut head = self.head;
         head.last = last;
         let transaction = self.connection.transaction()?;
@@ -187,10 +220,20 @@ impl Store {
 
     /// What need not be on disk when it returns: it is there at the latest with the next commit.
     fn lazily<T>(&mut self, work: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.lazy = true;
         self.connection.execute_batch("PRAGMA synchronous=NORMAL")?;
         let result = work(self);
-        self.connection.execute_batch("PRAGMA synchronous=FULL")?;
+        // Should it fail, the next commit sees to it.
+        let _ = self.diligently();
         result
+    }
+
+    fn diligently(&mut self) -> rusqlite::Result<()> {
+        if self.lazy {
+            self.connection.execute_batch("PRAGMA synchronous=FULL")?;
+            self.lazy = false;
+        }
+        Ok(())
     }
 
     /// Searches for the oldest from `from` on.
@@ -243,8 +286,8 @@ pub(super) fn unsigned(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
 pub(super) fn advice(error: &rusqlite::Error) -> String {
     let what_to_do = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "; the file is damaged: move events.db, events.db-wal and events.db-shm away (keep the file seq: event \
-             numbers go on after it, so that none is given twice) and start again"
+            "; the file is damaged: a daemon that starts moves it away and begins another one, if the file seq says where \
+             event numbers go on"
         }
         Some(ErrorCode::DiskFull) => "; free disk space",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; another program holds it: end that",
