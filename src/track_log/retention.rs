@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{block, files, view};
 use crate::config::TrackLog;
+
+/// An open file that nothing was written to for so long is as any other: its camera is off line.
+const IDLE: Duration = Duration::from_secs(3600);
 
 /// A file of the log.
 #[derive(Debug)]
@@ -16,7 +19,7 @@ struct Kept {
     bytes: u64,
 }
 
-/// Deletes what the config does not let be kept; `open` are being written. Says how many bytes are left, and how many
+/// Deletes what the config does not let be kept; `open` are being written, unless it is long since. Says how many bytes are left, and how many
 /// files were deleted.
 pub(super) fn apply(root: &Path, config: &TrackLog, open: &BTreeSet<PathBuf>, now: SystemTime) -> (u64, u64) {
     let folders = files::folders(root);
@@ -25,8 +28,9 @@ pub(super) fn apply(root: &Path, config: &TrackLog, open: &BTreeSet<PathBuf>, no
     let mut bytes: u64 = kept.iter().map(|file| file.bytes).sum();
     let mut deleted = 0;
     for file in kept {
-        let old = now.duration_since(file.written).is_ok_and(|age| age > config.keep);
-        if (old || bytes > config.max_bytes) && !open.contains(&file.path) {
+        let age = now.duration_since(file.written).unwrap_or_default();
+        let in_use = age <= IDLE && open.contains(&file.path);
+        if (age > config.keep || bytes > config.max_bytes) && !in_use {
             match std::fs::remove_file(&file.path) {
                 Ok(()) => {
                     bytes -= file.bytes;
@@ -102,4 +106,31 @@ fn has_block_behind(bytes: &[u8], at: usize) -> bool {
         at = found + 1;
     }
     false
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_a_camera_that_is_off_line_goes_by_age_though_it_is_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = Duration::from_secs(86_400);
+        let config = TrackLog { keep: 7 * day, max_bytes: u64::MAX };
+        let now = SystemTime::now();
+        let file = |camera: &str, age: Duration| {
+            let path = dir.path().join(camera).join("20260101T000000Z.wktl");
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, [0; 10]).unwrap();
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(now - age).unwrap();
+            path
+        };
+        let (off, on) = (file("gate", 8 * day), file("yard", Duration::from_secs(60)));
+        let open = BTreeSet::from([off.clone(), on.clone()]);
+        assert_eq!(apply(dir.path(), &config, &open, now), (10, 1));
+        assert!(!off.exists() && on.exists());
+        let none = TrackLog { max_bytes: 0, ..config };
+        assert_eq!(apply(dir.path(), &none, &open, now), (10, 0), "it is being written");
+    }
 }

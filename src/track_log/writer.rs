@@ -256,6 +256,7 @@ impl Writer {
     fn keep_limits(&mut self) {
         let open: BTreeSet<PathBuf> = self.open.values().map(|open| open.path.clone()).collect();
         let (bytes, deleted) = retention::apply(&self.root, &self.config, &open, SystemTime::now());
+        self.open.retain(|_, open| open.is_there());
         self.stats.kept_bytes.set(bytes);
         self.stats.deleted_files.add(deleted);
     }
