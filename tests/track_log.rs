@@ -353,6 +353,31 @@ fn another_run_begins_with_nothing_and_reading_begins_with_the_run_at_work_then(
 }
 
 #[test]
+fn a_clock_that_ran_ahead_and_was_set_back_takes_nothing_away_that_was_asked_for() {
+    let person = Told::Model(model(&["person"]));
+    let car = Told::Model(model(&["car"]));
+    // In one file, and over files.
+    for ahead in [600 * SECOND, 3 * HOUR] {
+        let dir = tempfile::tempdir().unwrap();
+        let before: Vec<Told> = [person.clone()].into_iter().chain(street(0, 20)).collect();
+        let mut wrong: Vec<Told> = street(20 * SECOND, 20).chain([car.clone()]).chain(street(40 * SECOND, 20)).collect();
+        for told in &mut wrong {
+            if let Told::Frame(frame) = told {
+                frame.arrival.0 += ahead;
+            }
+        }
+        let after: Vec<Told> = street(60 * SECOND, 30).collect();
+        write(dir.path(), &[before.clone(), wrong, after.clone()].concat());
+        let (last, first) = (arrival(before.last().unwrap()), arrival(&after[0]));
+        let mut want = vec![Told::Begin(Timestamp(START), true)];
+        want.extend(before);
+        want.extend([Told::Hole(last, first), car.clone()]);
+        want.extend(after.into_iter().filter(|told| arrival(told).0 <= START + 80 * SECOND));
+        assert_same(&want, &read(dir.path(), START, START + 80 * SECOND, Duration::from_secs(3600)));
+    }
+}
+
+#[test]
 fn new_rules_in_a_running_daemon_are_a_beginning_too() {
     let dir = tempfile::tempdir().unwrap();
     let mut all = vec![Told::Model(model(&["person"]))];

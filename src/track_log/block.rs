@@ -32,9 +32,9 @@ pub(super) struct Head {
     pub(super) models: u32,
     /// Frames in it.
     pub(super) frames: u32,
-    /// When its first frame arrived.
+    /// When the earliest of its frames arrived.
     pub(super) first: i64,
-    /// When its last one did.
+    /// When the latest of them did.
     pub(super) last: i64,
 }
 
@@ -92,6 +92,19 @@ impl Packer {
     }
 }
 
+/// What a block's first bytes say, and how many bytes it takes, header and all: not checked yet. `None`: no block.
+pub(super) fn head(bytes: &[u8]) -> Option<(Head, usize)> {
+    let header = bytes.get(..BLOCK_HEADER).filter(|header| header.starts_with(BLOCK_MAGIC))?;
+    let word = |at: usize| header.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+    let time = |at: usize| header.get(at..at + 8)?.try_into().ok().map(i64::from_le_bytes);
+    let (stored, raw) = (word(4)?, word(8)?);
+    if stored > MAX_BYTES || raw > MAX_BYTES {
+        return None;
+    }
+    let head = Head { number: word(16)?, models: word(20)?, frames: word(24)?, first: time(32)?, last: time(40)? };
+    Some((head, BLOCK_HEADER + stored as usize))
+}
+
 /// A whole block, as it lies in a file.
 pub(super) struct Block<'a> {
     pub(super) head: Head,
@@ -105,16 +118,10 @@ pub(super) struct Block<'a> {
 impl<'a> Block<'a> {
     /// The block at the front of `bytes`; `None` where there is no whole one.
     pub(super) fn at_front(bytes: &'a [u8]) -> Option<Self> {
-        let header = bytes.get(..BLOCK_HEADER).filter(|header| header.starts_with(BLOCK_MAGIC))?;
-        let word = |at: usize| header.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
-        let time = |at: usize| header.get(at..at + 8)?.try_into().ok().map(i64::from_le_bytes);
-        let (stored, raw, checksum, flags) = (word(4)?, word(8)?, word(12)?, word(28)?);
-        if stored > MAX_BYTES || raw > MAX_BYTES {
-            return None;
-        }
-        let length = BLOCK_HEADER + stored as usize;
+        let (head, length) = head(bytes)?;
+        let word = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+        let (raw, checksum, flags) = (word(8)?, word(12)?, word(28)?);
         let block = bytes.get(..length)?;
-        let head = Head { number: word(16)?, models: word(20)?, frames: word(24)?, first: time(32)?, last: time(40)? };
         (crc32c(&[&block[4..12], &block[16..]]) == checksum).then_some(Self {
             head,
             length,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::block::{self, Block, FILE_HEADER, Head};
+use super::block::{self, BLOCK_HEADER, Block, FILE_HEADER, Head};
 use super::bytes::Bytes;
 use super::frame::FrameCoder;
 use super::record::{self, Taken};
@@ -97,8 +97,10 @@ pub struct Reader {
     head: Head,
     coder: FrameCoder,
     frame: Observation,
-    /// To be said before the block.
-    next: [Option<Say>; 2],
+    /// To be said before what comes next.
+    next: [Option<Say>; 3],
+    /// What came last arrived too late by a clock that may be set back yet.
+    late: bool,
     said: Arc<Model>,
     holes: u64,
 }
@@ -106,8 +108,9 @@ pub struct Reader {
 #[derive(Clone, Copy, Debug)]
 enum Say {
     Begin { whole: bool },
-    Hole,
+    Hole { until: Timestamp },
     Model,
+    Frame,
 }
 
 #[derive(Debug)]
@@ -171,7 +174,8 @@ impl Reader {
             head: Head::default(),
             coder: FrameCoder::default(),
             frame: Observation::with_capacity(64),
-            next: [None; 2],
+            next: [None; 3],
+            late: false,
             said: Arc::default(),
             holes: 0,
         })
@@ -195,24 +199,36 @@ impl Reader {
     /// A file cannot be read.
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, ReadError> {
         loop {
-            if let Some(say) = self.next[0].take().or_else(|| self.next[1].take()) {
+            if let Some(say) = self.next.iter_mut().find_map(Option::take) {
                 return Ok(Some(match say {
                     Say::Begin { whole } => Record::Begin { at: self.begun.unwrap_or(self.start.begun), whole },
-                    Say::Hole => Record::Hole { from: self.last, until: Timestamp(self.head.first) },
+                    Say::Hole { until } => Record::Hole { from: self.last, until },
                     Say::Model => {
                         self.said = self.model.clone().unwrap_or_default();
                         Record::Told(Input::Model(&self.said))
+                    }
+                    Say::Frame => {
+                        self.last = self.frame.arrival;
+                        Record::Told(Input::Frame(&self.frame))
                     }
                 }));
             }
             if self.raw_at < self.raw.len() {
                 match self.take() {
-                    Ok(Some(Taken::Frame)) if self.frame.arrival > self.until => return Ok(None),
+                    // The clock may be set back yet, and what comes then is asked for.
+                    Ok(Some(Taken::Frame)) if self.frame.arrival > self.until => self.late = true,
+                    Ok(Some(Taken::Frame)) if std::mem::take(&mut self.late) => {
+                        self.holes += 1;
+                        let model = self.model.is_some().then_some(Say::Model);
+                        self.next = [Some(Say::Hole { until: self.frame.arrival }), model, Some(Say::Frame)];
+                    }
                     Ok(Some(Taken::Frame)) => {
                         self.last = self.frame.arrival;
                         return Ok(Some(Record::Told(Input::Frame(&self.frame))));
                     }
-                    Ok(Some(Taken::Reset { arrival, .. })) if arrival > self.until => return Ok(None),
+                    Ok(Some(Taken::Reset { arrival, .. })) if arrival > self.until || self.late => self.late = true,
+                    // Said again before the next frame, if there is one.
+                    Ok(Some(Taken::Model(_) | Taken::ModelAgain(_))) if self.late => {}
                     Ok(Some(Taken::Reset { capture, arrival })) => {
                         return Ok(Some(Record::Told(Input::Reset { capture, arrival })));
                     }
@@ -290,11 +306,12 @@ impl Reader {
             self.head = head;
             let missing = std::mem::take(&mut self.missing);
             if std::mem::take(&mut self.fresh) {
-                self.next = [Some(Say::Begin { whole: !missing }), None];
-            } else if missing {
+                self.next = [Some(Say::Begin { whole: !missing }), None, None];
+            } else if missing && !self.late {
                 self.holes += 1;
                 let again = known && self.model.is_some();
-                self.next = [Some(Say::Hole), again.then_some(Say::Model)];
+                let hole = Say::Hole { until: Timestamp(head.first) };
+                self.next = [Some(hole), again.then_some(Say::Model), None];
             }
             return Ok(true);
         }
@@ -303,7 +320,8 @@ impl Reader {
     /// Opens the next file; false where there is none.
     fn next_file(&mut self) -> Result<bool, ReadError> {
         for file in self.files.by_ref() {
-            if file.first.first > self.until.0 {
+            if file.first.first > self.until.0 && is_late(&file.path, self.until) {
+                // Had the clock been set back between files, what comes then would be a hole: numbers are missing.
                 continue;
             }
             self.file = match std::fs::read(&file.path) {
@@ -316,12 +334,32 @@ impl Reader {
             if self.begun != Some(file.begun) {
                 self.begun = Some(file.begun);
                 (self.model, self.models, self.expected) = (None, 0, 0);
-                (self.fresh, self.missing) = (true, false);
+                (self.fresh, self.missing, self.late) = (true, false, false);
             }
             return Ok(true);
         }
         Ok(false)
     }
+}
+
+/// Did all of a file arrive too late? Only the heads of its blocks are read, and where one is damaged, or the file
+/// cannot be read, the answer is no.
+fn is_late(path: &Path, until: Timestamp) -> bool {
+    use std::os::unix::fs::FileExt as _;
+    let Ok(file) = File::open(path) else { return false };
+    let Ok(length) = file.metadata().map(|meta| meta.len()) else { return false };
+    let (mut at, mut header) = (FILE_HEADER as u64, [0; BLOCK_HEADER]);
+    while at + BLOCK_HEADER as u64 <= length {
+        if file.read_exact_at(&mut header, at).is_err() {
+            return false;
+        }
+        let Some((head, block)) = block::head(&header) else { return false };
+        if head.first <= until.0 {
+            return false;
+        }
+        at += block as u64;
+    }
+    true
 }
 
 /// The log files of a folder with at least one whole block.
