@@ -331,7 +331,8 @@ impl<'a> Life<'a> {
     fn begin(&mut self, frame: Frame) {
         let metrics = &self.worker.metrics;
         metrics.stage(Stage::Queue).observe(frame.meta.received.elapsed());
-        self.kept.watching.look(&frame);
+        let veiled = self.worker.media.as_ref().is_some_and(|desk| desk.settings().blur);
+        self.kept.watching.look(&frame, veiled);
         let Some(analysis) = self.analysis.as_mut() else {
             // A camera without models is only watched.
             let objects = self.recycled.try_recv().unwrap_or_default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::objects::Objects;
 use crate::annotate::Canvas;
 use crate::config;
-use crate::media::Pixels;
+use crate::media::{self, Pixels};
 use crate::rules::{Firing, Input, Model, Rules};
 use crate::source::Frame;
 use crate::telemetry::metrics::CameraMetrics;
@@ -76,8 +76,9 @@ impl Watching {
         self.take(Told::Model(&model), |_, _| {});
     }
 
-    /// A frame that is about to be analysed: from time to time its picture is measured, and now and then kept.
-    pub(super) fn look(&mut self, frame: &Frame) {
+    /// A frame that is about to be analysed: from time to time its picture is measured, and now and then kept. `veiled`:
+    /// nobody may be recognised in what is kept.
+    pub(super) fn look(&mut self, frame: &Frame, veiled: bool) {
         let meta = &frame.meta;
         if let Some(meter) = self.meter.as_mut().filter(|meter| meter.due(meta.media_time))
             && let Some(stats) = frame.picture().and_then(|picture| meter.measure(&picture, meta.media_time))
@@ -89,7 +90,7 @@ impl Watching {
             self.measured.push_back(((meta.run, meta.seq), SceneStats { clock_skew_s, ..stats }));
         }
         if let Some((_, view)) = self.log.as_mut().filter(|(_, view)| view.is_due(meta.arrival))
-            && let Some(jpeg) = jpeg(frame)
+            && let Some(jpeg) = jpeg(frame, veiled)
         {
             view.keep(jpeg, meta.arrival);
         }
@@ -194,8 +195,14 @@ enum Told<'a> {
     Reset,
 }
 
-/// What the camera sees, small.
-fn jpeg(frame: &Frame) -> Option<Vec<u8>> {
+/// What the camera sees, small. Who is in it nobody knows yet: where people are to be hidden, all of it is made coarse,
+/// so that it shows where walls and roads are, and nobody.
+fn jpeg(frame: &Frame, veiled: bool) -> Option<Vec<u8>> {
     let pixels = Pixels::copy(&frame.picture()?, VIEW_PX, Vec::new())?;
-    Canvas::from_picture(&pixels.picture()).encode_jpeg(VIEW_QUALITY).ok()
+    let picture = pixels.picture();
+    let (width, height, mut rgb) = (picture.width, picture.height, picture.to_rgb());
+    if veiled {
+        media::coarse(&mut rgb, (width, height));
+    }
+    Canvas::from_rgb(width, height, rgb)?.encode_jpeg(VIEW_QUALITY).ok()
 }
