@@ -43,17 +43,19 @@ pub fn path(dir: &Path, id: Ulid, kind: Kind) -> PathBuf {
 }
 
 /// Day of an id, UTC.
-fn day(id: Ulid) -> String {
+pub(super) fn day(id: Ulid) -> String {
     let ms = i64::try_from(id.timestamp_ms()).unwrap_or(0);
     let time = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     time.strftime("%Y-%m-%d").to_string()
 }
 
-/// The id in a file's name.
-pub(super) fn id_of(name: &str) -> Option<Ulid> {
+/// The id in the name of a file of ours, and whether it is whole: until then its name ends with `part`.
+pub(super) fn parse(name: &str) -> Option<(Ulid, bool)> {
     let (id, kind) = name.split_at_checked(26)?;
-    Kind::of(kind.strip_prefix('-')?)?;
-    Ulid::from_string(id).ok()
+    let kind = kind.strip_prefix('-')?;
+    let part = matches!(kind, "snapshot.part" | "crop.part" | "clip.part" | "clip.data.part");
+    let id = Some(Ulid::from_string(id).ok()?).filter(|_| part || Kind::of(kind).is_some())?;
+    Some((id, !part))
 }
 
 #[cfg(test)]
@@ -66,7 +68,8 @@ mod tests {
         let id = Ulid::from_parts(1_795_194_517_214, 7);
         let at = path(Path::new("/media"), id, Kind::Crop);
         assert_eq!(at, Path::new("/media/2026-11-20").join(format!("{id}-crop.jpg")));
-        assert_eq!(id_of(at.file_name().unwrap().to_str().unwrap()), Some(id));
+        assert_eq!(parse(at.file_name().unwrap().to_str().unwrap()), Some((id, true)));
+        assert_eq!(parse(at.with_extension("part").file_name().unwrap().to_str().unwrap()), Some((id, false)));
         for other in [
             "",
             "notes.txt",
@@ -74,7 +77,7 @@ mod tests {
             "../../etc/passwd",
             "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}-crop.jpg",
         ] {
-            assert_eq!(id_of(other), None, "{other}");
+            assert_eq!(parse(other), None, "{other}");
         }
     }
 }
