@@ -166,7 +166,7 @@ impl Running {
         let tripped = Arc::new(Tripped::new(&config.runtime));
         tripped.resume(&models);
         let outbox = Outbox::open(&Arc::new(config.clone()), &metrics)?;
-        let media = config.media.as_ref().map(|media| Media::start(media, &metrics, &progress)).transpose()?;
+        let media = config.media.as_ref().map(|media| Media::start(media, &metrics)).transpose()?;
         let desk = media.as_ref().and_then(Media::desk);
         let clips = desk.as_ref().map(|desk| Clips::start(desk, &metrics, &progress)).transpose()?.flatten();
         let track_log = track_log(config, &metrics)?;

@@ -1,5 +1,11 @@
 //! Pixels that were copied, so that the decoder has its buffer back.
 
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crossbeam_channel::Sender;
+
 use crate::types::frame::{Colour, Picture, Plane, Planes, Subsampling};
 
 /// A picture of its own. Of large ones only every n-th column and row is kept.
@@ -14,14 +20,25 @@ pub struct Pixels {
     planar: Option<Subsampling>,
     /// All planes, rows without gaps.
     data: Vec<u8>,
+    /// Where its memory goes when nobody needs it any more.
+    home: Option<Sender<Vec<u8>>>,
+    /// It waits, and is counted so.
+    waits: OnceLock<Waits>,
+}
+
+/// Bytes counted among those that wait, until it is dropped.
+#[derive(Debug)]
+struct Waits {
+    bytes: u64,
+    all: Arc<AtomicU64>,
 }
 
 impl Pixels {
-    /// Copies `picture` into `memory`, thinned out so that its longer side is not more than twice `longest`; `None`
-    /// where its planes do not hold what its size says.
+    /// Copies `picture` into `memory`, thinned out so that its longer side is not more than twice `longest`; where the
+    /// memory is too little, it becomes just enough. `None` where its planes do not hold what its size says.
     #[must_use]
     pub fn copy(picture: &Picture<'_>, longest: usize, mut memory: Vec<u8>) -> Option<Self> {
-        let step = (picture.width.max(picture.height) / (2 * longest.max(1))).max(1);
+        let step = picture.width.max(picture.height).div_ceil(2 * longest.max(1)).max(1);
         let (first, second, third) = picture.sized().ok()?;
         memory.clear();
         let planar = match picture.planes {
@@ -29,13 +46,16 @@ impl Pixels {
             Planes::Nv12 { .. } => None,
         };
         let (width, height) = (picture.width.div_ceil(step), picture.height.div_ceil(step));
+        let (across, down) = planar.unwrap_or(Subsampling::Yuv420).shared();
+        memory.reserve_exact(width * height + 2 * width.div_ceil(across) * height.div_ceil(down));
         thin(first.iter(), step, 1, &mut memory);
         let samples = if planar.is_none() { 2 } else { 1 };
         thin(second.iter(), step, samples, &mut memory);
         if let Some(third) = third {
             thin(third.iter(), step, 1, &mut memory);
         }
-        let pixels = Self { width, height, step, colour: picture.colour, planar, data: memory };
+        let (colour, data) = (picture.colour, memory);
+        let pixels = Self { width, height, step, colour, planar, data, home: None, waits: OnceLock::new() };
         pixels.picture().sized().is_ok().then_some(pixels)
     }
 
@@ -65,8 +85,43 @@ impl Pixels {
 
     /// Its memory, to be used again.
     #[must_use]
-    pub fn into_memory(self) -> Vec<u8> {
-        self.data
+    pub fn into_memory(mut self) -> Vec<u8> {
+        mem::take(&mut self.data)
+    }
+
+    /// The same, and its memory goes home when nobody needs it any more.
+    pub(super) fn at_home(mut self, home: Sender<Vec<u8>>) -> Self {
+        self.home = Some(home);
+        self
+    }
+
+    /// Counts its bytes, once, among `all` that wait; false where that is more than `most`.
+    pub(super) fn wait(&self, all: &Arc<AtomicU64>, most: u64) -> bool {
+        if self.waits.get().is_some() {
+            return true;
+        }
+        let bytes = self.data.capacity() as u64;
+        let more = |now: u64| now.checked_add(bytes).filter(|sum| *sum <= most);
+        let fits = all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        if fits {
+            // Where it was counted meanwhile, this one is dropped and takes back what it added.
+            let _ = self.waits.set(Waits { bytes, all: Arc::clone(all) });
+        }
+        fits
+    }
+}
+
+impl Drop for Pixels {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            let _ = home.try_send(mem::take(&mut self.data));
+        }
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -110,7 +165,7 @@ mod tests {
             for longest in [1000, 16, 8] {
                 let copy = Pixels::copy(&picture, longest, Vec::new()).unwrap();
                 let (small, step) = (copy.picture(), copy.step());
-                assert!(small.width.max(small.height) <= (2 * longest + 2).max(side.min(2 * longest + step)));
+                assert!(small.width.max(small.height) <= 2 * longest, "{side} {longest}");
                 let rgb = small.to_rgb();
                 // A point in each quarter, away from the edges between them.
                 for (x, y) in [(8, 8), (56, 8), (8, 56), (56, 56)] {
@@ -120,6 +175,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_copy_takes_just_enough_memory_and_memory_that_is_enough_is_used_again() {
+        let (luma, chroma) = nv12(64);
+        let planes = Planes::Nv12 { y: Plane { data: &luma, stride: 64 }, uv: Plane { data: &chroma, stride: 64 } };
+        let picture = Picture { width: 64, height: 64, planes, colour: COLOUR };
+        let memory = Pixels::copy(&picture, 1000, Vec::new()).unwrap().into_memory();
+        assert_eq!((memory.len(), memory.capacity()), (64 * 64 * 3 / 2, 64 * 64 * 3 / 2));
+        let at = memory.as_ptr();
+        assert_eq!(Pixels::copy(&picture, 16, memory).unwrap().into_memory().as_ptr(), at);
+    }
+
+    #[test]
+    fn no_more_waits_than_there_is_room_for() {
+        let (luma, chroma) = nv12(64);
+        let planes = Planes::Nv12 { y: Plane { data: &luma, stride: 64 }, uv: Plane { data: &chroma, stride: 64 } };
+        let picture = Picture { width: 64, height: 64, planes, colour: COLOUR };
+        let all = Arc::default();
+        let copies: Vec<Pixels> = (0..3).map(|_| Pixels::copy(&picture, 1000, Vec::new()).unwrap()).collect();
+        let wait = |copy: &Pixels| copy.wait(&all, 64 * 64 * 3);
+        assert!(wait(&copies[0]) && wait(&copies[1]) && wait(&copies[0]) && !wait(&copies[2]));
+        drop(copies);
+        assert_eq!(all.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -1,32 +1,37 @@
 //! The media thread: jobs to files.
+//!
+//! Whom a job says to hide is hidden in all that is made of it, before anything is cut out. Somebody whom the detector
+//! has not found, or not confirmed yet, is in no job's list, and stays as he is.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use image::RgbImage;
 
 use super::retention::Kept;
-use super::{Counts, Job, Kind, Order, jpeg, mosaic, path};
+use super::{Counts, Job, Kind, Order, State, jpeg, mosaic, path};
 use crate::config;
-use crate::telemetry::progress::Stage;
 use crate::types::geometry::BBox;
 
 /// Longest side of a crop, pixels.
 const CROP_PX: u32 = 640;
-/// What is too old is looked for this often.
+/// What is too old is looked for this often, and whether a disk that failed takes something again.
 const PRUNE_EVERY: Duration = Duration::from_secs(10);
 /// Files deleted at once: the disk has other things to do.
 const PRUNE_AT_ONCE: usize = 200;
+/// So much must fit, bytes.
+const PROBE: usize = 256 << 10;
 /// Trouble that goes on is told this often.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 pub(super) struct Worker {
     settings: Arc<config::Media>,
     orders: Receiver<Order>,
-    give_back: Sender<Vec<u8>>,
+    state: Arc<State>,
     counts: Arc<Counts>,
     kept: Kept,
     told: Option<Instant>,
@@ -36,36 +41,47 @@ impl Worker {
     pub(super) fn new(
         settings: Arc<config::Media>,
         orders: Receiver<Order>,
-        give_back: Sender<Vec<u8>>,
+        state: Arc<State>,
         counts: Arc<Counts>,
     ) -> Self {
-        let kept = Kept::scan(&settings.dir);
-        counts.bytes.set(kept.bytes());
-        Self { settings, orders, give_back, counts, kept, told: None }
+        Self { settings, orders, state, counts, kept: Kept::default(), told: None }
     }
 
-    /// Until nobody can hand in jobs any more.
-    pub(super) fn run(mut self, stage: &Stage) {
+    /// Until nobody can hand in jobs any more; `begun` is when it could first have written something.
+    pub(super) fn run(mut self, begun: SystemTime) {
+        self.kept = Kept::scan(&self.settings.dir, begun);
+        self.counts.bytes.set(self.kept.bytes());
         let mut pruned = None::<Instant>;
         loop {
-            stage.idle();
             match self.orders.recv_timeout(PRUNE_EVERY) {
-                Ok(order) => {
-                    stage.busy();
-                    match order {
-                        Order::Job(job) => self.work(job),
-                        Order::Written(id, kind, bytes) => self.keep(id, kind, bytes),
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => stage.busy(),
+                Ok(Order::Job(job)) => self.work(job),
+                Ok(Order::Written(id, kind, bytes)) => self.keep(id, kind, bytes),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY) || self.kept.bytes() > self.settings.max_bytes {
+            let due = pruned.is_none_or(|at| at.elapsed() >= PRUNE_EVERY);
+            if due || self.kept.bytes() > self.settings.max_bytes {
                 pruned = Some(Instant::now());
                 self.prune();
             }
+            if due {
+                self.probe();
+            }
         }
-        stage.idle();
+    }
+
+    /// Does a disk that failed take something again? Until then no event is promised a picture.
+    fn probe(&mut self) {
+        if !self.state.failing.load(Ordering::Relaxed) {
+            return;
+        }
+        let at = path(&self.settings.dir, ulid::Ulid::generate(), Kind::Snapshot);
+        let written = write(&at, &[0; PROBE]);
+        let _ = fs::remove_file(&at);
+        if written.is_ok() {
+            self.state.failing.store(false, Ordering::Relaxed);
+            tracing::info!("{}: pictures can be written again", self.settings.dir.display());
+        }
     }
 
     fn prune(&mut self) {
@@ -76,18 +92,17 @@ impl Worker {
     }
 
     fn work(&mut self, job: Job) {
-        let Job { id, pixels, snapshot, crop, hide } = job;
+        let Job { id, pixels, snapshot, crop, hide, plain } = job;
         let picture = pixels.picture();
         let (width, height) = (picture.width, picture.height);
         let mut rgb = picture.to_rgb();
-        let _ = self.give_back.try_send(pixels.into_memory());
+        // Others may need it as well.
+        drop(pixels);
         let size = |side: usize| u32::try_from(side).unwrap_or(0);
+        hide.iter().for_each(|bbox| mosaic::hide(&mut rgb, (width, height), bbox, plain.as_ref()));
         let crop = crop.and_then(|bbox| cut(&rgb, (width, height), &bbox));
-        if snapshot {
-            hide.iter().for_each(|bbox| mosaic::hide(&mut rgb, (width, height), bbox));
-            if let Some(image) = RgbImage::from_raw(size(width), size(height), rgb) {
-                self.file(id, Kind::Snapshot, image, self.settings.snapshot_px);
-            }
+        if snapshot && let Some(image) = RgbImage::from_raw(size(width), size(height), rgb) {
+            self.file(id, Kind::Snapshot, image, self.settings.snapshot_px);
         }
         if let Some(image) = crop {
             self.file(id, Kind::Crop, image, CROP_PX);
@@ -104,7 +119,11 @@ impl Worker {
         let at = path(&self.settings.dir, id, kind);
         let written = jpeg::encode(image, longest, self.settings.jpeg_quality)
             .map_err(std::io::Error::other)
-            .and_then(|bytes| write(&at, &bytes).map(|()| bytes.len() as u64));
+            .and_then(|bytes| {
+                let written = write(&at, &bytes);
+                self.state.failing.store(written.is_err(), Ordering::Relaxed);
+                written.map(|()| bytes.len() as u64)
+            });
         match written {
             Ok(bytes) => {
                 self.keep(id, kind, bytes);
@@ -150,3 +169,6 @@ fn cut(rgb: &[u8], (width, height): (usize, usize), bbox: &BBox) -> Option<RgbIm
     let pixels: Vec<u8> = rows.collect::<Option<Vec<_>>>()?.concat();
     RgbImage::from_raw(u32::try_from(x2 - x1).ok()?, u32::try_from(y2 - y1).ok()?, pixels)
 }
+
+#[cfg(test)]
+mod tests;

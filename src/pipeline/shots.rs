@@ -1,6 +1,12 @@
 //! Pictures of events: of the frame in which a rule fired, and the best view of a track at its end; and who asks for a
 //! rule's clip.
+//!
+//! Where people are to be hidden, a picture shows only the person whom a rule's event is about; at the end of a track
+//! of whom no rule had anything to say, nobody is shown. Only whom the tracker has confirmed can be hidden: in the
+//! first frames in which somebody is seen he stays as he is.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ulid::Ulid;
@@ -18,6 +24,12 @@ use crate::types::track::Track;
 const AROUND: f32 = 0.6;
 /// A cut-out shows so much around the box, in sides of the box.
 const MARGIN: f32 = 0.08;
+/// What these labels name, in whatever case, is people.
+const PEOPLE: [&str; 5] = ["person", "pedestrian", "people", "head", "face"];
+/// A hidden box is larger than found, in sides of the box: boxes are seldom exact.
+const VEIL: f32 = 0.1;
+/// Numbers of tracks that are remembered at most because a rule fired for them.
+const REMEMBERED: usize = 4096;
 /// Longest side of a track's view, pixels, or up to twice that.
 const VIEW_PX: usize = 480;
 /// A view replaces one that is worse by this much: each costs a copy.
@@ -31,9 +43,13 @@ const SHARP: f32 = 150.0;
 pub(super) struct Shots {
     desk: Option<Desk>,
     clips: Option<(ClipDesk, Arc<Ring>)>,
-    /// Label of people, who may be hidden, as a class.
-    people: Option<u16>,
+    /// By class: is it people, who may be hidden?
+    people: Vec<bool>,
     views: Vec<View>,
+    /// Tracks that somebody was told of.
+    told: BTreeSet<u64>,
+    /// The last frame that was copied, for all events of it.
+    copied: RefCell<Option<((u32, u64), Arc<Pixels>)>>,
 }
 
 /// The best view of a track so far.
@@ -45,11 +61,14 @@ struct View {
     subject: BBox,
     /// Other people in it.
     hide: Vec<BBox>,
+    /// The subject is a person who may be hidden.
+    person: bool,
 }
 
 impl Shots {
     pub(super) fn new(desk: Option<Desk>, clips: Option<(ClipDesk, Arc<Ring>)>) -> Self {
-        Self { desk, clips, people: None, views: Vec::new() }
+        let (people, views, told) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Self { desk, clips, people, views, told, copied: RefCell::default() }
     }
 
     /// Does it need frames?
@@ -59,13 +78,16 @@ impl Shots {
 
     /// Classes have these names.
     pub(super) fn heed(&mut self, labels: &[String]) {
-        let at = labels.iter().position(|label| label == "person");
-        self.people = at.and_then(|at| u16::try_from(at).ok());
+        let person = |label: &String| PEOPLE.iter().any(|people| label.trim().eq_ignore_ascii_case(people));
+        self.people = labels.iter().map(person).collect();
     }
 
     /// Looks at a frame's tracks: is one of them seen better than before?
     pub(super) fn see(&mut self, frame: &Frame, tracks: &[Track]) {
-        let Some(desk) = self.desk.clone().filter(|_| self.is_on()) else { return };
+        if !self.is_on() {
+            return;
+        }
+        self.copied.take();
         let Some(picture) = frame.picture() else { return };
         let size = (frame.meta.width, frame.meta.height);
         for (at, track) in tracks.iter().enumerate() {
@@ -82,7 +104,7 @@ impl Shots {
             }
             let memory = match held {
                 Some(held) => self.views.swap_remove(held).pixels.into_memory(),
-                None => desk.memory(),
+                None => Vec::new(),
             };
             if let Some(view) = self.view(&picture, tracks, track, quality, memory) {
                 self.views.push(view);
@@ -105,24 +127,34 @@ impl Shots {
         let pixels = Pixels::copy(&part, VIEW_PX, memory)?;
         let within = |bbox: &BBox| moved(bbox, (x1 as f32, y1 as f32), pixels.step() as f32);
         let hide = self.hidden(tracks, Some(track.number)).map(|bbox| within(&bbox)).collect();
-        Some(View { number: track.number, quality, subject: within(&track.bbox), hide, pixels })
+        let person = self.hides(track.class);
+        Some(View { number: track.number, quality, subject: within(&track.bbox), hide, person, pixels })
+    }
+
+    /// Is this class hidden?
+    fn hides(&self, class: u16) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.settings().blur)
+            && self.people.get(usize::from(class)).copied().unwrap_or(false)
     }
 
     /// Boxes of people but one, where they are to be hidden.
-    fn hidden<'a>(&self, tracks: &'a [Track], but: Option<u64>) -> impl Iterator<Item = BBox> + use<'a> {
-        let people = self.people.filter(|_| self.desk.as_ref().is_some_and(|desk| desk.settings().blur));
-        let of = move |track: &&Track| Some(track.class) == people && Some(track.number) != but;
-        tracks.iter().filter(of).map(|track| track.bbox)
+    fn hidden(&self, tracks: &[Track], but: Option<u64>) -> impl Iterator<Item = BBox> {
+        let of = move |track: &&Track| self.hides(track.class) && Some(track.number) != but;
+        tracks.iter().filter(of).map(|track| grown(&track.bbox, VEIL))
     }
 
     /// A rule fired for a track, or for a place: the frame is its picture, and the time around it its clip.
     pub(super) fn fired(
-        &self,
+        &mut self,
         meta: &FrameMeta,
         frame: Option<&Frame>,
         tracks: &[Track],
         (about, what): (Option<u64>, EventType),
     ) -> Option<EventMedia> {
+        self.told.extend(about);
+        if self.told.len() > REMEMBERED {
+            self.told.pop_first();
+        }
         let id = Ulid::generate();
         let (snapshot, crop) = self.shown(id, frame, tracks, about).unwrap_or_default();
         // Counts come every so often, whether there is something to see or not.
@@ -134,34 +166,61 @@ impl Shots {
     /// Takes the picture; answers whether there will be a snapshot, and a crop.
     fn shown(&self, id: Ulid, frame: Option<&Frame>, tracks: &[Track], about: Option<u64>) -> Option<(bool, bool)> {
         let desk = self.desk.as_ref().filter(|_| self.is_on())?;
-        let picture = frame?.picture()?;
         let settings = desk.settings();
-        let pixels = Pixels::copy(&picture, settings.snapshot_px as usize, desk.memory())?;
+        let pixels = self.copy(desk, frame?)?;
         let within = |bbox: &BBox| moved(bbox, (0.0, 0.0), pixels.step() as f32);
-        let subject = tracks.iter().find(|track| Some(track.number) == about).filter(|_| settings.crops);
-        let crop = subject.map(|track| within(&grown(&track.bbox, MARGIN)));
+        let subject = tracks.iter().find(|track| Some(track.number) == about);
+        let crop = subject.filter(|_| settings.crops);
+        let crop = crop.and_then(|track| inside(&within(&grown(&track.bbox, MARGIN)), &pixels));
+        let plain = subject.filter(|track| self.hides(track.class)).map(|track| within(&track.bbox));
         let hide = self.hidden(tracks, about).map(|bbox| within(&bbox)).collect();
         let (snapshot, cropped) = (settings.snapshots, crop.is_some());
-        let job = Job { id, pixels, snapshot, crop, hide };
+        let job = Job { id, pixels, snapshot, crop, hide, plain };
         ((snapshot || cropped) && desk.take(job)).then_some((snapshot, cropped))
+    }
+
+    /// The frame, copied once for all of its events.
+    fn copy(&self, desk: &Desk, frame: &Frame) -> Option<Arc<Pixels>> {
+        let which = (frame.meta.run, frame.meta.seq);
+        let mut copied = self.copied.borrow_mut();
+        if let Some((_, pixels)) = copied.as_ref().filter(|(of, _)| *of == which) {
+            return Some(Arc::clone(pixels));
+        }
+        let pixels = desk.copy(&frame.picture()?)?;
+        *copied = Some((which, Arc::clone(&pixels)));
+        Some(pixels)
     }
 
     /// A track is over: its best view is its picture.
     pub(super) fn ended(&mut self, number: u64) -> Option<EventMedia> {
+        let told = self.told.remove(&number);
         let at = self.views.iter().position(|view| view.number == number)?;
-        let View { pixels, subject, hide, .. } = self.views.swap_remove(at);
+        let View { pixels, subject, mut hide, person, .. } = self.views.swap_remove(at);
         let desk = self.desk.as_ref()?;
         let settings = desk.settings();
-        let (snapshot, crop) = (settings.snapshots, settings.crops.then(|| grown(&subject, MARGIN)));
+        let shown = !person || told;
+        if !shown {
+            hide.push(grown(&subject, VEIL));
+        }
+        let crop = (settings.crops && shown).then(|| inside(&grown(&subject, MARGIN), &pixels)).flatten();
+        let (snapshot, plain) = (settings.snapshots, (person && shown).then_some(subject));
         let media = EventMedia { id: Ulid::generate(), snapshot, crop: crop.is_some(), clip: false };
-        let job = Job { id: media.id, pixels, snapshot, crop, hide };
-        desk.take(job).then_some(media)
+        let job = Job { id: media.id, pixels: Arc::new(pixels), snapshot, crop, hide, plain };
+        ((media.snapshot || media.crop) && desk.take(job)).then_some(media)
     }
 
     /// Tracks are counted anew.
     pub(super) fn forget(&mut self) {
         self.views.clear();
+        self.told.clear();
+        self.copied.take();
     }
+}
+
+/// What of a box there are pixels of.
+fn inside(bbox: &BBox, pixels: &Pixels) -> Option<BBox> {
+    let picture = pixels.picture();
+    Some(bbox.clip(picture.width as f32, picture.height as f32)).filter(BBox::is_valid)
 }
 
 /// A box with so many of its sides added around it.
