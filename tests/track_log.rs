@@ -360,7 +360,8 @@ fn a_clock_that_ran_ahead_and_was_set_back_takes_nothing_away_that_was_asked_for
     for ahead in [600 * SECOND, 3 * HOUR] {
         let dir = tempfile::tempdir().unwrap();
         let before: Vec<Told> = [person.clone()].into_iter().chain(street(0, 20)).collect();
-        let mut wrong: Vec<Told> = street(20 * SECOND, 20).chain([car.clone()]).chain(street(40 * SECOND, 20)).collect();
+        let mut wrong: Vec<Told> =
+            street(20 * SECOND, 20).chain([car.clone()]).chain(street(40 * SECOND, 20)).collect();
         for told in &mut wrong {
             if let Told::Frame(frame) = told {
                 frame.arrival.0 += ahead;

@@ -117,9 +117,8 @@ impl Worker {
 
     fn file(&mut self, id: ulid::Ulid, kind: Kind, image: RgbImage, longest: u32) {
         let at = path(&self.settings.dir, id, kind);
-        let written = jpeg::encode(image, longest, self.settings.jpeg_quality)
-            .map_err(std::io::Error::other)
-            .and_then(|bytes| {
+        let written =
+            jpeg::encode(image, longest, self.settings.jpeg_quality).map_err(std::io::Error::other).and_then(|bytes| {
                 let written = write(&at, &bytes);
                 self.state.failing.store(written.is_err(), Ordering::Relaxed);
                 written.map(|()| bytes.len() as u64)
