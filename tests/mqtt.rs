@@ -9,11 +9,12 @@ mod mosquitto;
 mod bench;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use watchkeeper::config::{Credentials, Dialect, MqttVersion, Tls};
-use watchkeeper::outbox::sinks::FailureKind;
+use watchkeeper::outbox::sinks::{FailureKind, Stored, Target};
 use watchkeeper::types::secret::Secret;
 
 use bench::{Bench, camera, deliver_all, event, events};
@@ -385,6 +386,23 @@ fn two_daemons_with_one_client_id_are_told_of_each_other() {
     }
 }
 
+/// What the outbox does: hands over, leaves out what is refused, tries again. Answers what was refused.
+fn deliver_or_leave_out(target: &mut Box<dyn Target>, all: &[Stored]) -> Vec<u64> {
+    let (mut refused, mut left, until) = (Vec::new(), all, Instant::now() + Duration::from_secs(40));
+    while !left.is_empty() {
+        let (done, result) = target.deliver(left);
+        left = &left[done..];
+        let Err(failure) = result else { continue };
+        assert!(Instant::now() < until, "stuck before {}: {failure}", left[0].seq);
+        if failure.kind == FailureKind::Refused {
+            assert!(failure.reason.contains("max_packet_size"), "{}", failure.reason);
+            refused.push(left[0].seq);
+            left = &left[1..];
+        }
+    }
+    refused
+}
+
 #[test]
 fn an_event_too_large_for_the_broker_is_refused_and_the_rest_arrives() {
     // MQTT 5 is told the limit of packets; 3.1.1 is cut off; that of messages is an answer no engine expects.
@@ -399,19 +417,7 @@ fn an_event_too_large_for_the_broker_is_refused_and_the_rest_arrives() {
         let mut target = bench.open();
         let mut all = events(1..=20, 100);
         all[9] = event(10, 6000);
-        let (mut refused, mut left, until) = (Vec::new(), &all[..], Instant::now() + Duration::from_secs(40));
-        while !left.is_empty() {
-            assert!(Instant::now() < until, "{version:?}: stuck before {}", left[0].seq);
-            let (done, result) = target.deliver(left);
-            left = &left[done..];
-            if let Err(failure) = result
-                && failure.kind == FailureKind::Refused
-            {
-                assert!(failure.reason.contains("max_packet_size"), "{}", failure.reason);
-                refused.push(left[0].seq);
-                left = &left[1..];
-            }
-        }
+        let refused = deliver_or_leave_out(&mut target, &all);
         assert_eq!(refused, [10], "{version:?}");
         assert!(wait_for(Duration::from_secs(10), || listener.heard().len() >= 19));
         let heard: BTreeSet<u64> = seqs(&listener.on("watchkeeper/events")).into_iter().collect();
@@ -607,4 +613,37 @@ fn what_others_publish_under_discovery_is_left_alone() {
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(broker.retained("watchkeeper/attic/status").len(), 1);
     assert_eq!(broker.retained("homeassistant/sensor/watchkeeper__attic__status/config").len(), 1);
+}
+
+#[test]
+fn an_event_too_large_is_found_though_nothing_was_taken_before_it() {
+    let broker = Mosquitto::start_with("allow_anonymous true\nmax_packet_size 5000");
+    let listener = broker.listen(&["watchkeeper/events"]);
+    // As after a restart: the first is the one that was never taken, and so is the next.
+    let mut all = events(1..=20, 100);
+    (all[0], all[1]) = (event(1, 6000), event(2, 7000));
+    let refused = deliver_or_leave_out(&mut Bench::new(broker.port).open(), &all);
+    assert_eq!(refused, [1, 2]);
+    assert!(wait_for(Duration::from_secs(10), || listener.heard().len() >= 18));
+    let heard: BTreeSet<u64> = seqs(&listener.on("watchkeeper/events")).into_iter().collect();
+    assert_eq!(heard, (3..=20).collect());
+}
+
+#[test]
+fn no_event_is_given_up_because_connections_end_for_other_reasons() {
+    let broker = Mosquitto::start();
+    let listener = broker.listen(&["watchkeeper/events"]);
+    let cable = Cable::to(broker.port);
+    let mut target = Bench::new(cable.port).open();
+    deliver_all(&mut target, &events(1..=5, 100));
+    // Larger than any before, and the first on its way whenever the connection ends.
+    cable.flaps.store(4, Ordering::SeqCst);
+    cable.cut(false);
+    let mut all = events(6..=9, 100);
+    all[0] = event(6, 6000);
+    assert_eq!(deliver_or_leave_out(&mut target, &all), [0_u64; 0]);
+    assert_eq!(cable.flaps.load(Ordering::SeqCst), 0);
+    assert!(wait_for(Duration::from_secs(10), || listener.heard().len() >= 9));
+    let heard: BTreeSet<u64> = seqs(&listener.on("watchkeeper/events")).into_iter().collect();
+    assert_eq!(heard, (1..=9).collect());
 }

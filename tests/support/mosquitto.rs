@@ -251,6 +251,8 @@ pub struct Cable {
     cut: Arc<AtomicBool>,
     /// Each 4 KiB take so many milliseconds.
     pub slow_ms: Arc<AtomicU64>,
+    /// So many of the next connections are let in, and ended soon afterwards without another word.
+    pub flaps: Arc<AtomicU64>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -262,12 +264,24 @@ impl Cable {
             port: listener.local_addr().unwrap().port(),
             cut: Arc::default(),
             slow_ms: Arc::default(),
+            flaps: Arc::default(),
             open: Arc::default(),
         };
         let (cut, slow, open) = (Arc::clone(&cable.cut), Arc::clone(&cable.slow_ms), Arc::clone(&cable.open));
+        let flaps = Arc::clone(&cable.flaps);
         std::thread::spawn(move || {
-            for near in listener.incoming().map_while(Result::ok) {
+            for mut near in listener.incoming().map_while(Result::ok) {
                 if cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                if flaps.load(Ordering::SeqCst) > 0 {
+                    flaps.fetch_sub(1, Ordering::SeqCst);
+                    let mut hello = [0; 4096];
+                    let _ = near.read(&mut hello);
+                    // Accepted, in MQTT 3.1.1.
+                    let _ = near.write_all(&[0x20, 2, 0, 0]);
+                    std::thread::sleep(Duration::from_millis(300));
+                    let _ = near.shutdown(std::net::Shutdown::Both);
                     continue;
                 }
                 let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { continue };

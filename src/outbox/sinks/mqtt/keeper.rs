@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::board::Board;
 use super::packets::Message;
 use super::session::{Incoming, Session, Unsent};
-use super::shared::Shared;
+use super::shared::{Ended, Shared};
 use super::trouble::{Backoff, Kind, Trouble};
 use crate::config::Mqtt;
 
@@ -137,7 +137,11 @@ impl Keeper {
             .and_then(|session| session.lost().cloned())
             .unwrap_or_else(|| (Trouble::plain("the connection is closed"), false));
         state.trouble = Some(trouble.clone());
-        state.ended_by_broker = by_broker;
+        state.ended = match trouble.kind {
+            Kind::TakenOver => Ended::TakenOver,
+            _ if by_broker => Ended::ByBroker,
+            _ => Ended::Otherwise,
+        };
         self.shared.tell();
         Ok(Lived { trouble, by_broker, time: began.elapsed() })
     }

@@ -33,8 +33,8 @@ use flight::Flight;
 use keeper::Keeper;
 use packets::{Ack, Message};
 use session::Unsent;
-use shared::Shared;
-use suspicion::Suspicion;
+use shared::{Ended, Shared};
+use suspicion::{Care, Step, Suspicion};
 use trouble::Trouble;
 
 /// Messages that wait for their acknowledgement at most; the broker may allow less.
@@ -93,7 +93,12 @@ pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
 impl Target for Mqtt {
     fn deliver(&mut self, events: &[Stored]) -> (usize, Result<(), Failure>) {
         let rendered = self.events.render(events);
-        let (done, result) = self.hand_over(events, &rendered);
+        let (done, result) = match self.suspicion.step(events, &rendered) {
+            Step::HandOver => self.hand_over(events, &rendered, None),
+            Step::Carefully => self.hand_over(events, &rendered, Some(Care::default())),
+            Step::Probe(other) => (0, Err(self.probe(events, &rendered, other))),
+            Step::Blame => (0, Err(self.blame(events, &rendered))),
+        };
         let result = result.map_err(|failure| {
             let reason = format!("MQTT broker {}: {}", self.broker, failure.reason);
             Failure { reason, ..failure }
@@ -121,7 +126,32 @@ impl Drop for Mqtt {
 }
 
 impl Mqtt {
-    fn hand_over(&mut self, events: &[Stored], rendered: &[Rendered]) -> (usize, Result<(), Failure>) {
+    /// Is the first event to blame? It is where this one is taken, which will be handed over again in its turn.
+    fn probe(&mut self, events: &[Stored], rendered: &[Rendered], other: usize) -> Failure {
+        match self.hand_over(&events[other..=other], &rendered[other..=other], None) {
+            (1, Ok(())) => self.blame(events, rendered),
+            (_, Err(failure)) => Failure::retry(failure.reason),
+            (_, Ok(())) => Failure::retry("an event is not acknowledged"),
+        }
+    }
+
+    /// The first event is left out.
+    fn blame(&mut self, events: &[Stored], rendered: &[Rendered]) -> Failure {
+        self.suspicion.clear();
+        self.shared.lock().explained = true;
+        let (seq, bytes) = (events[0].seq, rendered[0].bytes());
+        Failure::refused(format!(
+            "the broker ends the connection whenever event {seq} of {bytes} bytes is sent, and takes smaller ones; it \
+             is probably larger than the broker allows (max_packet_size, message_size_limit)"
+        ))
+    }
+
+    fn hand_over(
+        &mut self,
+        events: &[Stored],
+        rendered: &[Rendered],
+        mut care: Option<Care>,
+    ) -> (usize, Result<(), Failure>) {
         let mut flight = Flight::new(rendered.iter().map(|event| event.messages.len()));
         if flight.complete() {
             return flight.end();
@@ -144,18 +174,18 @@ impl Mqtt {
             .peekable();
         let budget = Instant::now() + self.answer_within;
         let mut until = Instant::now() + self.answer_within;
-        let careful = self.suspicion.careful(events);
         loop {
             if state.session.is_none() || state.epoch != epoch {
                 let trouble = state.trouble.clone().unwrap_or_else(|| Trouble::plain("the connection is lost"));
-                let ended = state.ended_by_broker;
+                let ended = state.ended;
                 // Those of a later connection are of other packets.
                 let last = if state.epoch == epoch { std::mem::take(&mut state.acks) } else { Vec::new() };
                 drop(state);
                 for (id, ack) in last {
                     self.acknowledge(&mut flight, rendered, id, ack);
                 }
-                return self.cut_off(events, rendered, &flight, &trouble, ended);
+                let tells = care.as_ref().is_some_and(Care::tells);
+                return self.cut_off(events, &flight, &trouble, ended, tells);
             }
             let Some(session) = state.session.as_mut() else { continue };
             let acks = session.take_acks();
@@ -169,7 +199,10 @@ impl Mqtt {
             if flight.complete() || (flight.stopped() && flight.waiting() == 0) {
                 return flight.end();
             }
-            let window = if careful { 1 } else { INFLIGHT.min(usize::from(session.limits().inflight)) };
+            let window = match &mut care {
+                None => INFLIGHT.min(usize::from(session.limits().inflight)),
+                Some(care) => usize::from(care.alive(session, progress)),
+            };
             while !flight.stopped() && flight.waiting() < window {
                 let Some((event, message)) = queue.peek().copied() else { break };
                 if Instant::now() >= budget && flight.done() > 0 {
@@ -177,7 +210,12 @@ impl Mqtt {
                     break;
                 }
                 match session.publish(message.clone(), true) {
-                    Ok(Some(id)) => flight.sent(event, id),
+                    Ok(Some(id)) => {
+                        flight.sent(event, id);
+                        if let Some(care) = &mut care {
+                            care.sent();
+                        }
+                    }
                     Ok(None) | Err(Unsent::Lost) => break,
                     Err(Unsent::TooLarge { bytes, most }) => flight.fail(
                         event,
@@ -216,28 +254,20 @@ impl Mqtt {
         }
     }
 
-    /// The connection was lost on the way.
+    /// The connection was lost on the way. `tells`: the event on its way is the reason, as it seems.
     fn cut_off(
         &mut self,
         events: &[Stored],
-        rendered: &[Rendered],
         flight: &Flight,
         trouble: &Trouble,
-        ended_by_broker: bool,
+        ended: Ended,
+        tells: bool,
     ) -> (usize, Result<(), Failure>) {
         let done = flight.done();
-        if ended_by_broker
-            && flight.waiting() > 0
-            && let (Some(first), Some(event)) = (rendered.get(done), events.get(done))
-            && self.suspicion.cut(event.seq, first.bytes())
-        {
-            self.shared.lock().explained = true;
-            let (seq, bytes) = (event.seq, first.bytes());
-            let reason = format!(
-                "the broker ends the connection whenever event {seq} of {bytes} bytes is sent; it is probably larger \
-                 than the broker allows (max_packet_size, message_size_limit)"
-            );
-            return (done, Err(Failure::refused(reason)));
+        match (ended, events.get(done)) {
+            (Ended::ByBroker, Some(event)) if flight.waiting() > 0 => self.suspicion.cut(event.seq, tells),
+            (Ended::TakenOver, _) => self.suspicion.clear(),
+            _ => {}
         }
         (done, Err(Failure::retry(trouble.reason.as_str())))
     }

@@ -54,6 +54,8 @@ pub(super) enum Received {
         retain: bool,
     },
     Ended(Trouble),
+    /// The answer to a ping.
+    Pong,
     Other,
 }
 
@@ -177,6 +179,7 @@ pub(super) fn read(packet: Packet, client_id: &str) -> Received {
             || Trouble::plain("the broker ended the connection"),
             |code| trouble::disconnect_reason(code, client_id),
         )),
+        Packet::V3_1_1Pingresp(_) | Packet::V5_0Pingresp(_) => Received::Pong,
         _ => Received::Other,
     }
 }

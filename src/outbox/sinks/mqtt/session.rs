@@ -48,6 +48,7 @@ pub(super) struct Session {
     out: Vec<u8>,
     pub(super) plain: Vec<u8>,
     acks: Vec<(u16, Ack)>,
+    pongs: u64,
     incoming: Vec<Incoming>,
     pub(super) welcome: Option<Limits>,
     /// One entry per topic asked for, once the broker has answered.
@@ -79,6 +80,7 @@ impl Session {
             out: Vec::new(),
             plain: Vec::new(),
             acks: Vec::new(),
+            pongs: 0,
             incoming: Vec::new(),
             welcome: None,
             granted: None,
@@ -195,6 +197,7 @@ impl Session {
         match packets::read(packet, &self.client_id) {
             Received::Welcome(limits) => self.welcome = Some(limits),
             Received::Refused(trouble) | Received::Ended(trouble) => self.lose(trouble, true),
+            Received::Pong => self.pongs += 1,
             Received::Ack(id, ack) => self.acks.push((id, ack)),
             Received::Subscribed(granted) => self.granted = Some(granted),
             Received::Message { topic, payload, retain } => self.incoming.push(Incoming { topic, payload, retain }),
@@ -245,6 +248,17 @@ impl Session {
             Err(_) => drop(self.engine.release_packet_id(id)),
         }
         self.flush();
+    }
+
+    /// Asks the broker whether it is there.
+    pub(super) fn ping(&mut self) {
+        let events = self.engine.notify_timer_fired(TimerKind::PingreqSend);
+        self.heed(events);
+    }
+
+    /// Answers to pings, so far.
+    pub(super) fn pongs(&self) -> u64 {
+        self.pongs
     }
 
     /// Sends what was gathered.

@@ -15,6 +15,18 @@ pub(super) struct Shared {
     closing: AtomicBool,
 }
 
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// By us, or on the way.
+    #[default]
+    Otherwise,
+    /// By the far end.
+    ByBroker,
+    /// By the broker, because of another client with our name.
+    TakenOver,
+}
+
 /// The connection, or why there is none.
 #[derive(Default)]
 pub(super) struct State {
@@ -23,8 +35,8 @@ pub(super) struct State {
     pub(super) epoch: u64,
     /// Why there is none, or was none before.
     pub(super) trouble: Option<Trouble>,
-    /// The last connection was ended by the far end.
-    pub(super) ended_by_broker: bool,
+    /// How the last connection ended.
+    pub(super) ended: Ended,
     /// It did so because of an event that is now left out.
     pub(super) explained: bool,
     /// Acknowledgements of the last connection that nobody has looked at.
