@@ -213,7 +213,7 @@ impl Keeper {
                     Err(Unsent::TooLarge { bytes, most }) => {
                         tracing::warn!(sink = %self.name, topic, bytes, most, "the broker takes no packet of this size");
                     }
-                    Err(Unsent::Invalid(error)) => {
+                    Err(Unsent::Invalid(error) | Unsent::NotNow(error)) => {
                         tracing::warn!(sink = %self.name, topic, "cannot be published: {error}");
                     }
                 }

@@ -225,6 +225,11 @@ impl Mqtt {
                             events[event].seq
                         )),
                     ),
+                    Err(Unsent::NotNow(error)) => {
+                        // Another connection may do better.
+                        session.lose(Trouble::plain(format!("nothing can be sent on this connection: {error}")), false);
+                        flight.fail(event, Failure::retry(format!("event {}: {error}", events[event].seq)));
+                    }
                     Err(Unsent::Invalid(error)) => {
                         flight.fail(event, Failure::refused(format!("event {}: {error}", events[event].seq)));
                     }

@@ -33,6 +33,8 @@ pub(super) enum Unsent {
     TooLarge { bytes: usize, most: u32 },
     /// No packet could be made of it.
     Invalid(MqttError),
+    /// It cannot be sent now: that says nothing of the message.
+    NotNow(MqttError),
     /// The connection is lost.
     Lost,
 }
@@ -215,7 +217,7 @@ impl Session {
         let id = match confirm.then(|| self.engine.acquire_packet_id()) {
             None => None,
             Some(Ok(id)) => Some(id),
-            Some(Err(error)) => return Err(Unsent::Invalid(error)),
+            Some(Err(error)) => return Err(Unsent::NotNow(error)),
         };
         let release = |session: &mut Self| {
             if let Some(id) = id {
@@ -236,7 +238,7 @@ impl Session {
         }
         match self.send(packet) {
             None => Ok(id),
-            Some(error) => Err(Unsent::Invalid(error)),
+            Some(error) => Err(Unsent::NotNow(error)),
         }
     }
 
@@ -338,5 +340,41 @@ fn slot(kind: TimerKind) -> usize {
         TimerKind::PingreqSend => 0,
         TimerKind::PingreqRecv => 1,
         TimerKind::PingrespRecv => 2,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::Server;
+
+    #[test]
+    fn what_cannot_be_sent_now_is_not_the_message_s_fault() {
+        for version in [MqttVersion::V311, MqttVersion::V5] {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let timeout = Duration::from_secs(1);
+            let mqtt = Mqtt {
+                server: Server { host: "127.0.0.1".to_owned(), port, tls: None, login: None, timeout },
+                version,
+                prefix: "watchkeeper".to_owned(),
+                client_id: "test".to_owned(),
+                keep_alive: timeout,
+                discovery: None,
+                public_url: None,
+            };
+            let mut session = Session::new(Link::connect(&mqtt.server).unwrap(), &mqtt);
+            let message = Message { topic: "events".to_owned(), payload: b"{}".to_vec(), retain: false };
+            // Not logged in: nothing may be sent.
+            assert!(matches!(session.publish(message.clone(), true), Err(Unsent::NotNow(_))), "{version:?}");
+            while session.engine.acquire_packet_id().is_ok() {}
+            assert!(
+                matches!(session.publish(message.clone(), true), Err(Unsent::NotNow(_))),
+                "{version:?}: no id left"
+            );
+            let wrong = Message { topic: "a/#".to_owned(), ..message };
+            assert!(matches!(session.publish(wrong, false), Err(Unsent::Invalid(_))), "{version:?}");
+        }
     }
 }
