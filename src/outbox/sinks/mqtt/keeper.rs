@@ -10,7 +10,7 @@ use super::packets::Message;
 use super::session::{Incoming, Session, Unsent};
 use super::shared::{Ended, Shared};
 use super::trouble::{Backoff, Kind, Trouble};
-use crate::config::Mqtt;
+use crate::config::{Mqtt, MqttVersion};
 
 /// The thread looks up from reading so often.
 const TICK: Duration = Duration::from_millis(200);
@@ -48,8 +48,9 @@ impl Keeper {
         let mut backoff = Backoff::default();
         let mut ended_early = 0;
         let mut told = String::new();
+        let mut named = false;
         while !self.shared.closing() {
-            let trouble = match self.run_once(&mut told) {
+            let trouble = match self.run_once(&mut told, &mut named) {
                 Ok(lived) => {
                     if lived.time >= LASTED {
                         backoff.reset();
@@ -102,7 +103,7 @@ impl Keeper {
     }
 
     /// One connection.
-    fn run_once(&mut self, told: &mut String) -> Result<Lived, Trouble> {
+    fn run_once(&mut self, told: &mut String, named: &mut bool) -> Result<Lived, Trouble> {
         let will = self.board.gone();
         let (mut session, mut reader) = Session::open(&self.mqtt, &will, TICK)?;
         session.subscribe(&self.board.wanted());
@@ -123,6 +124,14 @@ impl Keeper {
         }
         let (sink, broker) = (&self.name, self.broker());
         tracing::info!(sink, broker, "connected");
+        if self.mqtt.version == MqttVersion::V311 && !std::mem::replace(named, true) {
+            tracing::info!(
+                sink,
+                broker,
+                "speaking MQTT 3.1.1, in which a broker cannot say that it refuses a message, or why; in MQTT 5 it can: \
+                 set mqtt_version = \"5\" where the broker speaks it"
+            );
+        }
         if !limits.retain {
             tracing::warn!(sink, broker, "the broker keeps no retained messages: states are told on change only");
         }
