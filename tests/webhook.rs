@@ -20,7 +20,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
 use watchkeeper::config::{self, ClientCertificate, Credentials, Dialect, Tls};
-use watchkeeper::outbox::sinks::webhook::Webhook;
+use watchkeeper::outbox::sinks::webhook::{Waits, Webhook};
 use watchkeeper::outbox::sinks::{Failure, FailureKind, Stored, Target};
 use watchkeeper::types::secret::Secret;
 use webhook_server::{Act, Request, WebhookServer};
@@ -174,6 +174,7 @@ fn the_signature_is_of_id_time_and_body() {
 #[test]
 fn the_documented_python_verifies_what_is_sent_and_nothing_else() {
     if Command::new("python3").arg("--version").stdout(Stdio::null()).status().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "python3 is not here; run: apt install python3");
         eprintln!("not tried: there is no python3");
         return;
     }
@@ -323,6 +324,38 @@ fn a_server_that_calls_everything_bad_does_not_cost_everything() {
     let failure = retry(sink.deliver(&events(6..=100)));
     assert!(failure.reason.contains("is this the address?"), "{failure}");
     assert_eq!(server.requests().len(), 5);
+}
+
+#[test]
+fn an_event_the_server_always_fails_over_is_left_out_once_another_is_taken() {
+    let waits = Waits { failing: Duration::from_millis(600), ..Waits::default() };
+    for batch in [1, 8] {
+        let fails = |request: &Request| seqs(request).contains(&6).then(|| say(500));
+        let server = WebhookServer::deciding([], None, fails);
+        let mut sink = Webhook::with_waits(&settings(&server.url(PATH), batch), Dialect::Native, waits).unwrap();
+        let began = Instant::now();
+        assert_eq!(pump(&mut sink, &events(1..=20)), [6], "batches of {batch}");
+        assert!(began.elapsed() >= waits.failing, "{:?}", began.elapsed());
+        let taken: BTreeSet<u64> = server.requests().iter().filter(|r| fails(r).is_none()).flat_map(seqs).collect();
+        assert_eq!(taken, (1..=20).filter(|seq| *seq != 6).collect(), "batches of {batch}");
+    }
+}
+
+#[test]
+fn a_server_that_fails_over_everything_costs_nothing_however_long() {
+    let waits = Waits { failing: Duration::from_millis(300), ..Waits::default() };
+    let (since, broken) = (Instant::now(), Duration::from_secs(2));
+    let server = WebhookServer::deciding([], None, move |_| (since.elapsed() < broken).then(|| say(500)));
+    let mut sink = Webhook::with_waits(&settings(&server.url(PATH), 4), Dialect::Native, waits).unwrap();
+    assert_eq!(pump(&mut sink, &events(1..=20)), [0_u64; 0]);
+    // Nor does one that is not there: nobody has failed over an event.
+    let server = WebhookServer::deciding([], None, move |r| seqs(r).contains(&1).then_some(Act::Drop));
+    let mut sink = Webhook::with_waits(&settings(&server.url(PATH), 1), Dialect::Native, waits).unwrap();
+    let until = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < until {
+        retry(sink.deliver(&events(1..=3)));
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -565,6 +598,26 @@ fn a_certificate_of_the_named_authority_is_believed_and_no_other() {
     let failure = retry(open(&elsewhere, Some(&right)).deliver(&[event(2)]));
     assert!(failure.reason.contains("not valid for name"), "{failure}");
     assert_eq!((server.requests().len(), elsewhere.requests().len()), (1, 0), "nothing was sent");
+}
+
+#[test]
+fn certificates_that_were_renewed_are_read_anew_after_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (Authority::new("Old"), Authority::new("New"));
+    let ca_file = dir.path().join("ca.pem");
+    std::fs::write(&ca_file, old.pem()).unwrap();
+    let server = new.serve("127.0.0.1", None);
+    let short = Duration::from_millis(50);
+    let waits = Waits { slow: short, renew: short, ..Waits::default() };
+    let tls = Tls { ca_file: Some(ca_file.clone()), client: None };
+    let mut sink = Webhook::with_waits(&over_tls(&server, tls), Dialect::Native, waits).unwrap();
+    retry(sink.deliver(&[event(1)]));
+    std::fs::write(&ca_file, "half of a file").unwrap();
+    std::thread::sleep(short * 2);
+    retry(sink.deliver(&[event(1)]));
+    std::fs::write(&ca_file, new.pem()).unwrap();
+    assert_eq!(pump(&mut sink, &[event(1)]), [0_u64; 0]);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[test]

@@ -115,6 +115,19 @@ impl Batches {
         }
     }
 
+    /// Another one may go where this one does not.
+    pub fn smaller(&mut self, batch: &Batch) {
+        if batch.told > 1 {
+            (self.careful, self.attempted) = (Some((batch.told / 2, 0)), None);
+        }
+    }
+
+    /// Only one event, in the same form, without regard to what was attempted before.
+    pub fn one(&self, events: &[Stored], dialects: &mut Dialects) -> Batch {
+        let alone = Self { careful: Some((1, 0)), ..Self::new(self.most) };
+        { alone }.next(events, dialects)
+    }
+
     /// One of its events, at least, is refused.
     pub fn bad(&mut self, batch: &Batch) {
         self.suspects = Some(batch.told);

@@ -1,7 +1,7 @@
 //! One request: few redirects, an answer of bounded length, nothing secret in its words.
 
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -29,43 +29,64 @@ pub(super) struct Client {
     url: Url,
     authorization: Option<HeaderValue>,
     signer: Option<Signer>,
-    timeout: Duration,
-    shows_certificate: bool,
+    settings: config::Webhook,
+    /// TLS failed since the agent was made: the files may be other ones by now.
+    stale: bool,
+    made: Instant,
+    renew_after: Duration,
 }
 
 impl Client {
-    pub fn new(webhook: &config::Webhook) -> Result<Self, Failure> {
+    /// After a failure of TLS the files are read anew, but not again within `renew_after`.
+    pub fn new(webhook: &config::Webhook, renew_after: Duration) -> Result<Self, Failure> {
         // Paths and queries of webhooks are often secret: neither is ever told.
         let url = Url::parse(&webhook.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url =
             url.filter(Url::has_host).ok_or_else(|| Failure::refused("`url` is no http:// or https:// address"))?;
-        // A proxy has no way to this machine.
-        let proxy = if is_loopback(&url) { None } else { Proxy::try_from_env() };
-        let agent = Agent::config_builder()
-            .user_agent(concat!("watchkeeper/", env!("CARGO_PKG_VERSION")))
-            .accept("application/json, */*")
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(proxy)
-            .tls_config(tls::config(&webhook.tls)?)
-            .timeout_global(Some(webhook.timeout))
-            .max_idle_age(MAX_IDLE)
-            .build()
-            .into();
-        let authorization = authorization(webhook)?;
-        let signer = webhook.secret.as_ref().map(Signer::new).transpose()?;
-        let shows_certificate = webhook.tls.client.is_some();
-        Ok(Self { agent, url, authorization, signer, timeout: webhook.timeout, shows_certificate })
+        Ok(Self {
+            agent: agent(webhook, &url)?,
+            url,
+            authorization: authorization(webhook)?,
+            signer: webhook.secret.as_ref().map(Signer::new).transpose()?,
+            settings: webhook.clone(),
+            stale: false,
+            made: Instant::now(),
+            renew_after,
+        })
+    }
+
+    /// Certificates are renewed while the daemon runs.
+    fn renew(&mut self) {
+        if !self.stale || self.made.elapsed() < self.renew_after {
+            return;
+        }
+        (self.stale, self.made) = (false, Instant::now());
+        match agent(&self.settings, &self.url) {
+            Ok(agent) => self.agent = agent,
+            Err(failure) => {
+                tracing::warn!("the certificates of a webhook are not read anew: {failure}");
+                self.stale = true;
+            }
+        }
+    }
+
+    /// Who is posted to, for people.
+    pub fn who(&self) -> String {
+        origin(&self.url)
     }
 
     /// Posts it.
-    pub fn post(&self, batch: &Batch) -> Verdict {
+    pub fn post(&mut self, batch: &Batch) -> Verdict {
+        self.renew();
         let mut to = self.url.clone();
         let mut redirects = 0;
         loop {
             let mut response = match self.attempt(&to, batch) {
                 Ok(response) => response,
-                Err(error) => return self.unanswered(&to, &error),
+                Err(error) => {
+                    self.stale |= to.scheme() == "https" && may_be_tls(&error);
+                    return self.unanswered(&to, &error);
+                }
             };
             let status = response.status();
             if matches!(status.as_u16(), 307 | 308)
@@ -121,11 +142,13 @@ impl Client {
         };
         let (why, connected) = match error {
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => ("no connection in time".to_owned(), false),
-            ureq::Error::Timeout(_) => (format!("no answer within {} s", self.timeout.as_secs_f64()), true),
+            ureq::Error::Timeout(_) => (format!("no answer within {} s", self.settings.timeout.as_secs_f64()), true),
             ureq::Error::HostNotFound => ("its name is not known to the name server".to_owned(), false),
             ureq::Error::Rustls(error) => return tls(error),
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => return tls(error),
-            ureq::Error::Io(error) if is_broken(error) && to.scheme() == "https" && !self.shows_certificate => {
+            ureq::Error::Io(error)
+                if is_broken(error) && to.scheme() == "https" && self.settings.tls.client.is_none() =>
+            {
                 (format!("{error}; servers that want a certificate of ours may close like this"), true)
             }
             ureq::Error::Io(error) => (error.to_string(), is_broken(error)),
@@ -137,7 +160,33 @@ impl Client {
             other => (other.to_string(), false),
         };
         let reason = format!("{who}: {why}; events wait meanwhile");
-        if connected { Verdict::Unanswered(reason) } else { Verdict::Later { reason, after: None } }
+        if connected { Verdict::Unanswered(reason) } else { Verdict::Later { reason, after: None, failed: false } }
+    }
+}
+
+/// What speaks to the server, with the files as they are now.
+fn agent(webhook: &config::Webhook, url: &Url) -> Result<Agent, Failure> {
+    // A proxy has no way to this machine.
+    let proxy = if is_loopback(url) { None } else { Proxy::try_from_env() };
+    let agent = Agent::config_builder()
+        .user_agent(concat!("watchkeeper/", env!("CARGO_PKG_VERSION")))
+        .accept("application/json, */*")
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(proxy)
+        .tls_config(tls::config(&webhook.tls)?)
+        .timeout_global(Some(webhook.timeout))
+        .max_idle_age(MAX_IDLE)
+        .build();
+    Ok(agent.into())
+}
+
+/// Servers that do not believe our certificate often just close.
+fn may_be_tls(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Rustls(_) => true,
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData || is_broken(error),
+        _ => false,
     }
 }
 

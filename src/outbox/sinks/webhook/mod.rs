@@ -32,6 +32,7 @@
 //! |---|---|
 //! | 2xx | delivered |
 //! | 408, 425, 429, 5xx, none | tried again, after `Retry-After` (5 minutes at most) where it says so |
+//! | 5xx to one event alone for 6 hours | the next one is tried; where that is taken, the first is left out |
 //! | 400, 422 | an array is sent again in halves until the one is found that is refused; that one is left out |
 //! | none, three times | smaller arrays for a while: some servers close where others answer 413 |
 //! | 413 | smaller arrays from then on; one event that is too large alone is left out |
@@ -45,6 +46,7 @@
 mod batches;
 mod client;
 mod signature;
+mod stubborn;
 mod tls;
 mod verdict;
 
@@ -55,14 +57,31 @@ use super::{Failure, Opening, Stored, Target};
 use crate::config::{self, Dialect, SinkKind};
 use batches::{Batch, Batches};
 use client::Client;
+use stubborn::Stubborn;
 use verdict::Verdict;
 
 /// Longest turn: the worker wants to be asked whether the daemon ends.
 const TURN: Duration = Duration::from_secs(2);
-const SLOW_MIN: Duration = Duration::from_secs(15);
 const SLOW_MAX: Duration = Duration::from_mins(5);
 /// So many events refused one after the other are not the events' fault.
 const REFUSED_IN_A_ROW: u32 = 5;
+
+/// How long things are waited for. The default is for the real world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// A server answers for so long that it fails (5xx) over one event, before another one is tried.
+    pub failing: Duration,
+    /// The first pause after an answer that somebody must do something about.
+    pub slow: Duration,
+    /// After a failure of TLS the certificates are read anew, but not again within this time.
+    pub renew: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { failing: Duration::from_hours(6), slow: Duration::from_secs(15), renew: Duration::from_mins(1) }
+    }
+}
 
 /// The far end of a sink of type `webhook`.
 ///
@@ -84,7 +103,9 @@ pub struct Webhook {
     pause: Option<(Instant, String)>,
     /// The next pause after an answer that somebody must do something about.
     slow: Duration,
+    slow_min: Duration,
     refused_in_a_row: u32,
+    stubborn: Stubborn,
 }
 
 impl Webhook {
@@ -93,22 +114,36 @@ impl Webhook {
     /// # Errors
     /// As [`open`].
     pub fn new(webhook: &config::Webhook, dialect: Dialect) -> Result<Self, Failure> {
+        Self::with_waits(webhook, dialect, Waits::default())
+    }
+
+    /// The same, with other waits.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn with_waits(webhook: &config::Webhook, dialect: Dialect, waits: Waits) -> Result<Self, Failure> {
         Ok(Self {
-            client: Client::new(webhook)?,
+            client: Client::new(webhook, waits.renew)?,
             dialects: Dialects::new(dialect),
             batches: Batches::new(webhook.batch),
             pause: None,
-            slow: SLOW_MIN,
+            slow: waits.slow,
+            slow_min: waits.slow,
             refused_in_a_row: 0,
+            stubborn: Stubborn::new(waits.failing),
         })
     }
 
     /// Posts one batch. Answers how many events are done with.
     fn post(&mut self, batch: &Batch) -> Result<usize, Failure> {
-        match self.client.post(batch) {
+        let verdict = self.client.post(batch);
+        if !matches!(verdict, Verdict::Later { failed: true, .. }) {
+            self.stubborn.otherwise();
+        }
+        match verdict {
             Verdict::Delivered => {
                 self.batches.delivered(batch);
-                (self.slow, self.refused_in_a_row) = (SLOW_MIN, 0);
+                (self.slow, self.refused_in_a_row) = (self.slow_min, 0);
                 Ok(batch.events)
             }
             Verdict::TooLarge(_) if batch.told > 1 => {
@@ -123,7 +158,10 @@ impl Webhook {
                 self.batches.left_out();
                 Err(self.refused(reason))
             }
-            Verdict::Later { reason, after } => {
+            Verdict::Later { reason, after, failed } => {
+                if failed && self.stubborn.failed(batch.seqs[0]) {
+                    self.batches.smaller(batch);
+                }
                 self.pause = after.map(|after| (Instant::now() + after, reason.clone()));
                 Err(Failure::retry(reason))
             }
@@ -138,6 +176,28 @@ impl Webhook {
                 Err(Failure::retry(reason))
             }
         }
+    }
+
+    /// The server has failed over this one event for hours. Does it take the one after it? Then the first is left out;
+    /// the other is posted again in its turn. `None`: that is not known.
+    fn probe(&mut self, first: &Batch, after: &[Stored]) -> Option<Failure> {
+        let next = self.batches.one(after, &mut self.dialects);
+        if next.told == 0 {
+            return None;
+        }
+        self.stubborn.probes();
+        if self.client.post(&next) != Verdict::Delivered {
+            return None;
+        }
+        let hours = self.stubborn.failing().as_secs_f64() / 3600.0;
+        self.stubborn.clear();
+        self.batches.left_out();
+        Some(self.refused(format!(
+            "{} has failed over event {} for {hours:.1} h (5xx), and takes event {}; its own log should say why",
+            self.client.who(),
+            first.seqs[0],
+            next.seqs[0]
+        )))
     }
 
     /// One event is left out. A server that refuses everything is given time, so that not everything is lost to it.
@@ -166,6 +226,12 @@ impl Target for Webhook {
             }
             let batch = self.batches.next(rest, &mut self.dialects);
             done += batch.skipped;
+            if batch.told == 1 && self.stubborn.wants_probe(batch.seqs[0]) {
+                let after = &rest[batch.skipped + batch.events..];
+                if let Some(failure) = self.probe(&batch, after) {
+                    return (done, Err(failure));
+                }
+            }
             if batch.told > 0 {
                 match self.post(&batch) {
                     Ok(more) => done += more,

@@ -18,6 +18,8 @@ pub(super) enum Verdict {
         reason: String,
         /// Not before.
         after: Option<Duration>,
+        /// It answered that it failed (5xx).
+        failed: bool,
     },
     /// The connection failed when it was there, or nothing came in time.
     Unanswered(String),
@@ -44,7 +46,11 @@ pub(super) fn judge(who: &str, status: StatusCode, retry_after: Option<&str>) ->
         200..=299 => Verdict::Delivered,
         408 | 425 | 429 | 500..=599 => {
             let asked = after.map(|after| format!(" and asks us to wait {} s", after.as_secs())).unwrap_or_default();
-            Verdict::Later { reason: format!("{answer}{asked}; events wait meanwhile"), after }
+            Verdict::Later {
+                reason: format!("{answer}{asked}; events wait meanwhile"),
+                after,
+                failed: status.is_server_error(),
+            }
         }
         400 | 422 => Verdict::Bad(format!("{answer}; its own log should say why")),
         413 => Verdict::TooLarge(format!("{answer}; allow larger requests there")),
