@@ -21,6 +21,7 @@ use nats_client::{Client, Message};
 use serde_json::json;
 use watchkeeper::config::{ClientCertificate, Credentials, Dialect, Nats, SinkKind, Tls};
 use watchkeeper::outbox::sinks::{FailureKind, Stored, Target};
+use watchkeeper::telemetry::redact::redact;
 use watchkeeper::types::secret::Secret;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -58,14 +59,14 @@ fn events_arrive_in_order_each_with_its_subject_id_and_number() {
 }
 
 #[test]
-fn the_stream_is_made_on_disk_without_limits_and_drops_duplicates_for_two_minutes() {
+fn the_stream_is_made_on_disk_without_limits_and_drops_duplicates_for_ten_minutes() {
     let Some(server) = nats_server("") else { return };
     deliver_all(sink(nats_to(server.port())).as_mut(), &events("jetson-07", 1, 1), LIMIT);
     let made = Client::connect(server.address()).stream("EVENTS");
     let config = &made["config"];
     assert_eq!(config["subjects"], json!(["wk.events.>"]));
     assert_eq!((&config["storage"], &config["retention"]), (&json!("file"), &json!("limits")));
-    assert_eq!(config["duplicate_window"], json!(120_000_000_000_u64));
+    assert_eq!(config["duplicate_window"], json!(600_000_000_000_u64));
     assert_eq!((&config["max_msgs"], &config["max_bytes"]), (&json!(-1), &json!(-1)));
 }
 
@@ -407,8 +408,12 @@ fn a_credentials_file_lets_its_user_in_and_no_other() {
     let (_, refused) = failure(sink.as_mut(), &sent);
     assert!(refused.reason.contains("does not accept the user of credentials_file"), "{refused}");
     // The file is read anew at each attempt.
-    std::fs::write(&path, creds).unwrap();
+    std::fs::write(&path, &creds).unwrap();
     assert_eq!(deliver_all(sink.as_mut(), &sent, LIMIT), [""; 0]);
+    for secret in creds.lines().filter(|line| !line.is_empty() && !line.starts_with("---")) {
+        let said = redact(&format!("the server says {secret}")).into_owned();
+        assert!(!said.contains(secret), "it would stand in the log");
+    }
 }
 
 #[test]

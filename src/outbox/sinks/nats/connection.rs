@@ -17,9 +17,11 @@ use tokio::time::timeout;
 use super::super::tls;
 use super::errors::{Place, Trouble};
 use super::subject;
+use crate::telemetry::redact;
+use crate::types::secret::Secret;
 
 /// The stream drops what comes again within this time.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(10);
 /// A server that went away silently is found out within three of these.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
@@ -38,7 +40,9 @@ enum Heard {
 
 impl Connection {
     /// Connects, and looks at the stream.
-    pub(super) async fn open(place: &Place<'_>, device: &str, ours: &str) -> Result<Self, Trouble> {
+    ///
+    /// `warned`: of what is not as it should be, but works; each is said once.
+    pub(super) async fn open(place: &Place<'_>, device: &str, ours: &str, warned: &mut bool) -> Result<Self, Trouble> {
         let server = &place.config.server;
         let (tell, heard) = watch::channel(None);
         let options = options(place, device)?.event_callback(move |event| {
@@ -63,7 +67,7 @@ impl Connection {
             .map_err(|error| place.connect(&error))?;
         let context = ContextBuilder::new().timeout(server.timeout).build(client);
         let mut connection = Self { context, heard };
-        connection.prepare(place, ours).await?;
+        connection.prepare(place, ours, warned).await?;
         Ok(connection)
     }
 
@@ -73,7 +77,7 @@ impl Connection {
     }
 
     /// The stream is made where it is not there; one that is there stays as it is, but must take our subjects.
-    async fn prepare(&mut self, place: &Place<'_>, ours: &str) -> Result<(), Trouble> {
+    async fn prepare(&mut self, place: &Place<'_>, ours: &str, warned: &mut bool) -> Result<(), Trouble> {
         let name = &place.config.stream;
         let context = self.context.clone();
         let found = self.unless_heard(place, context.get_stream(name)).await?;
@@ -107,6 +111,17 @@ impl Connection {
             return Err(place.reconnect(format_args!(
                 "stream {name:?} acknowledges nothing (no_ack), so nobody knows what it has; make it with acknowledgements"
             )));
+        }
+        let window = config.duplicate_window;
+        if window < DUPLICATE_WINDOW && !std::mem::replace(warned, true) {
+            tracing::warn!(
+                server = place.server,
+                stream = %name,
+                "the stream drops what comes again within {} s only, so an event whose acknowledgement was lost may be \
+                 in it twice; set its duplicate_window to {} s (nats stream edit --dupe-window)",
+                window.as_secs_f64(),
+                DUPLICATE_WINDOW.as_secs()
+            );
         }
         Ok(())
     }
@@ -164,6 +179,7 @@ fn options(place: &Place<'_>, device: &str) -> Result<ConnectOptions, Trouble> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
             .map_err(|error| place.reconnect(format_args!("credentials_file {shown} cannot be read: {error}")))?;
+        secrets(&text).for_each(|secret| redact::register("", &Secret::new(secret)));
         options = options.credentials(&text).map_err(|_| {
             place.reconnect(format_args!(
                 "credentials_file {shown} is not a .creds file; it must hold a user's JWT and NKEY seed, as nsc writes them"
@@ -181,6 +197,18 @@ fn options(place: &Place<'_>, device: &str) -> Result<ConnectOptions, Trouble> {
         options = options.add_client_certificate(client.certificate_file.clone(), client.key_file.clone());
     }
     Ok(options)
+}
+
+/// What is between the `BEGIN` and `END` lines of a .creds file: the user's JWT and NKEY seed.
+fn secrets(creds: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    creds.lines().map(str::trim).filter(move |line| {
+        if line.starts_with("---") {
+            inside = line.contains("BEGIN");
+            return false;
+        }
+        inside && !line.is_empty()
+    })
 }
 
 fn address(host: &str, port: u16, tls: bool) -> Result<ServerAddr, String> {

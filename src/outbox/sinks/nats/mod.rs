@@ -53,6 +53,7 @@ pub fn open(opening: &Opening<'_>) -> Result<Box<dyn Target>, Failure> {
         config: config.as_ref().clone(),
         device,
         connection: None,
+        warned: false,
         window: WINDOW,
         ahead: HashSet::new(),
     }))
@@ -67,6 +68,8 @@ struct Sink {
     dialect: Dialect,
     bodies: Bodies,
     connection: Option<Connection>,
+    /// It was said that the stream remembers for too short a time.
+    warned: bool,
     /// Events under way at once: one, while the stream refuses some.
     window: usize,
     /// Acknowledged although one before was not: `seq` and part.
@@ -80,7 +83,7 @@ impl Target for Sink {
         if self.connection.as_ref().is_none_or(Connection::is_over) {
             self.connection = None;
             let ours = self.subjects.all();
-            match self.runtime.wait(Connection::open(&place, &self.device, &ours)) {
+            match self.runtime.wait(Connection::open(&place, &self.device, &ours, &mut self.warned)) {
                 Ok(connection) => self.connection = Some(connection),
                 Err(trouble) => return (0, Err(trouble.failure)),
             }
