@@ -5,6 +5,8 @@
 #[path = "support/brokers.rs"]
 mod brokers;
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -149,6 +151,39 @@ fn a_server_that_stands_still_is_given_up_in_time_and_gets_each_event_once() {
     server.thaw();
     deliver_all(sink.as_mut(), &sent[100..], LIMIT);
     assert_eq!(event_ids(&server), ids_of(&sent));
+}
+
+/// One that answers each command, but takes its time over each.
+#[test]
+fn a_server_that_answers_in_drops_is_given_up_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        let (mut answers, mut lines) = (socket.try_clone().unwrap(), BufReader::new(socket).lines());
+        // Each command is an array: `*2`, and then a length and a line for each word.
+        while let Some(Ok(head)) = lines.next() {
+            let Some(words) = head.strip_prefix('*').and_then(|words| words.parse().ok()) else { continue };
+            let words: Vec<_> = (0..words).filter_map(|_| lines.nth(1)?.ok()).collect();
+            let answer = match words[0].as_str() {
+                "XINFO" => "-ERR no such key\r\n",
+                "GET" => "$-1\r\n",
+                "MULTI" => "+OK\r\n",
+                _ => {
+                    std::thread::sleep(Duration::from_millis(300));
+                    "+QUEUED\r\n"
+                }
+            };
+            if answers.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    let begun = Instant::now();
+    let (taken, failure) = failure(sink(redis_to(port)).as_mut(), &events("jetson-07", 1, 100));
+    assert_eq!((taken, failure.kind), (0, FailureKind::Retry));
+    assert!(failure.reason.contains("no answer within 2 s"), "{failure}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, ServerError};
 
@@ -23,6 +24,12 @@ impl Place<'_> {
         Failure::retry(format!("Redis server {}: {reason}", self.server))
     }
 
+    /// It answers too slowly.
+    pub(super) fn silent(&self, limit: Duration) -> Failure {
+        let limit = limit.as_secs_f32();
+        self.retry(format_args!("no answer within {limit} s; see whether it is overloaded, or its disk is slow"))
+    }
+
     /// What went wrong on the way there or back.
     pub(super) fn connection(&self, error: &RedisError) -> Failure {
         let config = &self.config.server;
@@ -33,10 +40,7 @@ impl Place<'_> {
         if let Some(error) = io_error(error) {
             return match error.kind() {
                 // A read or write that ran out of time says "would block".
-                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.retry(format_args!(
-                    "no answer within {} s; see whether it is overloaded, or its disk is slow",
-                    config.timeout.as_secs_f32()
-                )),
+                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.silent(config.timeout),
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                     let hint = if config.tls.is_none() { "; if it wants TLS, set tls" } else { "" };
                     self.retry(format_args!("closed the connection{hint}"))
