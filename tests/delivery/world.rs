@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,7 +15,7 @@ use crate::mosquitto::{Listener, Mosquitto};
 use crate::nats_client::Client;
 use crate::support::daemon::{Daemon, blob_config, camera_section};
 use crate::support::wait_for;
-use crate::webhook_server::WebhookServer;
+use crate::webhook_server::{Act, WebhookServer};
 
 pub const SOON: Duration = Duration::from_secs(30);
 const DEVICE: &str = "lab-1";
@@ -24,7 +26,9 @@ pub struct World {
     pub mosquitto: Mosquitto,
     pub nats: Broker,
     pub redis: Broker,
-    pub webhook: WebhookServer,
+    webhook: WebhookServer,
+    /// Bodies of the requests that were answered with success.
+    posted: Arc<Mutex<Vec<Vec<u8>>>>,
     listener: Listener,
     config: PathBuf,
 }
@@ -39,9 +43,19 @@ impl World {
         ));
         // A session that the broker keeps: it gets whatever the broker acknowledged, also over restarts.
         let listener = mosquitto.listen_with(&["watchkeeper/events"], &["-c", "-i", "witness"]);
-        let webhook = WebhookServer::start([]);
+        let (posted, calls) = (Arc::<Mutex<Vec<_>>>::default(), AtomicU64::new(0));
+        let taken = Arc::clone(&posted);
+        // It takes its time, and not everything at once.
+        let webhook = WebhookServer::deciding([], None, move |request| {
+            std::thread::sleep(Duration::from_millis(20));
+            if calls.fetch_add(1, Ordering::Relaxed) % 7 == 3 {
+                return Some(Act::Say(503, Vec::new()));
+            }
+            taken.lock().unwrap().push(request.body.clone());
+            None
+        });
         let dir = tempfile::tempdir().unwrap();
-        let mut world = Self { dir, mosquitto, nats, redis, webhook, listener, config: PathBuf::new() };
+        let mut world = Self { dir, mosquitto, nats, redis, webhook, posted, listener, config: PathBuf::new() };
         world.configure(settings);
         Some(world)
     }
@@ -71,6 +85,27 @@ impl World {
 
     pub fn start(&self) -> Daemon {
         Daemon::start(&self.config)
+    }
+
+    /// One of the brokers stands still.
+    pub fn freeze_one(&self, which: u64) {
+        match which % 3 {
+            0 => self.mosquitto.freeze(),
+            1 => self.nats.freeze(),
+            _ => self.redis.freeze(),
+        }
+    }
+
+    /// One of them is stopped and begins again.
+    pub fn restart_one(&mut self, which: u64) {
+        let broker = match which % 3 {
+            // Killed, it would forget what it has acknowledged.
+            0 => return self.mosquitto.restart(),
+            1 => &mut self.nats,
+            _ => &mut self.redis,
+        };
+        broker.kill();
+        broker.start();
     }
 
     /// All brokers stand still.
@@ -161,9 +196,14 @@ impl World {
             .collect()
     }
 
+    /// Requests that the webhook took.
+    pub fn posts(&self) -> usize {
+        self.posted.lock().unwrap().len()
+    }
+
     fn posted(&self) -> Vec<String> {
-        let requests = self.webhook.requests();
-        let bodies = requests.iter().map(|request| parse(std::str::from_utf8(&request.body).unwrap()));
+        let posted = self.posted.lock().unwrap().clone();
+        let bodies = posted.iter().map(|body| parse(std::str::from_utf8(body).unwrap()));
         bodies
             .flat_map(|body| match body {
                 Value::Array(events) => events,
@@ -258,7 +298,6 @@ pub fn seq(event: &Value) -> u64 {
 }
 
 fn nonce() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
