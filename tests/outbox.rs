@@ -511,6 +511,25 @@ fn a_far_end_that_knows_what_it_has_gets_nothing_twice() {
 }
 
 #[test]
+fn a_file_of_another_device_does_not_make_events_be_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, other) = (dir.path().join("events.jsonl"), dir.path().join("other.jsonl"));
+    let run = |state: &str, file: &Path, range: std::ops::Range<u64>| {
+        let rig = Rig::open(config(&dir.path().join(state), vec![jsonl("a", file)]));
+        rig.publish(range);
+        rig.close();
+    };
+    run("others", &other, 0..100);
+    run("state", &file, 0..50);
+    let rig = Rig::open(config(&dir.path().join("state"), Vec::new()));
+    rig.publish(50..150);
+    rig.close();
+    std::fs::copy(&other, &file).unwrap();
+    run("state", &file, 150..160);
+    assert_eq!(seqs(&read_jsonl(&file))[100..], (51..=160).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_cursor_of_a_sink_that_is_gone_is_forgotten_after_a_week() {
     let dir = tempfile::tempdir().unwrap();
     let sinks = vec![jsonl("a", &dir.path().join("a")), jsonl("b", &dir.path().join("b"))];

@@ -127,8 +127,8 @@ impl Target for Jsonl {
         }
     }
 
-    /// The number in the last line; dialects other than our own have none.
-    fn last_delivered(&mut self) -> Option<u64> {
+    /// Number and id in the last line; dialects other than our own have none.
+    fn last_delivered(&mut self) -> Option<(u64, String)> {
         let last = match last_line(&mut self.file, self.length).ok()? {
             Some(line) => line,
             // A new one was just begun.
@@ -142,8 +142,9 @@ impl Target for Jsonl {
         #[derive(serde::Deserialize)]
         struct Numbered {
             seq: u64,
+            event_id: String,
         }
-        serde_json::from_slice::<Numbered>(&last).ok().map(|event| event.seq)
+        serde_json::from_slice::<Numbered>(&last).ok().map(|event| (event.seq, event.event_id))
     }
 }
 
@@ -339,13 +340,19 @@ mod tests {
         let path = dir.path().join("events.jsonl");
         let last = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            Jsonl::open(&path, 1000, 1, Dialect::Native).unwrap().last_delivered()
+            Jsonl::open(&path, 1000, 1, Dialect::Native)
+                .unwrap()
+                .last_delivered()
+                .map(|(seq, id)| format!("{seq} {id}"))
         };
         assert_eq!(last(""), None);
-        assert_eq!(last("{\"seq\":7}\n"), Some(7));
-        assert_eq!(last("{\"seq\":7}\n{\"seq\":8}\n{\"seq\":9"), Some(8));
+        assert_eq!(last("{\"seq\":7,\"event_id\":\"a\"}\n"), Some("7 a".to_owned()));
+        assert_eq!(
+            last("{\"seq\":7,\"event_id\":\"a\"}\n{\"seq\":8,\"event_id\":\"b\"}\n{\"seq\":9"),
+            Some("8 b".to_owned())
+        );
         assert_eq!(last("no event\n"), None);
-        std::fs::write(numbered(&path, 1), "{\"seq\":5}\n{\"seq\":6}\n").unwrap();
-        assert_eq!(last(""), Some(6));
+        std::fs::write(numbered(&path, 1), "{\"seq\":5}\n{\"seq\":6,\"event_id\":\"d\"}\n").unwrap();
+        assert_eq!(last(""), Some("6 d".to_owned()));
     }
 }

@@ -51,9 +51,9 @@ pub trait Target: Send {
     /// Nothing waits: called about once a second meanwhile, for what a far end wants to hear from time to time.
     fn idle(&mut self) {}
 
-    /// The number of the last event that the far end certainly has, where it can tell: what the cursor says may be a
+    /// Number and id of the last event that the far end certainly has, where it can tell: what the cursor says may be a
     /// little behind after a crash. Asked once, on the sink's thread, before anything is handed over.
-    fn last_delivered(&mut self) -> Option<u64> {
+    fn last_delivered(&mut self) -> Option<(u64, String)> {
         None
     }
 

@@ -108,14 +108,18 @@ impl Worker {
 
     /// The far end may know better than the cursor.
     fn begin(&mut self) {
-        let Some(known) = self.target.last_delivered() else { return };
-        let last = self.committed.last();
-        if known > last {
+        let Some((known, id)) = self.target.last_delivered() else { return };
+        if known <= self.at {
+            return;
+        }
+        // Two devices give the same numbers, and so does one whose state folder was lost.
+        let ours = self.reader.by_seq(known).is_ok_and(|event| event.is_some_and(|event| event.id == id));
+        if !ours {
             tracing::warn!(
-                sink = %self.follower.id, known, last,
-                "the far end has events of greater numbers than there are: they are another device's, or from before the data base"
+                sink = %self.follower.id, known, last = self.committed.last(),
+                "the last event of the far end is not the one of that number here: it is another device's, or from before the data base"
             );
-        } else if known > self.at {
+        } else {
             let there = self.reader.count(self.at, known, &self.follower.filter).unwrap_or(0);
             self.follower.metrics.unqueue(there);
             *self.follower.taken() = known;
@@ -239,7 +243,12 @@ impl Worker {
         let (sink, waiting) = (&self.follower.id, self.follower.metrics.waiting());
         let failing = self.failing.get_or_insert_with(|| {
             tracing::error!(sink, waiting, "cannot write events: {failure}");
-            Failing { since: Instant::now(), told: Instant::now(), wait: RETRY_MIN, state: self.at ^ waiting.rotate_left(32) | 1 }
+            Failing {
+                since: Instant::now(),
+                told: Instant::now(),
+                wait: RETRY_MIN,
+                state: self.at ^ waiting.rotate_left(32) | 1,
+            }
         });
         if failing.told.elapsed() >= TELL_EVERY {
             failing.told = Instant::now();
