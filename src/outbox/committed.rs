@@ -22,7 +22,11 @@ struct State {
 
 impl Committed {
     pub(super) fn new(last: u64) -> Self {
-        Self { state: Mutex::new(State { last, closing: None }), changed: Condvar::new(), damaged: AtomicBool::new(false) }
+        Self {
+            state: Mutex::new(State { last, closing: None }),
+            changed: Condvar::new(),
+            damaged: AtomicBool::new(false),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

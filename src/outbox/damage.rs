@@ -24,11 +24,7 @@ pub(super) enum Lost {
 ///
 /// # Errors
 /// What is wrong with it, and what to do.
-pub(super) fn open(
-    state_dir: &Path,
-    numbers: &Numbers,
-    max_bytes: u64,
-) -> Result<(Store, Option<Lost>), OutboxError> {
+pub(super) fn open(state_dir: &Path, numbers: &Numbers, max_bytes: u64) -> Result<(Store, Option<Lost>), OutboxError> {
     let mut lost = None;
     // Where no number was ever given, it is no data base of ours.
     let ours = numbers.had_any();

@@ -16,6 +16,9 @@
 //!   are written when that is possible. Beyond, the newest are dropped. Their numbers are taken all the same: consumers
 //!   see the gap, and the event `system.events_lost` behind it says how many there were, and which numbers. The same
 //!   is said at the next start where the daemon had to end with events it could not write.
+//! - **A data base that is damaged** is set aside (`events.db.corrupt-<time>`), at the start or by one, and another one
+//!   begun: what no sink had taken is lost. `system.events_lost` says so, with the number up to which that is unknown, and
+//!   likewise where the data base is gone.
 //! - **A far end that is down** costs nothing as long as its events are kept: `outbox.keep` and `outbox.max_bytes` do
 //!   not wait for it. What is deleted before a sink took it is counted (`watchkeeper_sink_dropped_total`) and logged.
 //!
@@ -212,7 +215,8 @@ impl Outbox {
                 damage::Lost::Missing => "",
             };
             tracing::error!(
-                up_to = last, kept,
+                up_to = last,
+                kept,
                 "events.db was damaged or is gone, and another one is begun: events up to this number that were not delivered are lost"
             );
             queue.push(envelope::forgotten(&lost, last, Timestamp::now()));
@@ -248,6 +252,8 @@ impl Outbox {
             commit_every: config.outbox.commit_every,
             max_bytes: config.outbox.max_bytes,
             saved: (followers.iter().map(|it| if saved { it.cursor() } else { u64::MAX }).collect(), Instant::now()),
+            log_tried: Instant::now(),
+            log_told: false,
         };
         writer.show();
         let (unwritten, written) = bounded(1);
@@ -271,7 +277,17 @@ impl Outbox {
             .zip(readers)
             .map(|((follower, target), reader)| sinks::start(follower, target, reader, &committed))
             .collect::<Result<_, _>>()?;
-        Ok(Self { queue, committed, sinks, metrics: Arc::clone(metrics), writer, written, last_word, ending, _end: end })
+        Ok(Self {
+            queue,
+            committed,
+            sinks,
+            metrics: Arc::clone(metrics),
+            writer,
+            written,
+            last_word,
+            ending,
+            _end: end,
+        })
     }
 
     /// Takes one event. It never waits: what cannot be kept is counted, and told of by `system.events_lost`.

@@ -56,11 +56,8 @@ impl Numbers {
     /// # Errors
     /// Where the folder cannot be made or written, another daemon uses it, or the file is not a number.
     pub fn open(state_dir: &Path) -> Result<Self, OutboxError> {
-        let state = |reason: String, passes: bool| OutboxError::State {
-            path: state_dir.display().to_string(),
-            reason,
-            passes,
-        };
+        let state =
+            |reason: String, passes: bool| OutboxError::State { path: state_dir.display().to_string(), reason, passes };
         let seq = |error: io::Error| state(format!("seq: {error}"), passes(&error));
         std::fs::create_dir_all(state_dir).map_err(|error| {
             let passes = passes(&error);

@@ -33,6 +33,8 @@ const SEEN_EVERY: Duration = Duration::from_secs(6 * 3600);
 const PRUNE_EVERY: Duration = Duration::from_millis(500);
 /// Between two steps of pruning, so that others get at the disk.
 const PRUNE_PAUSE: Duration = Duration::from_millis(5);
+/// A log of so many bytes has somebody to blame.
+const LONG_LOG: u64 = 64 << 20;
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Trouble that lasts is told again so often.
@@ -52,6 +54,10 @@ pub(super) struct Writer {
     pub max_bytes: u64,
     /// Cursors as they were last saved, and when all of them were.
     pub saved: (Vec<u64>, Instant),
+    /// When it was last looked at how long the log is.
+    pub log_tried: Instant,
+    /// It was told that this is not possible.
+    pub log_told: bool,
 }
 
 /// The events of one commit, sealed.
@@ -90,6 +96,7 @@ impl Writer {
             if self.committed.is_damaged() || waited.abandoned || (waited.closed && batch.is_empty()) {
                 break;
             }
+            self.mind_the_log();
             if Instant::now() >= cursors_at {
                 self.save_cursors();
                 cursors_at = Instant::now() + CURSORS_EVERY;
@@ -265,6 +272,27 @@ impl Writer {
             Ok(()) => self.have_saved(&cursors),
             // They are saved the next time.
             Err(error) => tracing::debug!("cursors of sinks are not saved: {error}"),
+        }
+    }
+
+    /// It must not fill the disk because somebody does not end his reading.
+    fn mind_the_log(&mut self) {
+        if self.log_tried.elapsed() < TELL_EVERY {
+            return;
+        }
+        self.log_tried = Instant::now();
+        let bytes = self.store.log_bytes();
+        if bytes < LONG_LOG {
+            self.log_told = false;
+            return;
+        }
+        if !self.store.restart_log().unwrap_or(false) && !self.log_told {
+            self.log_told = true;
+            let mb = bytes >> 20;
+            tracing::warn!(
+                mb,
+                "events.db-wal grows because a program reads events.db without an end: end that program"
+            );
         }
     }
 

@@ -11,8 +11,7 @@ use super::super::store::{FILE, Refused, read_head};
 const BUSY: Duration = Duration::from_secs(2);
 
 pub(super) fn connection(state_dir: &Path) -> Result<Connection, OutboxError> {
-    let refuse =
-        |reason: String| OutboxError::State { path: state_dir.display().to_string(), reason, passes: false };
+    let refuse = |reason: String| OutboxError::State { path: state_dir.display().to_string(), reason, passes: false };
     let path = state_dir.join(FILE);
     if !path.exists() {
         return Err(refuse(format!("{FILE} is not there: no watchkeeper has run with this folder yet")));

@@ -218,6 +218,22 @@ impl Store {
         cursors::forget(&self.connection, sinks, Timestamp::now())
     }
 
+    /// Bytes of the log beside the file. It grows while somebody reads for long: what he reads cannot be moved.
+    pub fn log_bytes(&self) -> u64 {
+        let path = self.connection.path().map(|path| format!("{path}-wal"));
+        path.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |meta| meta.len())
+    }
+
+    /// Begins the log anew, if nobody reads what is in it; false: somebody does.
+    ///
+    /// # Errors
+    /// As SQLite has it.
+    pub fn restart_log(&self) -> rusqlite::Result<bool> {
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0))
+            .map(|busy| busy == 0)
+    }
+
     /// What need not be on disk when it returns: it is there at the latest with the next commit.
     fn lazily<T>(&mut self, work: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         self.lazy = true;
