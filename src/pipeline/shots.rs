@@ -264,8 +264,73 @@ fn sharpness(picture: &Picture<'_>, bbox: &BBox) -> f32 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::media::Media;
+    use crate::telemetry::metrics::Metrics;
     use crate::types::frame::{Colour, Matrix, Plane, Range};
+    use crate::types::time::{CaptureTime, Clock, Timestamp};
+
+    /// A view of track 7, whose class is `label`, and what is promised of it at its end.
+    fn promised(label: &str, blur: bool, told: bool, subject: BBox) -> (bool, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = crate::config::Media {
+            dir: dir.path().to_owned(),
+            snapshots: true,
+            crops: true,
+            clips: false,
+            pre_roll: Duration::ZERO,
+            post_roll: Duration::ZERO,
+            buffer_bytes: 0,
+            keep: Duration::from_secs(86_400),
+            max_bytes: u64::MAX,
+            jpeg_quality: 90,
+            snapshot_px: 640,
+            blur,
+        };
+        let media = Media::start(&settings, &Metrics::default()).unwrap();
+        let mut shots = Shots::new(media.desk(), None);
+        shots.heed(&["car".to_owned(), label.to_owned()]);
+        let (y, uv) = (Plane { data: &[90; 64 * 64], stride: 64 }, Plane { data: &[128; 64 * 32], stride: 64 });
+        let colour = Colour { matrix: Matrix::Bt601, range: Range::Full };
+        let picture = Picture { width: 64, height: 64, planes: Planes::Nv12 { y, uv }, colour };
+        let pixels = Pixels::copy(&picture, 640, Vec::new()).unwrap();
+        let person = shots.hides(1);
+        shots.views.push(View { number: 7, quality: 1.0, pixels, subject, hide: Vec::new(), person });
+        if told {
+            let meta = FrameMeta {
+                run: 1,
+                seq: 1,
+                width: 64,
+                height: 64,
+                capture: CaptureTime { time: Timestamp(0), clock: Clock::Ntp },
+                clock_skew_s: None,
+                arrival: Timestamp(0),
+                received: Instant::now(),
+                media_time: Duration::ZERO,
+            };
+            let _ = shots.fired(&meta, None, &[], (Some(7), EventType::ZoneEnter));
+        }
+        let promised = shots.ended(7).unwrap();
+        (promised.snapshot, promised.crop)
+    }
+
+    #[test]
+    fn at_its_end_only_a_person_whom_a_rule_was_about_is_cut_out() {
+        let subject = BBox::new(20.0, 20.0, 40.0, 40.0);
+        for label in ["person", "Pedestrian", "FACE"] {
+            assert_eq!(promised(label, true, false, subject), (true, false), "{label}");
+            assert_eq!(promised(label, true, true, subject), (true, true), "{label}");
+            assert_eq!(promised(label, false, false, subject), (true, true), "{label}");
+        }
+        assert_eq!(promised("truck", true, false, subject), (true, true));
+    }
+
+    #[test]
+    fn a_box_outside_the_picture_is_not_promised() {
+        assert_eq!(promised("truck", false, false, BBox::new(80.0, 20.0, 90.0, 40.0)), (true, false));
+    }
 
     #[test]
     fn a_sharp_box_counts_more_than_a_blurred_one() {
