@@ -75,7 +75,10 @@ impl Connection {
                 return Err(place.silent(limit * 2));
             }
             self.socket.set_read_timeout(Some(left.min(limit))).map_err(lost)?;
-            all.push(self.socket.recv_response().map_err(lost)?);
+            let answer = self.socket.recv_response();
+            all.push(
+                answer.map_err(|error| if Instant::now() < until { lost(error) } else { place.silent(limit * 2) })?,
+            );
         }
         Ok(all)
     }
