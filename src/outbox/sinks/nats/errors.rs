@@ -54,7 +54,9 @@ impl Place<'_> {
 
     pub(super) fn silent(&self) -> Trouble {
         let limit = self.config.server.timeout.as_secs_f32();
-        self.reconnect(format_args!("no answer within {limit} s; see whether it is overloaded, or its disk is slow or full"))
+        self.reconnect(format_args!(
+            "no answer within {limit} s; see whether it is overloaded, or its disk is slow or full"
+        ))
     }
 
     /// What the server said on the connection by itself, such as that a subject is not allowed.
