@@ -169,10 +169,15 @@ impl Outbox {
     ) -> Result<Self, OutboxError> {
         let state_dir = &config.runtime.state_dir;
         let refuse = |error| {
-            if damage::is_damage(&error) {
-                damage::mark(state_dir);
+            let refused = OutboxError::of_store(state_dir, &error);
+            match refused {
+                // The next start begins another one.
+                OutboxError::State { path, reason, .. } if damage::is_damage(&error) => {
+                    damage::mark(state_dir);
+                    OutboxError::State { path, reason, passes: true }
+                }
+                refused => refused,
             }
-            OutboxError::of_store(state_dir, &error)
         };
         let mut numbers = Numbers::open(state_dir)?;
         let log = Store::has_log(state_dir);
