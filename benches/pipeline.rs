@@ -253,6 +253,7 @@ impl Bench {
             slot: Arc::clone(&slot),
             metrics: Arc::new(CameraMetrics::new("bare")),
             stage: Progress::default().stage("bare"),
+            ring: None,
             notify: Arc::new(|_| {}),
         })?;
         let taken = slot.take(Duration::from_secs(10));

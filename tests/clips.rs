@@ -33,12 +33,15 @@ use watchkeeper::types::frame::{FrameMeta, Planes};
 const SOON: Duration = Duration::from_secs(20);
 const FPS: f64 = clips::FPS as f64;
 
+/// Frames, and where the ball was.
+type Frames = Arc<Mutex<Vec<(FrameMeta, [f64; 2])>>>;
+
 /// A camera that is watched: its frames with the middle of the ball in each, and a ring of what it sends.
 struct Watched {
     source: Option<Source>,
     slot: Arc<FrameSlot>,
     ring: Arc<Ring>,
-    frames: Arc<Mutex<Vec<(FrameMeta, [f64; 2])>>>,
+    frames: Frames,
     done: Arc<AtomicBool>,
     taker: Option<JoinHandle<()>>,
 }

@@ -39,6 +39,9 @@ const MOST: usize = 128;
 /// Variance of the Laplacian at which a box is half as sharp as can be.
 const SHARP: f32 = 150.0;
 
+/// A frame by run and number, and its pixels.
+type Copied = ((u32, u64), Arc<Pixels>);
+
 /// Takes pictures for the events of one camera.
 pub(super) struct Shots {
     desk: Option<Desk>,
@@ -49,7 +52,7 @@ pub(super) struct Shots {
     /// Tracks that somebody was told of.
     told: BTreeSet<u64>,
     /// The last frame that was copied, for all events of it.
-    copied: RefCell<Option<((u32, u64), Arc<Pixels>)>>,
+    copied: RefCell<Option<Copied>>,
 }
 
 /// The best view of a track so far.

@@ -34,7 +34,7 @@ fn worker(dir: &Path) -> (Desk, Worker) {
 
 /// Stripes of two pixels, dark and bright.
 fn pixels(desk: &Desk) -> Arc<Pixels> {
-    let luma: Vec<u8> = (0..SIDE * SIDE).map(|i| if i % SIDE / 2 % 2 == 0 { 20 } else { 230 }).collect();
+    let luma: Vec<u8> = (0..SIDE * SIDE).map(|i| if (i % SIDE / 2).is_multiple_of(2) { 20 } else { 230 }).collect();
     let chroma = vec![128; SIDE * SIDE / 2];
     let planes = Planes::Nv12 { y: Plane { data: &luma, stride: SIDE }, uv: Plane { data: &chroma, stride: SIDE } };
     let colour = Colour { matrix: Matrix::Bt601, range: Range::Full };

@@ -36,10 +36,14 @@ pub(super) struct Worker {
     flush_every: Duration,
     idled: Instant,
     failing: Option<Failing>,
+    /// Trouble was told last; short troubles soon after are not told again.
+    told: Option<Instant>,
 }
 
 struct Failing {
     since: Instant,
+    /// It was told.
+    loud: bool,
     told: Instant,
     wait: Duration,
     /// Of the back-off's jitter.
@@ -74,6 +78,7 @@ impl Worker {
             flush_every: FLUSH_MIN,
             idled: now,
             failing: None,
+            told: None,
         }
     }
 
@@ -241,17 +246,23 @@ impl Worker {
         // What came before the failure need not wait for its end.
         self.flush();
         let (sink, waiting) = (&self.follower.id, self.follower.metrics.waiting());
+        let told = &mut self.told;
         let failing = self.failing.get_or_insert_with(|| {
-            tracing::error!(sink, waiting, "cannot write events: {failure}");
+            let loud = told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+            if loud {
+                *told = Some(Instant::now());
+                tracing::error!(sink, waiting, "cannot write events: {failure}");
+            }
             Failing {
                 since: Instant::now(),
+                loud,
                 told: Instant::now(),
                 wait: RETRY_MIN,
                 state: self.at ^ waiting.rotate_left(32) | 1,
             }
         });
         if failing.told.elapsed() >= TELL_EVERY {
-            failing.told = Instant::now();
+            (failing.told, failing.loud) = (Instant::now(), true);
             let for_s = failing.since.elapsed().as_secs();
             tracing::error!(sink, for_s, waiting, "still cannot write events: {failure}");
         }
@@ -278,7 +289,7 @@ impl Worker {
     }
 
     fn works(&mut self) {
-        if let Some(failing) = self.failing.take() {
+        if let Some(failing) = self.failing.take().filter(|failing| failing.loud) {
             let after_s = failing.since.elapsed().as_secs();
             tracing::info!(sink = %self.follower.id, after_s, "events are written again");
         }
