@@ -49,7 +49,7 @@ pub fn write_clip(cut: &Cut, path: &Path, limit: Duration) -> anyhow::Result<Cli
 }
 
 /// Times of a unit in a clip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Times {
     decoded: Duration,
     shown: Duration,
@@ -98,12 +98,20 @@ fn pack(cut: &Cut, part: &Path, data: &Path, deadline: Instant) -> anyhow::Resul
     track.set_property("trak-timescale", TIMESCALE);
     let coded = filter.static_pad("src").ok_or_else(|| anyhow!("no src pad"))?;
     coded.link(&track)?;
+    let shown: Vec<Duration> = cut.units.iter().map(|unit| unit.time).collect();
+    let times = times(&shown);
+    let last = times.last().copied().unwrap_or_default();
+    // A parser that knows no frame rate takes durations away, and a last picture that does not last is not shown.
+    coded.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer_mut().filter(|buffer| buffer.duration().is_none_or(|time| time.is_zero())) {
+            buffer.make_mut().set_duration(clock(last.lasts));
+        }
+        gst::PadProbeReturn::Ok
+    });
     mux.link(&sink)?;
     let bus = pipeline.bus().ok_or_else(|| anyhow!("a pipeline without a bus"))?;
     let running = Stopped(pipeline);
     let started = running.0.set_state(gst::State::Playing);
-    let shown: Vec<Duration> = cut.units.iter().map(|unit| unit.time).collect();
-    let times = times(&shown);
     if started.is_ok() {
         for (unit, times) in cut.units.iter().zip(&times) {
             let mut buffer = gst::Buffer::from_slice(std::sync::Arc::clone(&unit.bytes));
@@ -130,7 +138,7 @@ fn pack(cut: &Cut, part: &Path, data: &Path, deadline: Instant) -> anyhow::Resul
         _ => return Err(anyhow!("it took too long")),
     }
     drop(running);
-    Ok(times.last().map_or(Duration::ZERO, |last| last.decoded + last.lasts))
+    Ok(last.decoded + last.lasts)
 }
 
 /// A pipeline that ends with its owner.
