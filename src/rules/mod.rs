@@ -1,10 +1,10 @@
 //! Rules: what tracks do in zones, at lines and by themselves, and what befalls the picture; per camera, pure.
 //!
 //! State plus [`Input`] gives [`Firing`]s. Time comes from the frame, and what a frame was is told in the numbers in
-//! which it is kept ([`Observation`]): a rule that is tried on the past says exactly what it would have said live.
+//! which it is kept ([`Observation`](crate::types::observation::Observation)): a rule that is tried on the past says exactly what it would have said live.
 //!
-//! To add a rule: a variant of [`RuleKind`](crate::config::RuleKind), a file here with a [`Watch`], and a line in
-//! [`watch`].
+//! To add a rule: a variant of [`RuleKind`], a file here with a `Watch`, and a line in
+//! `watch`.
 
 mod abandoned;
 mod absence;

@@ -27,7 +27,13 @@ pub(super) fn track_log(written: &file::TrackLog) -> Option<TrackLog> {
     written.enabled.then(|| TrackLog { keep: days(written.keep_days), max_bytes: written.max_mb * MB })
 }
 
-pub(super) fn media(written: &file::Media, state_dir: &Path, report: &Report) -> Media {
+pub(super) fn media(written: &file::Media, state_dir: &Path, report: &mut Report) -> Media {
+    if written.clips && written.blur {
+        report.warn(
+            "media.clips",
+            "clips show everybody, also with blur = true; switch one of them off where that matters",
+        );
+    }
     let dir = written.dir.as_ref().map_or_else(|| state_dir.join("media"), |dir| beside(dir, "media.dir", report));
     Media {
         dir,
