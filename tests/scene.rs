@@ -24,7 +24,7 @@ fn pictures(seconds: f64) -> usize {
 
 /// A camera that has seen its street for 40 seconds.
 fn accustomed(street: &mut Street) -> Watched {
-    let mut watched = Watched::new(Scene::default());
+    let mut watched = Watched::new(Scene { frozen: Some(std::time::Duration::from_secs(10)), ..Scene::default() });
     (0..pictures(40.0)).for_each(|_| {
         watched.look(&street.next());
     });

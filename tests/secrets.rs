@@ -308,10 +308,15 @@ impl Site {
         seen.add("stdout", fs::read(out).unwrap());
         seen.add("stderr", fs::read(err).unwrap());
         seen.add("JSONL", fs::read(self.path("events.jsonl")).unwrap());
-        for folder in ["state", "dots"] {
-            for entry in fs::read_dir(self.path(folder)).into_iter().flatten() {
+        let mut folders = ["state", "dots"].map(|folder| self.path(folder)).to_vec();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
-                seen.add(path.display().to_string(), fs::read(&path).unwrap());
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    seen.add(path.display().to_string(), fs::read(&path).unwrap());
+                }
             }
         }
         seen

@@ -44,7 +44,7 @@ impl Blobs {
         self.install_onnx(SIZE);
         let labels = Path::new(env!("CARGO_MANIFEST_DIR")).join("engines/blob.txt");
         let mut text = format!(
-            "[runtime]\npolicy = \"any\"\nstate_dir = \"state\"\n{runtime}\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n\
+            "[runtime]\npolicy = \"any\"\nstate_dir = \"state\"\n{runtime}\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n[track_log]\nenabled = false\n\n\
              [models.detection]\nonnx = \"blob.onnx\"\n{model}\nhead = \"yolo\"\nlabels = {labels:?}\n\n\
              [[sinks]]\ntype = \"jsonl\"\npath = \"events.jsonl\"\n\n"
         );
