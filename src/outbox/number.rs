@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::{OutboxError, passes};
 
@@ -18,6 +19,8 @@ const AHEAD: u64 = 1000;
 /// The file may be ahead of the data base by so many: those of a commit that came to nothing are reserved, too.
 const WINDOW: u64 = AHEAD + super::writer::BATCH as u64;
 const RESERVED: &str = "reserved";
+/// A lock that somebody has is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The file, locked as long as this lives.
 #[derive(Debug)]
@@ -50,6 +53,18 @@ pub(super) struct Seen {
     pub log: bool,
 }
 
+/// Locks it. Who has it may just be ending, and so may be a process that somebody begins at this moment: between fork
+/// and exec it holds everything that is open.
+fn lock(file: &File) -> Result<(), std::fs::TryLockError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(PATIENCE / 50),
+            answer => return answer,
+        }
+    }
+}
+
 impl Numbers {
     /// Opens or begins the file; creates the folder.
     ///
@@ -71,7 +86,7 @@ impl Numbers {
             .mode(0o600)
             .open(state_dir.join("seq"))
             .map_err(seq)?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
                 // The one before may still be ending.

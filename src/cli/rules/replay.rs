@@ -76,13 +76,17 @@ pub(super) fn replay(state_dir: &Path, camera: &Camera, span: Span) -> Result<Re
         heat: Heat::default(),
         held_back: BTreeMap::new(),
     };
-    let (mut told, mut begun) = (0, false);
+    let (mut told, mut begun, mut ended) = (0, false, true);
     let mut counts = false;
     while let Some(record) = reader.next_record()? {
         let input = match record {
             Record::Begin { at, whole } => {
                 if std::mem::replace(&mut begun, true) {
                     out.beginnings.push((at, whole));
+                    // An orderly end is told to rules, a crash is not, and costs the log its last seconds.
+                    if let Some(last) = out.last.filter(|_| !ended) {
+                        out.holes.push((last, at));
+                    }
                 }
                 (rules, held) = (anew(camera, &mut rules), Held::default());
                 continue;
@@ -96,7 +100,7 @@ pub(super) fn replay(state_dir: &Path, camera: &Camera, span: Span) -> Result<Re
         };
         match input {
             Input::Frame(frame) => {
-                told += 1;
+                (told, ended) = (told + 1, false);
                 let before = std::mem::replace(&mut counts, frame.arrival >= span.from);
                 if counts && !before {
                     rules.heat_mut().clear();
@@ -111,7 +115,8 @@ pub(super) fn replay(state_dir: &Path, camera: &Camera, span: Span) -> Result<Re
                 }
             }
             // It is about the frame before it.
-            Input::Reset { .. } | Input::Model(_) => {}
+            Input::Reset { .. } => ended = true,
+            Input::Model(_) => {}
         }
         rules.take(input, |firing| {
             if counts {
