@@ -487,8 +487,10 @@ fn a_far_end_that_takes_its_time_is_not_asked_to_take_a_page_again_and_ends_in_t
     let began = Instant::now();
     let closed = rig.outbox.close(Duration::from_millis(300));
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    let there = arrived.lock().unwrap().len() as u64;
-    assert_eq!((closed.lost, closed.waiting, cursor()), (0, 200 - there, there));
+    // The far end may be taking one more at the very moment, which then comes again after the next start.
+    let (kept, there) = (cursor(), arrived.lock().unwrap().len() as u64);
+    assert!((kept..=kept + 1).contains(&there), "{there} are there, and {kept} are known to be");
+    assert_eq!((closed.lost, closed.waiting), (0, 200 - kept));
 }
 
 #[test]
