@@ -189,6 +189,10 @@ impl Webhook {
         if self.client.post(&next) != Verdict::Delivered {
             return None;
         }
+        // The server may just have become well.
+        if !matches!(self.client.post(first), Verdict::Later { failed: true, .. }) {
+            return None;
+        }
         let hours = self.stubborn.failing().as_secs_f64() / 3600.0;
         self.stubborn.clear();
         self.batches.left_out();
